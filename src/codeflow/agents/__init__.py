@@ -1,0 +1,1 @@
+"""Specialist files, and the Strands agents made from them."""

@@ -1,0 +1,1 @@
+"""Values, events, errors and settings that every room shares."""

@@ -1,0 +1,69 @@
+"""Faults, as one short tree; each says what to do in `hint` and which exit code it earns.
+
+CodeflowError                 1
+├── UsageError                2   a flag, file or setting that the user has to correct
+├── ModelError                75  a model call that failed for good
+│   ├── ModelAccessError      77  credentials missing or expired, or no access to the model
+│   ├── ContextOverflowError  1   the conversation no longer fits the model
+│   └── BadReplyError         1   the model kept answering with something unusable
+├── BudgetExceededError       3   the next call would break a limit
+└── SessionError              1   a session or checkpoint that cannot be read or restored
+"""
+
+from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Status
+
+
+class CodeflowError(Exception):
+    """Base of every fault; `str(error)` is one line for people, `hint` what to do next."""
+
+    status = Status.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.status]
+
+
+class UsageError(CodeflowError):
+    """Something the user wrote cannot be used; nothing has been done."""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_USAGE
+
+
+class ModelError(CodeflowError):
+    """The model could not be reached, or kept failing after every retry and fallback."""
+
+    status = Status.UNAVAILABLE
+
+
+class ModelAccessError(ModelError):
+    """Credentials are missing, expired or not allowed to use the model; retrying cannot help."""
+
+    status = Status.NO_ACCESS
+
+
+class ContextOverflowError(ModelError):
+    """The request no longer fits the model's context window."""
+
+    status = Status.FAILED
+
+
+class BadReplyError(ModelError):
+    """Every model of the role answered with malformed or truncated output."""
+
+    status = Status.FAILED
+
+
+class BudgetExceededError(CodeflowError):
+    """The next model call could break the budget, so it was not made."""
+
+    status = Status.STOPPED
+
+
+class SessionError(CodeflowError):
+    """A session or checkpoint cannot be found, read or restored."""

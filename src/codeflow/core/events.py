@@ -1,0 +1,292 @@
+"""Everything that happens in a run, as one closed union; renderers, log, ledger and trace consume it.
+
+Events are values: they hold no live object and survive a round trip through `codec`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from codeflow.core.values import (
+    CallEstimate,
+    Complexity,
+    Cost,
+    FileChange,
+    GateResult,
+    Mode,
+    Pattern,
+    Plan,
+    Route,
+    Status,
+    Usage,
+)
+
+_event = dataclass(frozen=True, slots=True, kw_only=True)
+
+
+@_event
+class RunStarted:
+    """First event of every run. `notes` are facts the user should know (no git, no tests found, …)."""
+
+    session_id: str
+    task: str
+    workspace: str
+    mode: Mode
+    roster: str
+    version: str
+    notes: tuple[str, ...] = ()
+    kind: Literal["run_started"] = "run_started"
+
+
+@_event
+class Routed:
+    """The router's verdict."""
+
+    route: Route
+    kind: Literal["routed"] = "routed"
+
+
+@_event
+class PatternChosen:
+    """Which arrangement of specialists the task gets, and why."""
+
+    pattern: Pattern
+    complexity: Complexity
+    reason: str
+    kind: Literal["pattern_chosen"] = "pattern_chosen"
+
+
+@_event
+class Planned:
+    """A plan that passed the design check."""
+
+    plan: Plan
+    kind: Literal["planned"] = "planned"
+
+
+@_event
+class CheckpointTaken:
+    """The work tree was saved; `files` counts what the checkpoint holds."""
+
+    checkpoint_id: str
+    label: str
+    files: int
+    kind: Literal["checkpoint_taken"] = "checkpoint_taken"
+
+
+@_event
+class AgentStarted:
+    """A specialist begins a visit; `node` is its place in the pattern, `visit` counts from 1."""
+
+    agent: str
+    node: str
+    visit: int
+    model: str
+    kind: Literal["agent_started"] = "agent_started"
+
+
+@_event
+class AgentFinished:
+    """A specialist's visit ended; `summary` is its last text, or why it failed."""
+
+    agent: str
+    node: str
+    visit: int
+    ok: bool
+    summary: str
+    kind: Literal["agent_finished"] = "agent_finished"
+
+
+@_event
+class TextDelta:
+    """A piece of a model's answer while it streams; not logged."""
+
+    agent: str
+    text: str
+    kind: Literal["text_delta"] = "text_delta"
+
+
+@_event
+class MessageAdded:
+    """A message that entered an agent's conversation, in Converse's own shape."""
+
+    agent: str
+    message: dict[str, Any]
+    kind: Literal["message_added"] = "message_added"
+
+
+@_event
+class ModelCalled:
+    """One attempt at a model call, successful or not; the unit of metering.
+
+    `step` counts an agent's calls in a session from 1, `attempt` the tries of one step from 1. `usage` is None
+    when the service never reported it (a cut or cancelled stream); `cost` is then None as well.
+    `outcome` is ok, cancelled, or an error class of `models.faults`.
+    """
+
+    agent: str
+    step: int
+    attempt: int
+    model: str
+    invoked_model: str
+    usage: Usage | None
+    cost: Cost
+    duration_s: float
+    first_token_s: float | None
+    outcome: str
+    stop_reason: str | None = None
+    detail: str = ""
+    reply: tuple[dict[str, Any], ...] = ()
+    """The answer's content blocks in Converse's shape; empty for a failed attempt."""
+    kind: Literal["model_called"] = "model_called"
+
+
+@_event
+class ModelRetried:
+    """The guarded model waits and tries again, or moves on to another model."""
+
+    agent: str
+    model: str
+    next_model: str
+    delay_s: float
+    reason: str
+    kind: Literal["model_retried"] = "model_retried"
+
+
+@_event
+class ToolStarted:
+    """A tool call passed the policy and begins. `summary` is one line for people."""
+
+    agent: str
+    call_id: str
+    tool: str
+    summary: str
+    kind: Literal["tool_started"] = "tool_started"
+
+
+@_event
+class ToolFinished:
+    """A tool call ended; a denied one is an error whose display says why."""
+
+    agent: str
+    call_id: str
+    tool: str
+    is_error: bool
+    display: str
+    duration_s: float
+    changed: tuple[str, ...] = ()
+    denied: bool = False
+    kind: Literal["tool_finished"] = "tool_finished"
+
+
+@_event
+class GateStarted:
+    """A gate's command begins."""
+
+    name: str
+    command: str
+    kind: Literal["gate_started"] = "gate_started"
+
+
+@_event
+class GateFinished:
+    """A gate's verdict."""
+
+    result: GateResult
+    kind: Literal["gate_finished"] = "gate_finished"
+
+
+@_event
+class Notice:
+    """Something a person should know; `level` is info or warning."""
+
+    level: Literal["info", "warning"]
+    text: str
+    kind: Literal["notice"] = "notice"
+
+
+@_event
+class Share:
+    """One row of the bill: an agent's or a model's part of a run."""
+
+    name: str
+    calls: int
+    usage: Usage
+    cost: Cost
+    known_cost: Decimal
+
+
+@_event
+class RunResult:
+    """How a run ended. `cost` is None when a call could not be priced; `known_cost` is then a lower bound."""
+
+    status: Status
+    session_id: str
+    answer: str
+    complexity: Complexity | None
+    pattern: Pattern | None
+    route: Route | None
+    plan: Plan | None
+    files_changed: tuple[FileChange, ...]
+    diff: str
+    gates: tuple[GateResult, ...]
+    usage: Usage
+    cost: Cost
+    known_cost: Decimal
+    unpriced_calls: int
+    by_agent: tuple[Share, ...]
+    by_model: tuple[Share, ...]
+    model_calls: int
+    duration_s: float
+    error: str | None = None
+    hint: str | None = None
+    denied: tuple[str, ...] = ()
+    """Actions the policy refused, one line each."""
+
+
+@_event
+class RunFinished:
+    """Last event of every run."""
+
+    result: RunResult
+    kind: Literal["run_finished"] = "run_finished"
+
+
+Event = (
+    RunStarted
+    | Routed
+    | PatternChosen
+    | Planned
+    | CheckpointTaken
+    | AgentStarted
+    | AgentFinished
+    | TextDelta
+    | MessageAdded
+    | ModelCalled
+    | ModelRetried
+    | ToolStarted
+    | ToolFinished
+    | GateStarted
+    | GateFinished
+    | Notice
+    | RunFinished
+)
+
+Emit = Callable[[Event], None]
+"""Called once per event, in order, on the event loop's thread; must not block and must not raise."""
+
+
+@dataclass(slots=True)
+class Broadcast:
+    """Hands every event to each consumer in turn; the session log comes first, so nothing is shown unlogged."""
+
+    consumers: list[Emit] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        for consumer in self.consumers:
+            consumer(event)
+
+
+Admit = Callable[[CallEstimate], int]
+"""Asked before every attempt; returns how many output tokens it may use, or raises BudgetExceededError."""

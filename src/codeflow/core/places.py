@@ -1,0 +1,33 @@
+"""Where things live on disk: packaged resources, and the user's XDG folders."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def resource(name: str) -> Path:
+    """A packaged folder (`config` or `prompts`), from a wheel and from an editable install alike."""
+    packaged = _PACKAGE / "_data" / name
+    return packaged if packaged.exists() else _PACKAGE.parents[1] / name
+
+
+def _xdg(variable: str, fallback: str, env: Mapping[str, str]) -> Path:
+    base = env.get(variable, "")
+    return (Path(base) if base else Path.home() / fallback) / "codeflow"
+
+
+def config_home(env: Mapping[str, str] = os.environ) -> Path:
+    """The user's settings folder."""
+    return _xdg("XDG_CONFIG_HOME", ".config", env)
+
+
+def state_home(env: Mapping[str, str] = os.environ) -> Path:
+    """Sessions, ledger and logs."""
+    return _xdg("XDG_STATE_HOME", ".local/state", env)
+
+
+def cache_home(env: Mapping[str, str] = os.environ) -> Path:
+    """What can be deleted without loss: router verdicts, repository maps."""
+    return _xdg("XDG_CACHE_HOME", ".cache", env)

@@ -1,0 +1,205 @@
+"""Settings: packaged defaults < user file < project file < environment < flags, merged, then validated once."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from codeflow.core.errors import UsageError
+from codeflow.core.places import config_home, resource
+from codeflow.core.values import Mode
+
+Table = dict[str, Any]
+
+TRUSTED_ONLY = frozenset(
+    {
+        "trusted_folders",
+        "run.mode",
+        "run.max_cost",
+        "models.endpoint_url",
+        "models.profile",
+        "gates.tests",
+        "gates.lint",
+        "gates.types",
+        "gates.build",
+    }
+)
+"""Keys by which a stranger's repository could loosen permissions, run a command, or redirect a prompt."""
+ALWAYS_OWN = frozenset({"trusted_folders"})
+_ENV_PREFIX = "CODEFLOW_"
+
+
+def _no_limit(value: object) -> object:
+    return None if value in ("none", "") else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunSettings(_Section):
+    mode: Mode
+    roster: str
+    max_cost: Annotated[Decimal | None, BeforeValidator(_no_limit), Field(ge=0)]
+    max_turns: int = Field(ge=1)
+    timeout_s: float = Field(gt=0)
+
+
+class ModelSettings(_Section):
+    endpoint_url: str
+    region: str
+    profile: str
+    max_attempts: int = Field(ge=1)
+    max_wait_s: float = Field(ge=0)
+    connect_timeout_s: float = Field(gt=0)
+    read_timeout_s: float = Field(gt=0)
+    roles: dict[str, str]
+
+
+class RouterSettings(_Section):
+    enabled: bool
+    min_confidence: float = Field(ge=0, le=1)
+
+
+class GraphSettings(_Section):
+    review_rounds: int = Field(ge=0)
+    debug_rounds: int = Field(ge=0)
+
+
+class GateSettings(_Section):
+    tests: str
+    lint: str
+    types: str
+    build: str
+    timeout_s: float = Field(gt=0)
+
+
+class ToolSettings(_Section):
+    command_timeout_s: float = Field(gt=0)
+    output_limit_chars: int = Field(ge=200)
+    read_limit_lines: int = Field(ge=1)
+
+
+class ContextSettings(_Section):
+    instructions_tokens: int = Field(ge=0)
+    tree_entries: int = Field(ge=0)
+    map_tokens: int = Field(ge=0)
+
+
+class Settings(_Section):
+    """Everything that can be set; `config/settings.toml` documents each key."""
+
+    trusted_folders: list[str]
+    run: RunSettings
+    models: ModelSettings
+    router: RouterSettings
+    graph: GraphSettings
+    gates: GateSettings
+    tools: ToolSettings
+    context: ContextSettings
+
+
+def merge(base: Table, over: Mapping[str, Any]) -> Table:
+    """A new table in which every leaf of `over` replaces the one in `base`."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, Mapping):
+            merged[key] = merge(cast("Table", old), cast("Mapping[str, Any]", value))
+        else:
+            merged[key] = value
+    return merged
+
+
+def leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key of a nested table with its value."""
+    for key, value in table.items():
+        dotted = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from leaves(cast("Mapping[str, Any]", value), f"{dotted}.")
+        else:
+            yield dotted, value
+
+
+def load_settings(
+    workspace: Path, *, env: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings in force for a workspace.
+
+    Raises:
+        UsageError: naming the file and the key that cannot be used.
+    """
+    layers: list[tuple[str, Table]] = [
+        ("packaged defaults", _read(resource("config") / "settings.toml")),
+    ]
+    user_file = config_home(env) / "settings.toml"
+    user = _read(user_file) if user_file.exists() else {}
+    layers.append((str(user_file), user))
+    project_file = workspace / ".codeflow" / "settings.toml"
+    if project_file.exists():
+        layers.append((str(project_file), _project(project_file, workspace, user)))
+    layers.append(("the environment", _from_environment(env)))
+    layers.append(("the command line", dict(flags or {})))
+
+    merged: Table = {}
+    for _, layer in layers:
+        merged = merge(merged, layer)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise _explain(error, layers) from error
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}", hint="Correct or remove the file.") from error
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read: {error.strerror}", hint="Check the file's permissions."
+        ) from error
+
+
+def _project(path: Path, workspace: Path, user: Table) -> Table:
+    table = _read(path)
+    folders: object = user.get("trusted_folders", [])
+    trusted = {
+        Path(str(folder)).expanduser().resolve()
+        for folder in (cast("list[object]", folders) if isinstance(folders, list) else [])
+    }
+    refused = ALWAYS_OWN if workspace.resolve() in trusted else TRUSTED_ONLY
+    for key, _ in leaves(table):
+        if key in refused:
+            raise UsageError(
+                f"{path}: {key} may not be set by a project that you have not trusted",
+                hint=f"Remove it, or add this folder to trusted_folders in {config_home() / 'settings.toml'}.",
+            )
+    return table
+
+
+def _from_environment(env: Mapping[str, str]) -> Table:
+    """CODEFLOW_RUN__MAX_COST=1 becomes {"run": {"max_cost": "1"}}; a name without __ is not a setting."""
+    table: Table = {}
+    for name, value in env.items():
+        if not name.startswith(_ENV_PREFIX) or "__" not in name:
+            continue
+        leaf: Any = value
+        for part in reversed(name.removeprefix(_ENV_PREFIX).lower().split("__")):
+            leaf = {part: leaf}
+        table = merge(table, leaf)
+    return table
+
+
+def _explain(error: ValidationError, layers: list[tuple[str, Table]]) -> UsageError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    origin = next(
+        (name for name, table in reversed(layers) if any(k.startswith(key) for k, _ in leaves(table))),
+        "the settings",
+    )
+    problem = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
+    return UsageError(f"{origin}: {key}: {problem}", hint="config/settings.toml documents every setting.")

@@ -1,0 +1,270 @@
+"""Plain values that every room shares; none of them does I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+Cost = Decimal | None
+"""US dollars, or None when the price or the usage is unknown (never 0 for unknown)."""
+
+
+class Complexity(StrEnum):
+    """How much work a task is; decides roster tiers and whether a planner is worth its price."""
+
+    SIMPLE = "SIMPLE"
+    MEDIUM = "MEDIUM"
+    COMPLEX = "COMPLEX"
+    CRITICAL = "CRITICAL"
+
+
+class TaskKind(StrEnum):
+    """What a task asks for; a QUESTION changes no file and runs no gate."""
+
+    QUESTION = "question"
+    BUGFIX = "bugfix"
+    FEATURE = "feature"
+    REFACTOR = "refactor"
+    TEST = "test"
+    DOCS = "docs"
+    OTHER = "other"
+
+
+class Pattern(StrEnum):
+    """How specialists are arranged for one task."""
+
+    SINGLE = "single"
+    GRAPH = "graph"
+
+
+class Mode(StrEnum):
+    """What a run may do without asking: nothing but reads, nothing, edits, everything."""
+
+    PLAN = "plan"
+    ASK = "ask"
+    EDIT = "edit"
+    AUTO = "auto"
+
+
+class Effect(StrEnum):
+    """The worst a tool can do."""
+
+    READ = "read"
+    WRITE = "write"
+    EXECUTE = "execute"
+
+
+class Status(StrEnum):
+    """How a run ended; each has one exit code."""
+
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    UNAVAILABLE = "unavailable"
+    NO_ACCESS = "no_access"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_CODES: Mapping[Status, int] = {
+    Status.DONE: 0,
+    Status.FAILED: 1,
+    Status.STOPPED: 3,
+    Status.UNAVAILABLE: 75,
+    Status.NO_ACCESS: 77,
+    Status.INTERRUPTED: 130,
+}
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What stops a run: US dollars, model turns of one agent visit, wall-clock seconds."""
+
+    max_cost: Decimal | None = None
+    max_turns: int = 50
+    timeout_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One request, as the front doors hand it to the engine; None means "decide for me"."""
+
+    text: str
+    workspace: Path
+    mode: Mode = Mode.EDIT
+    pattern: Pattern | None = None
+    complexity: Complexity | None = None
+    agent: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What the router made of a task. `source` says who decided: router, cache, rules or flag."""
+
+    complexity: Complexity
+    kind: TaskKind
+    confidence: float
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """One piece of a plan: who does what, after which steps."""
+
+    id: str
+    specialist: str
+    goal: str
+    files: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A design that can be checked: its steps, and the commands whose success means it is done."""
+
+    summary: str
+    steps: tuple[PlanStep, ...]
+    acceptance: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one model call. `input_tokens` excludes what was read from or written to the cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything the model read, cached or not; price steps are decided by this number."""
+        cached = self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
+        return self.input_tokens + cached
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """A sum of costs that remembers how many of them are unknown."""
+
+    known: Decimal = Decimal(0)
+    unpriced_calls: int = 0
+
+    @property
+    def total(self) -> Cost:
+        """The exact sum, or None as soon as one call's cost is unknown."""
+        return None if self.unpriced_calls else self.known
+
+    def add(self, cost: Cost) -> "Spend":
+        if cost is None:
+            return Spend(known=self.known, unpriced_calls=self.unpriced_calls + 1)
+        return Spend(known=self.known + cost, unpriced_calls=self.unpriced_calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool answers: text for the model, one line for people, and what it did to the workspace."""
+
+    content: str
+    """Plain text for the model; bounded, and when cut it says what was left out and how to read it."""
+    display: str
+    """One line for people, without the tool's name."""
+    is_error: bool = False
+    changed: tuple[str, ...] = ()
+    """Workspace-relative paths that the call created, changed or deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The action may go ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person has to agree first; `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The action is refused; `reason` is shown to the model and to people."""
+
+    reason: str
+
+
+Verdict = Allow | Ask | Deny
+
+
+class GateStatus(StrEnum):
+    """GREEN passed; RED failed; ALREADY_RED failed the same way before the run; SKIPPED could not run."""
+
+    GREEN = "green"
+    RED = "red"
+    ALREADY_RED = "already_red"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A command that decides whether work is accepted: its exit code is the verdict."""
+
+    name: str
+    """tests, lint, types, build, or acceptance-N."""
+    command: str
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """What running a gate showed. `output` is bounded, head and tail kept."""
+
+    name: str
+    command: str
+    status: GateStatus
+    exit_code: int | None
+    duration_s: float
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """One file that differs from the checkpoint; `change` is added, modified, deleted or renamed."""
+
+    path: str
+    change: str
+    added_lines: int
+    removed_lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEstimate:
+    """What a model call is about to cost at most; the budget answers with the output tokens it can afford.
+
+    Prices are US dollars per token, None when the catalogue does not know the model.
+    """
+
+    agent: str
+    step: int
+    attempt: int
+    model: str
+    prompt_tokens: int
+    max_output_tokens: int
+    input_price: Cost
+    output_price: Cost

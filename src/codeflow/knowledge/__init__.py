@@ -1,0 +1,1 @@
+"""What the model is told about a project before its first turn."""

@@ -1,0 +1,1 @@
+"""Model catalogue, the guarded model call, and the embedded Bedrock endpoint."""

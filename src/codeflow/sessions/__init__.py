@@ -1,0 +1,1 @@
+"""What survives a run: the append-only log, and checkpoints of the work tree."""

@@ -1,0 +1,1 @@
+"""What a specialist can do to a workspace: plain async functions that return a ToolResult."""
