@@ -1,1 +1,34 @@
 """argv -> exit code."""
+
+import sys
+
+from codeflow import __version__
+from codeflow.cli import streams
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line; messages go to stderr, results to stdout."""
+    arguments = sys.argv[1:] if argv is None else argv
+    streams.prepare()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: people never see a traceback
+        from codeflow.cli.faults import report
+
+        code = report(error, arguments)
+    streams.settle()
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        sys.stdout.write(f"codeflow {__version__}\n")
+        return 0
+    from codeflow.cli.main import run_command_line
+
+    return run_command_line(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

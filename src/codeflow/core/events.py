@@ -22,10 +22,8 @@ from codeflow.core.values import (
     Usage,
 )
 
-_event = dataclass(frozen=True, slots=True, kw_only=True)
 
-
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
     """First event of every run. `notes` are facts the user should know (no git, no tests found, …)."""
 
@@ -39,7 +37,7 @@ class RunStarted:
     kind: Literal["run_started"] = "run_started"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routed:
     """The router's verdict."""
 
@@ -47,7 +45,7 @@ class Routed:
     kind: Literal["routed"] = "routed"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatternChosen:
     """Which arrangement of specialists the task gets, and why."""
 
@@ -57,7 +55,7 @@ class PatternChosen:
     kind: Literal["pattern_chosen"] = "pattern_chosen"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A plan that passed the design check."""
 
@@ -65,7 +63,7 @@ class Planned:
     kind: Literal["planned"] = "planned"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointTaken:
     """The work tree was saved; `files` counts what the checkpoint holds."""
 
@@ -75,7 +73,7 @@ class CheckpointTaken:
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStarted:
     """A specialist begins a visit; `node` is its place in the pattern, `visit` counts from 1."""
 
@@ -86,7 +84,7 @@ class AgentStarted:
     kind: Literal["agent_started"] = "agent_started"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentFinished:
     """A specialist's visit ended; `summary` is its last text, or why it failed."""
 
@@ -98,7 +96,7 @@ class AgentFinished:
     kind: Literal["agent_finished"] = "agent_finished"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta:
     """A piece of a model's answer while it streams; not logged."""
 
@@ -107,7 +105,7 @@ class TextDelta:
     kind: Literal["text_delta"] = "text_delta"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAdded:
     """A message that entered an agent's conversation, in Converse's own shape."""
 
@@ -116,7 +114,7 @@ class MessageAdded:
     kind: Literal["message_added"] = "message_added"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCalled:
     """One attempt at a model call, successful or not; the unit of metering.
 
@@ -142,7 +140,7 @@ class ModelCalled:
     kind: Literal["model_called"] = "model_called"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRetried:
     """The guarded model waits and tries again, or moves on to another model."""
 
@@ -154,7 +152,7 @@ class ModelRetried:
     kind: Literal["model_retried"] = "model_retried"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
     """A tool call passed the policy and begins. `summary` is one line for people."""
 
@@ -165,7 +163,7 @@ class ToolStarted:
     kind: Literal["tool_started"] = "tool_started"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFinished:
     """A tool call ended; a denied one is an error whose display says why."""
 
@@ -180,7 +178,7 @@ class ToolFinished:
     kind: Literal["tool_finished"] = "tool_finished"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateStarted:
     """A gate's command begins."""
 
@@ -189,7 +187,7 @@ class GateStarted:
     kind: Literal["gate_started"] = "gate_started"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateFinished:
     """A gate's verdict."""
 
@@ -197,7 +195,7 @@ class GateFinished:
     kind: Literal["gate_finished"] = "gate_finished"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something a person should know; `level` is info or warning."""
 
@@ -206,7 +204,7 @@ class Notice:
     kind: Literal["notice"] = "notice"
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """One row of the bill: an agent's or a model's part of a run."""
 
@@ -217,7 +215,7 @@ class Share:
     known_cost: Decimal
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """How a run ended. `cost` is None when a call could not be priced; `known_cost` is then a lower bound."""
 
@@ -245,7 +243,7 @@ class RunResult:
     """Actions the policy refused, one line each."""
 
 
-@_event
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """Last event of every run."""
 

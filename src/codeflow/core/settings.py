@@ -43,7 +43,7 @@ class _Section(BaseModel):
 class RunSettings(_Section):
     mode: Mode
     roster: str
-    max_cost: Annotated[Decimal | None, BeforeValidator(_no_limit), Field(ge=0)]
+    max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(_no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
 

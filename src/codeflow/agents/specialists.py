@@ -1,0 +1,163 @@
+"""Specialist files: Markdown with YAML front matter, packaged, the user's and the project's."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from codeflow.core.errors import UsageError
+from codeflow.core.places import config_home, resource
+from codeflow.tools.registry import TOOLS
+
+FOREIGN_TOOLS: Mapping[str, tuple[str, ...]] = {
+    "Read": ("read_file",),
+    "Write": ("write_file",),
+    "Edit": ("edit_file",),
+    "MultiEdit": ("edit_file",),
+    "Grep": ("search_files",),
+    "Glob": ("list_directory", "search_files"),
+    "LS": ("list_directory",),
+    "Bash": ("run_command", "run_tests"),
+}
+"""Tool names of the agent files of other products, so that a team's files load unchanged."""
+
+FOREIGN_MODELS: Mapping[str, str] = {
+    "opus": "architect",
+    "sonnet": "senior_coder",
+    "haiku": "fast_coder",
+    "inherit": "senior_coder",
+}
+"""Model aliases of those files, as the roster role of the same weight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialist:
+    """Who does a piece of work. `role` is the roster's; `model` an id that replaces the roster's choice."""
+
+    name: str
+    description: str
+    prompt: str
+    role: str
+    tools: tuple[str, ...]
+    model: str | None
+    max_turns: int | None
+    source: Path
+
+
+def _names(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class _FrontMatter(BaseModel):
+    """Keys of other products' files that mean nothing here are ignored, so that those files load."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    description: str = ""
+    role: str | None = None
+    model: str | None = None
+    tools: Annotated[list[str] | None, BeforeValidator(_names)] = None
+    max_turns: int | None = Field(default=None, ge=1)
+
+
+def load_specialists(workspace: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, Specialist]:
+    """Every specialist by name; a later folder replaces an earlier one's specialist of the same name.
+
+    Raises:
+        UsageError: naming the file whose front matter cannot be used.
+    """
+    found: dict[str, Specialist] = {}
+    for folder in _folders(workspace, env):
+        for path in sorted(folder.glob("*.md")):
+            specialist = parse(path)
+            found[specialist.name] = specialist
+    return found
+
+
+def require(specialists: Mapping[str, Specialist], name: str) -> Specialist:
+    """The specialist of that name.
+
+    Raises:
+        UsageError: offering the nearest names.
+    """
+    if name in specialists:
+        return specialists[name]
+    near = get_close_matches(name, specialists, n=3, cutoff=0.4) or sorted(specialists)
+    raise UsageError(f"no agent is called {name!r}", hint=f"Did you mean {', '.join(near)}?")
+
+
+def _folders(workspace: Path, env: Mapping[str, str]) -> Iterator[Path]:
+    yield resource("prompts") / "agents"
+    yield config_home(env) / "agents"
+    yield workspace / ".claude" / "agents"
+    yield workspace / ".codeflow" / "agents"
+
+
+def parse(path: Path) -> Specialist:
+    """One specialist file.
+
+    Raises:
+        UsageError: when the front matter is missing, malformed, or names an unknown tool.
+    """
+    matter, prompt = _split(path)
+    try:
+        parsed = _FrontMatter.model_validate(matter)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {where}: {first['msg']}", hint="Correct the front matter.") from error
+    alias = FOREIGN_MODELS.get(parsed.model or "")
+    return Specialist(
+        name=parsed.name,
+        description=parsed.description,
+        prompt=prompt,
+        role=parsed.role or alias or "senior_coder",
+        tools=_tools(path, parsed.tools),
+        model=None if alias else parsed.model,
+        max_turns=parsed.max_turns,
+        source=path,
+    )
+
+
+def _split(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", hint="Correct or remove the file.") from error
+    opening, _, rest = text.partition("---\n")
+    matter, fence, prompt = rest.partition("\n---\n")
+    if opening.strip() or not fence:
+        raise UsageError(
+            f"{path}: no front matter", hint="Begin the file with ---, name:, description:, then ---."
+        )
+    try:
+        parsed: object = yaml.safe_load(matter)
+    except yaml.YAMLError as error:
+        problem = str(error).replace("\n", " ")
+        raise UsageError(
+            f"{path}: front matter is not YAML: {problem}", hint="Correct the front matter."
+        ) from error
+    if not isinstance(parsed, dict):
+        raise UsageError(
+            f"{path}: front matter has no keys", hint="It needs at least name: and description:."
+        )
+    return cast("dict[str, Any]", parsed), prompt.strip()
+
+
+def _tools(path: Path, listed: Sequence[str] | None) -> tuple[str, ...]:
+    """No list means every tool, as in the other products' files."""
+    if listed is None:
+        return tuple(TOOLS)
+    names: list[str] = []
+    for tool in listed:
+        mapped = FOREIGN_TOOLS.get(tool, (tool,) if tool in TOOLS else ())
+        if not mapped and path.is_relative_to(resource("prompts")):
+            raise UsageError(f"{path}: no tool is called {tool!r}", hint=f"Tools: {', '.join(TOOLS)}.")
+        names.extend(mapped)
+    return tuple(dict.fromkeys(names))

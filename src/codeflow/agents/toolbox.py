@@ -1,0 +1,208 @@
+"""The one adapter between our tools and Strands: policy, approval, checkpoint, events, error boundary."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from docstring_parser import parse as parse_docstring
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from strands.types._events import ToolResultEvent
+from strands.types.tools import AgentTool, ToolGenerator, ToolSpec, ToolUse
+from typing_extensions import override
+
+from codeflow.core.events import Emit, ToolFinished, ToolStarted
+from codeflow.core.values import Allow, Ask, Deny, Effect, ToolResult, Verdict
+from codeflow.tools.registry import Tool
+from codeflow.tools.workspace import Workspace
+
+Approve = Callable[[str, str, str], Awaitable[bool]]
+"""(tool, one-line summary, reason) -> whether a person agreed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What every tool call of a run goes through, whichever agent makes it."""
+
+    workspace: Workspace
+    emit: Emit
+    judge: Callable[[Tool, Mapping[str, Any]], Verdict]
+    approve: Approve | None
+    before_change: Callable[[], Awaitable[None]]
+    """Awaited before anything that may change the work tree; takes the checkpoint."""
+    instructions_for: Callable[[str], str | None]
+    """Nested instruction files that govern a path and were not shown yet."""
+    denied: list[str] = field(default_factory=list)
+    one_writer: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def permit(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
+        """None when the call may go ahead, else why not."""
+        refusal = await self._refusal(tool, summary, arguments)
+        if refusal is not None:
+            self.denied.append(f"{tool.name} {summary}: {refusal}")
+        return refusal
+
+    async def _refusal(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
+        match self.judge(tool, arguments):
+            case Allow():
+                return None
+            case Deny(reason):
+                return reason
+            case Ask(reason) if self.approve is None:
+                return f"{reason}; nobody is here to be asked"
+            case Ask(reason):
+                agreed = await self.approve(tool.name, summary, reason)
+                return None if agreed else "the user said no"
+
+
+def arguments_model(tool: Tool) -> type[BaseModel]:
+    """A pydantic model of a tool's arguments, described by its docstring; the workspace is not one of them."""
+    described = {p.arg_name: p.description or "" for p in parse_docstring(tool.function.__doc__ or "").params}
+    hints = inspect.get_annotations(tool.function, eval_str=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in list(inspect.signature(tool.function).parameters.items())[1:]:
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints[name], Field(default, description=" ".join(described.get(name, "").split())))
+    return cast("type[BaseModel]", create_model(tool.name, __config__=ConfigDict(extra="forbid"), **fields))
+
+
+def _untitled(schema: Any) -> Any:
+    """The schema without pydantic's titles: they cost tokens and say what the key says."""
+    if isinstance(schema, dict):
+        return {k: _untitled(v) for k, v in schema.items() if not (k == "title" and isinstance(v, str))}
+    if isinstance(schema, list):
+        return [_untitled(item) for item in schema]
+    return schema
+
+
+def tool_spec(tool: Tool, model: type[BaseModel]) -> ToolSpec:
+    """What a model is told about a tool."""
+    documentation = parse_docstring(tool.function.__doc__ or "")
+    text = "\n".join(filter(None, (documentation.short_description, documentation.long_description)))
+    return {
+        "name": tool.name,
+        "description": text,
+        "inputSchema": {"json": _untitled(model.model_json_schema())},
+    }
+
+
+class PolicedTool(AgentTool):
+    """A tool as Strands sees it."""
+
+    def __init__(self, tool: Tool, agent: str, bench: Bench) -> None:
+        super().__init__()
+        self._tool = tool
+        self._agent = agent
+        self._bench = bench
+        self._arguments = arguments_model(tool)
+        self._spec = tool_spec(tool, self._arguments)
+
+    @property
+    @override
+    def tool_name(self) -> str:
+        return self._tool.name
+
+    @property
+    @override
+    def tool_spec(self) -> ToolSpec:
+        return self._spec
+
+    @property
+    @override
+    def tool_type(self) -> str:
+        return "codeflow"
+
+    @override
+    async def stream(
+        self,
+        tool_use: ToolUse,
+        invocation_state: dict[str, Any],
+        **kwargs: Any,
+    ) -> ToolGenerator:
+        result = await self._call(tool_use)
+        yield ToolResultEvent(
+            {
+                "toolUseId": tool_use["toolUseId"],
+                "status": "error" if result.is_error else "success",
+                "content": [{"text": result.content or "(no output)"}],
+            }
+        )
+
+    async def _call(self, tool_use: ToolUse) -> ToolResult:
+        call_id = tool_use["toolUseId"]
+        try:
+            parsed = self._arguments.model_validate(tool_use["input"])
+        except ValidationError as error:
+            return self._refuse(call_id, f"wrong arguments: {_first_problem(error)}", denied=False)
+        arguments = {name: getattr(parsed, name) for name in type(parsed).model_fields}
+        summary = self._tool.summary(arguments)
+        refusal = await self._bench.permit(self._tool, summary, arguments)
+        if refusal:
+            return self._refuse(call_id, f"not permitted: {refusal}", summary=summary, denied=True)
+        self._bench.emit(
+            ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
+        )
+        started = time.monotonic()
+        result = self._with_instructions(await self._guarded(arguments), arguments)
+        self._finish(call_id, result, duration_s=time.monotonic() - started)
+        return result
+
+    async def _guarded(self, arguments: dict[str, Any]) -> ToolResult:
+        """One writer at a time, after the checkpoint; readers run freely."""
+        if self._tool.effect is Effect.READ:
+            return await self._run(arguments)
+        async with self._bench.one_writer:
+            await self._bench.before_change()
+            return await self._run(arguments)
+
+    async def _run(self, arguments: dict[str, Any]) -> ToolResult:
+        try:
+            return await self._tool.function(self._bench.workspace, **arguments)
+        except Exception as error:  # noqa: BLE001 - the tool boundary: a tool's fault must not end the run
+            fault = f"{type(error).__name__}: {error}"
+            return ToolResult(
+                content=f"{self._tool.name} failed inside codeflow ({fault}). Try another way.",
+                display=f"fault in the tool: {fault}",
+                is_error=True,
+            )
+
+    def _with_instructions(self, result: ToolResult, arguments: Mapping[str, Any]) -> ToolResult:
+        path = arguments.get("path")
+        extra = self._bench.instructions_for(path) if isinstance(path, str) and not result.is_error else None
+        if not extra:
+            return result
+        return ToolResult(
+            content=f"{result.content}\n\n{extra}",
+            display=result.display,
+            is_error=result.is_error,
+            changed=result.changed,
+        )
+
+    def _refuse(self, call_id: str, problem: str, *, denied: bool, summary: str = "") -> ToolResult:
+        result = ToolResult(content=f"Error: {problem}.", display=problem, is_error=True)
+        self._bench.emit(
+            ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
+        )
+        self._finish(call_id, result, duration_s=0.0, denied=denied)
+        return result
+
+    def _finish(self, call_id: str, result: ToolResult, *, duration_s: float, denied: bool = False) -> None:
+        self._bench.emit(
+            ToolFinished(
+                agent=self._agent,
+                call_id=call_id,
+                tool=self._tool.name,
+                is_error=result.is_error,
+                display=result.display,
+                duration_s=duration_s,
+                changed=result.changed,
+                denied=denied,
+            )
+        )
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

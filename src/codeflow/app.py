@@ -1,0 +1,274 @@
+"""The composition root: the only file that knows every room. Settings and a task in, an engine out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from codeflow.agents.crew import Crew
+from codeflow.agents.specialists import Specialist, load_specialists, require
+from codeflow.agents.toolbox import Approve, Bench
+from codeflow.core.errors import CodeflowError
+from codeflow.core.events import Broadcast
+from codeflow.core.places import cache_home, state_home
+from codeflow.core.settings import Settings
+from codeflow.core.values import Complexity, Gate, Limits, Mode, Route, Task, Verdict
+from codeflow.knowledge.briefing import Briefing, brief
+from codeflow.knowledge.instructions import NestedInstructions
+from codeflow.models.attempts import RetryPolicy
+from codeflow.models.catalogue import Catalogue, ModelSpec
+from codeflow.models.guarded import GuardedModel
+from codeflow.models.providers import Connect, connector
+from codeflow.models.rosters import Roster
+from codeflow.orchestration.engine import Closable, Engine
+from codeflow.orchestration.gates import Gates
+from codeflow.orchestration.router import Router
+from codeflow.orchestration.safety import Safety
+from codeflow.policies.budget import Budget
+from codeflow.policies.permissions import Rules, decide, load_rules
+from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.log import SessionStore
+from codeflow.telemetry.ledger import Ledger, Recorder
+from codeflow.telemetry.meter import Meter
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.project import Project, detect
+from codeflow.tools.registry import TOOLS
+from codeflow.tools.tool import Tool
+from codeflow.tools.workspace import Workspace
+
+GATE_NAMES = ("build", "lint", "types", "tests")
+"""Cheapest evidence first."""
+
+_ROUTER_ATTEMPTS = 2
+
+
+class Books:
+    """Who listens to a run: its session log first, then budget, meter and ledger."""
+
+    def __init__(self, workspace: Path, limits: Limits, env: Mapping[str, str]) -> None:
+        self.budget = Budget(max_cost=limits.max_cost)
+        self.meter = Meter()
+        self.log = SessionStore(state_home(env) / "sessions").create(workspace)
+        self.ledger_problem: str | None = None
+        self.broadcast = Broadcast([self.log, self.budget, self.meter])
+        self.resources: list[Closable] = [self.log]
+        self._recorder: Recorder | None = None
+        self._open_ledger(workspace, env)
+
+    def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
+        """A run does not depend on its ledger: one that cannot be opened is said."""
+        try:
+            ledger = Ledger(state_home(env) / "ledger.sqlite3")
+        except CodeflowError as error:
+            self.ledger_problem = str(error)
+            return
+        self._recorder = ledger.recorder(self.log.session_id, workspace)
+        self.broadcast.consumers.append(self._recorder)
+        self.resources.append(ledger)
+
+    def late_warnings(self) -> list[str]:
+        """What only the end of a run shows."""
+        warnings = [
+            f"the price of {model} is unknown: the budget could not hold it" for model in self.budget.unpriced
+        ]
+        if self._recorder and self._recorder.problem:
+            warnings.append(f"the ledger could not be written: {self._recorder.problem}")
+        return warnings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """Which models play which role: the roster, with the user's own choices on top."""
+
+    catalogue: Catalogue
+    roster: Roster
+    overrides: Mapping[str, str]
+
+    def candidates(
+        self, role: str, complexity: Complexity | None = None, own_choice: str | None = None
+    ) -> list[ModelSpec]:
+        """A role's models, first choice first.
+
+        Raises:
+            UsageError: for a role or model that nobody knows.
+        """
+        override = self.overrides.get(role) or own_choice
+        ids = self.roster.candidates(role, complexity, override)
+        return [self.roster.spec(self.catalogue, model_id) for model_id in ids]
+
+    def refuse_unknown(self, specialists: Mapping[str, Specialist]) -> None:
+        """Look up every model that a flag, a setting or an agent file names, so that a typo ends here."""
+        for role in self.overrides:
+            self.candidates(role)
+        for specialist in specialists.values():
+            self.candidates(specialist.role, own_choice=specialist.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """Makes the guarded model of each agent."""
+
+    settings: Settings
+    lineup: Lineup
+    books: Books
+    connect: Connect
+
+    def for_specialist(self, specialist: Specialist, complexity: Complexity) -> GuardedModel:
+        specs = self.lineup.candidates(specialist.role, complexity, specialist.model)
+        return self._guarded(specialist.name, specs, self.settings.models.max_attempts)
+
+    def router(self, cache_folder: Path) -> Router:
+        model = None
+        if self.settings.router.enabled:
+            model = self._guarded("router", self.lineup.candidates("router"), _ROUTER_ATTEMPTS)
+        return Router(
+            model=model,
+            cache_folder=cache_folder,
+            min_confidence=self.settings.router.min_confidence,
+            emit=self.books.broadcast,
+        )
+
+    def _guarded(self, agent: str, specs: list[ModelSpec], max_attempts: int) -> GuardedModel:
+        return GuardedModel(
+            agent=agent,
+            session_id=self.books.log.session_id,
+            candidates=specs,
+            catalogue=self.lineup.catalogue,
+            connect=self.connect,
+            emit=self.books.broadcast,
+            admit=self.books.budget.admit,
+            retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=self.settings.models.max_wait_s),
+        )
+
+
+def build(settings: Settings, task: Task, *, env: Mapping[str, str], approve: Approve | None) -> Engine:
+    """Everything one run needs, its session opened and locked. `approve` None: nobody is there to be asked.
+
+    Raises:
+        UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
+        SessionError: when the session's log cannot be written.
+    """
+    workspace = Workspace(task.workspace, settings.tools, env, tests=settings.gates.tests)
+    specialists = load_specialists(workspace.root, env)
+    if task.agent:
+        require(specialists, task.agent)
+    lineup = Lineup(
+        catalogue=Catalogue.load(),
+        roster=Roster.load(settings.run.roster),
+        overrides={**settings.models.roles, **task.models},
+    )
+    lineup.refuse_unknown(specialists)
+    judge = _judge(task.mode, load_rules())
+    commands = gate_commands(settings, detect(workspace.root, env))
+    books = Books(workspace.root, task.limits, env)
+    models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
+    safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
+
+    async def before_change() -> None:
+        await safety.ensure()
+        await gates.baseline_ready()
+
+    bench = Bench(
+        workspace=workspace,
+        emit=books.broadcast,
+        judge=judge,
+        approve=approve,
+        before_change=before_change,
+        instructions_for=NestedInstructions(
+            workspace.root, tokens=settings.context.instructions_tokens
+        ).for_path,
+    )
+    gates = _gates(settings, bench, commands)
+    return Engine(
+        task=task,
+        settings=settings,
+        session_id=books.log.session_id,
+        notes=_notes(safety, commands, books.ledger_problem),
+        broadcast=books.broadcast,
+        meter=books.meter,
+        router=models.router(cache_home(env)),
+        safety=safety,
+        gates=gates,
+        brief=_briefing(settings, task, workspace, commands),
+        make_crew=_crew_maker(task, specialists, models, bench),
+        coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
+        late_warnings=books.late_warnings,
+        resources=books.resources,
+    )
+
+
+def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
+    """Gate name -> command, as set or found; a gate that is off or was not found is missing."""
+    found = {name: getattr(project, name) for name in GATE_NAMES}
+    chosen = {name: getattr(settings.gates, name) for name in GATE_NAMES}
+    commands = {name: found[name] if chosen[name] == "auto" else chosen[name] for name in GATE_NAMES}
+    return {name: command for name, command in commands.items() if command and command != "off"}
+
+
+def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
+    return lambda tool, arguments: decide(mode, tool.name, tool.effect, arguments, rules)
+
+
+def _briefing(
+    settings: Settings, task: Task, workspace: Workspace, commands: Mapping[str, str]
+) -> Callable[[], Briefing]:
+    return lambda: brief(
+        workspace.root,
+        task=task.text,
+        commands=commands,
+        limits=settings.context,
+        command_timeout_s=settings.tools.command_timeout_s,
+        environment=workspace.env,
+    )
+
+
+def _crew_maker(
+    task: Task, specialists: Mapping[str, Specialist], models: Models, bench: Bench
+) -> Callable[[Briefing, Route], Crew]:
+    return lambda briefing, route: Crew(
+        specialists=specialists,
+        model_for=lambda specialist: models.for_specialist(specialist, route.complexity),
+        bench=bench,
+        emit=bench.emit,
+        mode=task.mode,
+        max_turns=task.limits.max_turns,
+        instructions=briefing.instructions,
+    )
+
+
+def _gates(settings: Settings, bench: Bench, commands: Mapping[str, str]) -> Gates:
+    def run(command: str, timeout_s: float) -> Awaitable[Outcome]:
+        return execute(
+            command,
+            cwd=bench.workspace.root,
+            env=bench.workspace.env,
+            timeout_s=timeout_s,
+            output_limit_chars=settings.tools.output_limit_chars,
+        )
+
+    timeout_s = settings.gates.timeout_s
+    return Gates(
+        gates=[Gate(name=name, command=command, timeout_s=timeout_s) for name, command in commands.items()],
+        execute=run,
+        permit=partial(_permit_gate, bench),
+        emit=bench.emit,
+    )
+
+
+async def _permit_gate(bench: Bench, gate: Gate) -> str | None:
+    """The project's gates are judged like run_tests, a command that an agent proposed like run_command."""
+    if gate.name in GATE_NAMES:
+        return await bench.permit(TOOLS["run_tests"], gate.command, {})
+    return await bench.permit(TOOLS["run_command"], gate.command, {"command": gate.command})
+
+
+def _notes(safety: Safety, commands: Mapping[str, str], ledger_problem: str | None) -> tuple[str, ...]:
+    notes: list[str] = []
+    if safety.unavailable:
+        notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
+    if "tests" not in commands:
+        notes.append("no test command was found: nothing will show that a change works (set gates.tests)")
+    if ledger_problem:
+        notes.append(f"this run's cost will not be in the ledger: {ledger_problem}")
+    return tuple(notes)

@@ -1,0 +1,58 @@
+"""`codeflow demo`: the whole path on a small repository, without an account."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codeflow.cli.replay import play
+from codeflow.cli.repository import start_repository
+from codeflow.core.errors import UsageError
+from codeflow.core.places import resource
+
+_SAID = (
+    "The model's replies are a recorded transcript, so this costs nothing and needs no account.\n"
+    "Everything else is real: the tools, the gates, git, the checkpoint and the cost arithmetic.\n"
+)
+_SVG_WIDTH = 100
+
+
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option(help="A new folder for the demo; default: a temporary one.")
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="Also write what is shown as an SVG picture.")] = None,
+) -> int:
+    """Show a whole run without an account.
+
+    A small repository's failing test is repaired with recorded model replies; everything else is real.
+    """
+    source = resource("config") / "demo"
+    workspace = _repository(source / "repo", folder)
+    print(f"Demo repository: {workspace}\n{_SAID}", file=sys.stderr)
+    transcript = source / "transcript.yaml"
+    if svg is None:
+        return play(transcript, workspace)
+
+    from rich.console import Console
+
+    canvas = Console(record=True, stderr=True, width=_SVG_WIDTH, markup=False, emoji=False, highlight=False)
+    code = play(transcript, workspace, canvas=canvas)
+    canvas.save_svg(str(svg), title="codeflow run")
+    return code
+
+
+def _repository(source: Path, folder: Path | None) -> Path:
+    """A copy of the demo project with one commit; it is kept, so that it can be looked at."""
+    if folder is None:
+        target = Path(tempfile.mkdtemp(prefix="codeflow-demo-"))
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: not empty", hint="--folder takes a new or an empty folder.")
+    else:
+        target = folder
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    start_repository(target)
+    return target.resolve()

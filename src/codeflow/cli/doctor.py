@@ -1,0 +1,111 @@
+"""`codeflow doctor`: what a run needs, what is there, and what to do about the rest."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codeflow.cli.listing import ListOutput, show
+from codeflow.core.places import config_home
+from codeflow.core.values import EXIT_CODES, Status
+
+if TYPE_CHECKING:
+    from codeflow.core.settings import Settings
+
+_CREDENTIALS = "credentials"
+
+
+class Level(StrEnum):
+    """A warning costs comfort, a failure stops runs."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing looked at. `cure` says what to do about it; it is empty where nothing has to be done."""
+
+    level: Level
+    name: str
+    detail: str
+    cure: str = ""
+
+
+def doctor(
+    workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
+    roster: Annotated[str | None, typer.Option(help="Another roster than the settings'.")] = None,
+    output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
+) -> int:
+    """Check credentials, models and tools.
+
+    Each line that is not ok says what to do. Ends with 77 when credentials are missing, with 1 when a run cannot work.
+    """
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.settings import load_settings
+
+    root = existing_folder(workspace)
+    flags = {"run": {"roster": roster}} if roster else {}
+    settings = load_settings(root, env=os.environ, flags=flags)
+    lines = [*machine(root), *models(settings, os.environ)]
+    titles = ["level", "name", "detail", "cure"]
+    show(map(asdict, lines), titles, output=output, empty="")
+    return exit_code(lines)
+
+
+def exit_code(lines: list[Line]) -> int:
+    """0 when nothing fails; missing credentials have a code of their own."""
+    failed = {line.name for line in lines if line.level is Level.FAIL}
+    if _CREDENTIALS in failed:
+        return EXIT_CODES[Status.NO_ACCESS]
+    return EXIT_CODES[Status.FAILED if failed else Status.DONE]
+
+
+def machine(root: Path) -> Iterator[Line]:
+    """Python, git, ripgrep, the repository and the project's test command."""
+    from codeflow.sessions.checkpoints import Checkpoints
+    from codeflow.tools.project import detect
+    from codeflow.tools.search import find_ripgrep
+
+    yield Line(level=Level.OK, name="python", detail=platform.python_version())
+    yield _program("git", shutil.which("git"), "install git: without it there is no diff and no undo")
+    yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
+    if problem := Checkpoints(root, "doctor").unavailable:
+        cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
+        yield Line(level=Level.WARN, name="repository", detail=problem, cure=cure)
+    tests = detect(root).tests
+    if tests:
+        yield Line(level=Level.OK, name="tests", detail=tests)
+    else:
+        cure = f"name the command in AGENTS.md, or set gates.tests in {config_home() / 'settings.toml'}"
+        yield Line(level=Level.WARN, name="tests", detail="no test command found", cure=cure)
+
+
+def models(settings: "Settings", env: Mapping[str, str]) -> Iterator[Line]:
+    """Credentials, region and the models of the roster; those that only take over are no more than a warning."""
+    from codeflow.models.catalogue import Catalogue
+    from codeflow.models.doctor import check
+    from codeflow.models.rosters import Roster
+
+    roster = Roster.load(settings.run.roster)
+    catalogue = Catalogue.load()
+    first = {*settings.models.roles.values(), *(ids[0] for ids in roster.roles.values())}
+    later = {model_id for ids in roster.roles.values() for model_id in ids} - first
+    specs = [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]]
+    for found in check(settings.models, specs, env):
+        trouble = Level.WARN if found.name in later else Level.FAIL
+        level = Level.OK if found.ok else trouble
+        yield Line(level=level, name=found.name, detail=found.detail, cure=found.cure)
+
+
+def _program(name: str, path: str | None, cure: str) -> Line:
+    if path:
+        return Line(level=Level.OK, name=name, detail=path)
+    return Line(level=Level.WARN, name=name, detail="not found", cure=cure)

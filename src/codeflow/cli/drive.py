@@ -1,0 +1,107 @@
+"""Drives an engine on a loop of its own, and ends the process when somebody interrupts it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from codeflow.cli.faults import CRASH_HINT, CrashError
+from codeflow.core.events import Emit, Event, RunFinished, RunResult
+from codeflow.core.values import EXIT_CODES, Status
+
+if TYPE_CHECKING:
+    from codeflow.orchestration.engine import Engine
+
+_SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
+    """Run the engine's task; SIGINT and SIGTERM cancel it, a second one ends the process at once.
+
+    Raises:
+        KeyboardInterrupt: when it was interrupted before there was anything to tell.
+        CrashError: when a fault inside codeflow ended the run.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        result = loop.run_until_complete(_supervised(engine, consumers))
+        if not may_have_calls_in_flight(result):
+            loop.run_until_complete(loop.shutdown_asyncgens())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.close()
+    return result
+
+
+def may_have_calls_in_flight(result: RunResult) -> bool:
+    """Whether threads may still wait for a model; such a run is ended by `leave`."""
+    return result.status in {Status.INTERRUPTED, Status.STOPPED}
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now: a normal exit would wait for a boto3 thread blocked in a read, up to its timeout."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+class Shield:
+    """A consumer whose reader may go away: it falls silent, and the run and its session go on."""
+
+    def __init__(self, inner: Emit) -> None:
+        self._inner = inner
+        self.broken: OSError | ValueError | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self.broken:
+            return
+        try:
+            self._inner(event)
+        except (OSError, ValueError) as error:  # ValueError: a closed file, or text no codec can write
+            self.broken = error
+
+
+async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
+    finished: list[Event] = []
+
+    def remember(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            finished.append(event)
+
+    run = asyncio.ensure_future(engine.run([*consumers, remember]))
+    loop = asyncio.get_running_loop()
+    with _on_signals(lambda: loop.call_soon_threadsafe(run.cancel)):
+        await asyncio.wait([run])
+    error = run.exception()
+    if error and finished:
+        raise CrashError(f"{type(error).__name__}: {error}", hint=CRASH_HINT) from error
+    return run.result()
+
+
+@contextmanager
+def _on_signals(cancel: Callable[[], object]) -> Iterator[None]:
+    """Plain signal handlers, because a loop's own do not run while a callback keeps the loop busy."""
+    interrupted = False
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            if os.isatty(2):
+                os.write(2, _SHOW_CURSOR)
+            os._exit(EXIT_CODES[Status.INTERRUPTED])
+        interrupted = True
+        cancel()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

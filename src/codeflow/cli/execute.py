@@ -1,0 +1,115 @@
+"""Runs a prepared task and shows it; shared by run, replay and demo."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeflow.cli.repository import head_commit
+from codeflow.cli.streams import settle
+from codeflow.core.errors import UsageError
+from codeflow.core.values import EXIT_CODES, Status, Task
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from codeflow.cli.render.progress import StatusLine
+    from codeflow.core.events import Emit
+    from codeflow.core.settings import Settings
+    from codeflow.models.recorder import Recorder
+
+
+class Output(StrEnum):
+    """What a run prints on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+    STREAM_JSON = "stream-json"
+
+
+def execute(
+    settings: "Settings",
+    task: Task,
+    *,
+    output: Output = Output.TEXT,
+    quiet: bool = False,
+    record: Path | None = None,
+    canvas: "Console | None" = None,
+) -> int:
+    """Run the task and return its exit code; does not return after an interruption.
+
+    `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
+    """
+    from codeflow.cli.drive import Shield, drive, leave, may_have_calls_in_flight
+    from codeflow.cli.render.console import console
+    from codeflow.cli.render.progress import StatusLine
+
+    err = canvas or console(stderr=True)
+    live = output is Output.TEXT and not quiet and canvas is None
+    with StatusLine(err, enabled=live) as line:
+        renderer = _renderer(output, canvas, err, line, quiet=quiet)
+        from codeflow.app import build
+        from codeflow.cli.approval import TerminalApproval, can_ask
+
+        recorder = _recorder(task) if record else None
+        approve = TerminalApproval(line.paused) if can_ask() else None
+        engine = build(settings, task, env=os.environ, approve=approve)
+        consumers: list[Emit] = [Shield(renderer)]
+        if recorder:
+            consumers.append(recorder)
+        result = drive(engine, consumers)
+    settle()
+    code = EXIT_CODES[result.status]
+    if record and recorder and not _written(recorder, record):
+        code = code or EXIT_CODES[Status.FAILED]
+    if may_have_calls_in_flight(result):
+        leave(code)
+    return code
+
+
+def check_record(path: Path | None) -> None:
+    """Refuse a transcript that could not be written, before anything is spent.
+
+    Raises:
+        UsageError: when the path is a folder or its folder does not exist.
+    """
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path}: cannot be written", hint="--record takes a file in an existing folder.")
+
+
+def _recorder(task: Task) -> "Recorder":
+    from codeflow.models.endpoint.transcript import Options
+    from codeflow.models.recorder import Recorder
+
+    chosen = Options(pattern=task.pattern, complexity=task.complexity)
+    return Recorder(options=chosen, base=head_commit(task.workspace))
+
+
+def _written(recorder: "Recorder", path: Path) -> bool:
+    """The run has been shown and has its own exit code, so a full disk is only told about."""
+    try:
+        recorder.write(path)
+    except UsageError as error:
+        print(f"codeflow: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _renderer(
+    output: Output, canvas: "Console | None", err: "Console", line: "StatusLine", *, quiet: bool
+) -> "Emit":
+    if output is Output.JSON:
+        from codeflow.cli.render.json import json_renderer
+
+        return json_renderer(sys.stdout)
+    if output is Output.STREAM_JSON:
+        from codeflow.cli.render.stream import stream_renderer
+
+        return stream_renderer(sys.stdout)
+    from codeflow.cli.render.console import console
+    from codeflow.cli.render.text import TextRenderer
+
+    return TextRenderer(canvas or console(), err, line, quiet=quiet)

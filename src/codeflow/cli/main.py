@@ -1,0 +1,51 @@
+"""The command line: which commands there are. What they need is imported when they run."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from codeflow import __version__
+from codeflow.cli import agents, cost, demo, doctor, init, models, replay, run, sessions, undo
+
+
+def command_line() -> typer.Typer:
+    """Every command of codeflow."""
+    app = typer.Typer(
+        rich_markup_mode=None,
+        help="A coding agent for the terminal that shows executed evidence for every change.",
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_global_options)
+    app.command("run")(run.run)
+    app.command("doctor")(doctor.doctor)
+    app.command("models")(models.models)
+    app.command("agents")(agents.agents)
+    app.add_typer(sessions.app, name="sessions")
+    app.command("cost")(cost.cost)
+    app.command("undo")(undo.undo)
+    app.command("init")(init.init)
+    app.command("demo")(demo.demo)
+    app.command("replay")(replay.replay)
+    return app
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every fault is raised."""
+    command = typer.main.get_command(command_line())
+    code = command.main(args=list(arguments), prog_name="codeflow", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _global_options(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")] = False,  # noqa: ARG001 - read from argv by faults.report
+) -> None:
+    if version:
+        print(f"codeflow {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())

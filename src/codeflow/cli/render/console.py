@@ -1,0 +1,38 @@
+"""Consoles that interpret nothing: no markup, no emoji codes, no highlighting of what models write."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from codeflow.cli.render.clean import one_line
+
+_NO_TERMINAL_WIDTH = 500
+"""Columns where nobody's window limits them, so that nothing is wrapped for a log or a pipe."""
+
+
+class _PlainConsole(Console):
+    """Rich would end the process when the reader goes away; a run has to go on."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on stdout or stderr; colours only on a terminal and only without NO_COLOR."""
+    made = _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal:
+        made.width = _NO_TERMINAL_WIDTH
+    return made
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Aligned columns without borders; titles that begin with `>` are right-aligned."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        right = title.startswith(">")
+        made.add_column(title.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(one_line(cell)) for cell in row))
+    return made

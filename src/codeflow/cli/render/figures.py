@@ -1,0 +1,36 @@
+"""Money, tokens and seconds in words; shared by every place that shows them."""
+
+from decimal import Decimal
+
+from codeflow.core.values import Cost
+
+_THOUSAND = 1_000
+_MILLION = 1_000_000
+_SMALLEST = Decimal("0.0001")
+
+
+def money(cost: Cost, known: Decimal) -> str:
+    """US dollars; a lower bound where a call could not be priced."""
+    return dollars(cost) if cost is not None else f"≥ {dollars(known)}"
+
+
+def total_money(known: Decimal, unpriced_calls: int) -> str:
+    """The bill of a run, which says how many calls it does not know."""
+    if not unpriced_calls:
+        return dollars(known)
+    calls = "1 call" if unpriced_calls == 1 else f"{unpriced_calls} calls"
+    return f"≥ {dollars(known)} ({calls} could not be priced)"
+
+
+def dollars(amount: Decimal) -> str:
+    if 0 < amount < _SMALLEST:
+        return f"< ${_SMALLEST}"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def tokens(count: int) -> str:
+    if count < _THOUSAND:
+        return str(count)
+    if count < _MILLION:
+        return f"{count / _THOUSAND:.1f}k"
+    return f"{count / _MILLION:.1f}M"

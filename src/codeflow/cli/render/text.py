@@ -1,0 +1,136 @@
+"""A run for people: permanent lines for what happened, then the answer and what it took."""
+
+from rich.console import Console
+from rich.text import Text
+
+from codeflow.cli.render.clean import first_lines, one_line
+from codeflow.cli.render.ending import show_answer, show_evidence
+from codeflow.cli.render.progress import Progress, StatusLine
+from codeflow.core.events import (
+    AgentFinished,
+    AgentStarted,
+    CheckpointTaken,
+    Event,
+    GateFinished,
+    ModelRetried,
+    Notice,
+    PatternChosen,
+    Planned,
+    Routed,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    ToolStarted,
+)
+from codeflow.core.values import GateResult, GateStatus, Plan
+
+_AGENT_LINES = 3
+_GATE_LINES = 5
+_GATE_MARKS = {
+    GateStatus.GREEN: ("✓", "green"),
+    GateStatus.RED: ("✗", "red"),
+    GateStatus.ALREADY_RED: ("!", "yellow"),
+    GateStatus.SKIPPED: ("-", "dim"),
+}
+
+
+class TextRenderer:
+    """Progress and evidence go to `err`; the answer and the list of changed files to `out`, so that they pipe."""
+
+    def __init__(self, out: Console, err: Console, line: StatusLine, *, quiet: bool = False) -> None:
+        self._out = out
+        self._err = err
+        self._line = line
+        self._quiet = quiet
+        self._progress = Progress()
+        self._summaries: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunFinished):
+            self._line.stop()
+            show_answer(self._out, self._err, event.result, quiet=self._quiet)
+            if not self._quiet:
+                show_evidence(self._err, event.result)
+            return
+        self._progress.note(event)
+        self._line.show(self._progress.line())
+        if not self._quiet:
+            self._decision(event)
+            self._work(event)
+
+    def _decision(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._started(event)
+            case Routed(route=route):
+                self._fact("route", f"{route.complexity} {route.kind} ({route.source}): {route.reason}")
+            case PatternChosen():
+                self._fact("pattern", f"{event.pattern}: {event.reason}")
+            case Planned(plan=plan):
+                self._planned(plan)
+            case CheckpointTaken():
+                self._fact("saved", f"{event.files} files ({event.label})", "dim")
+            case ModelRetried():
+                self._retried(event)
+            case Notice():
+                self._fact(event.level, event.text, "yellow" if event.level == "warning" else "dim")
+            case _:
+                pass
+
+    def _work(self, event: Event) -> None:
+        match event:
+            case AgentStarted():
+                visit = f", visit {event.visit}" if event.visit > 1 else ""
+                self._say(f"{event.agent} ({event.model}{visit})", "bold cyan")
+            case AgentFinished():
+                self._agent_finished(event)
+            case ToolStarted():
+                self._summaries[event.call_id] = event.summary
+            case ToolFinished():
+                self._tool_finished(event)
+            case GateFinished(result=result):
+                self._gate_finished(result)
+            case _:
+                pass
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._err.print(Text(one_line(text), style=style))
+
+    def _fact(self, label: str, text: str, style: str = "") -> None:
+        self._err.print(Text(f"{label:<8} {one_line(text)}", style=style))
+
+    def _started(self, event: RunStarted) -> None:
+        self._say(f"codeflow {event.version}, mode {event.mode}, roster {event.roster}", "bold")
+        self._fact("task", event.task)
+        for note in event.notes:
+            self._fact("note", note, "yellow")
+
+    def _planned(self, plan: Plan) -> None:
+        self._fact("plan", plan.summary)
+        for step in plan.steps:
+            self._fact("", f"{step.id}. {step.specialist}: {step.goal}")
+        for command in plan.acceptance:
+            self._fact("", f"accepted when `{command}` succeeds")
+
+    def _agent_finished(self, event: AgentFinished) -> None:
+        if not event.ok:
+            self._say(f"✗ {event.agent} failed: {event.summary}", "red")
+        elif summary := first_lines(event.summary, _AGENT_LINES):
+            self._err.print(Text(summary, style="dim"))
+
+    def _tool_finished(self, event: ToolFinished) -> None:
+        mark, style = ("✗", "red" if event.denied else "yellow") if event.is_error else ("•", "")
+        call = f"{event.tool} {self._summaries.pop(event.call_id, '')}".rstrip()
+        self._say(f"{mark} {call}: {event.display}" if event.display else f"{mark} {call}", style)
+
+    def _gate_finished(self, gate: GateResult) -> None:
+        mark, style = _GATE_MARKS[gate.status]
+        words = gate.status.replace("_", " ")
+        self._say(f"{mark} gate {gate.name} {words}: {gate.command} ({gate.duration_s:.1f} s)", style)
+        if gate.status is GateStatus.RED:
+            for line in gate.output.splitlines()[-_GATE_LINES:]:
+                self._err.print(Text(f"    {one_line(line)}", style="dim"))
+
+    def _retried(self, event: ModelRetried) -> None:
+        target = "the same model" if event.next_model == event.model else event.next_model
+        self._fact("retry", f"{event.agent}: {event.reason}; {target} in {event.delay_s:.1f} s", "yellow")

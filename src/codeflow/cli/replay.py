@@ -1,0 +1,70 @@
+"""`codeflow replay`: a recorded run once more, on real tools, with recorded model replies."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codeflow.cli.execute import Output, execute
+from codeflow.cli.repository import head_commit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def replay(
+    transcript: Annotated[Path, typer.Argument(help="A file that `codeflow run --record` wrote.")],
+    workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
+    output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
+    ] = False,
+) -> int:
+    """Run a recorded task again.
+
+    The model's replies come from the transcript; tools, gates, git and cost arithmetic are real.
+    """
+    from codeflow.cli.request import existing_folder
+
+    return play(transcript, existing_folder(workspace), output=output, quiet=quiet)
+
+
+def play(
+    path: Path,
+    workspace: Path,
+    *,
+    output: Output = Output.TEXT,
+    quiet: bool = False,
+    canvas: "Console | None" = None,
+) -> int:
+    """Run the transcript's task against the embedded endpoint; returns the run's exit code."""
+    from codeflow.cli.request import Choices, prepare
+    from codeflow.models.endpoint import Endpoint, environment, load
+
+    script = load(path)
+    say_if_moved(script.base, workspace)
+    with Endpoint(script) as endpoint:
+        os.environ.update(environment(endpoint.url))
+        choices = Choices(
+            mode=script.options.mode,
+            pattern=script.options.pattern,
+            complexity=script.options.complexity,
+            roster=script.options.roster,
+            endpoint_url=endpoint.url,
+        )
+        settings, task = prepare(script.task, workspace, choices)
+        return execute(settings, task, output=output, quiet=quiet, canvas=canvas)
+
+
+def say_if_moved(base: str | None, workspace: Path) -> None:
+    """Warn on stderr when the repository is not at the commit that a transcript was recorded on."""
+    head = head_commit(workspace)
+    if base and head != base:
+        print(
+            f"codeflow: the transcript was recorded on commit {base[:12]}, this is {(head or 'none')[:12]}: "
+            "its replies may not fit the files",
+            file=sys.stderr,
+        )

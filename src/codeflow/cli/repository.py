@@ -1,0 +1,48 @@
+"""The little git that the terminal needs itself: which commit this is, and a fresh repository for the demo."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from codeflow.core.errors import CodeflowError
+
+_AUTHOR = {
+    "GIT_AUTHOR_NAME": "codeflow demo",
+    "GIT_AUTHOR_EMAIL": "demo@codeflow.invalid",
+    "GIT_COMMITTER_NAME": "codeflow demo",
+    "GIT_COMMITTER_EMAIL": "demo@codeflow.invalid",
+}
+
+
+def head_commit(workspace: Path) -> str | None:
+    """The commit that is checked out, or None outside a repository, before its first commit, and without git."""
+    found = _git(workspace, "rev-parse", "--verify", "--quiet", "HEAD")
+    return found.stdout.strip() if found and found.returncode == 0 else None
+
+
+def start_repository(folder: Path) -> None:
+    """Make the folder a git repository with everything in it committed.
+
+    Raises:
+        CodeflowError: when there is no git, or it fails.
+    """
+    for arguments in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        ("-c", "commit.gpgsign=false", "commit", "--quiet", "--no-verify", "--message=Start"),
+    ):
+        done = _git(folder, *arguments)
+        if done is None:
+            raise CodeflowError("git was not found", hint="Install git: this needs a repository.")
+        if done.returncode:
+            message = f"git {' '.join(arguments)} failed: {done.stderr.strip()}"
+            raise CodeflowError(message, hint="`codeflow doctor` checks the tools.")
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """None when git is not installed."""
+    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | _AUTHOR)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,116 @@
+"""From flags to the settings in force and the task, with every name checked before anything is done."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codeflow.core.errors import UsageError
+from codeflow.core.settings import Settings, load_settings
+from codeflow.core.values import Complexity, Limits, Mode, Pattern, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person decided with flags; None leaves it to the settings or to the engine."""
+
+    mode: Mode | None = None
+    pattern: Pattern | None = None
+    complexity: Complexity | None = None
+    agent: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    roster: str | None = None
+    max_cost: str | None = None
+    max_turns: int | None = None
+    timeout_s: float | None = None
+    endpoint_url: str | None = None
+    """Where every model call goes; the AWS profile and region of the settings do not count then."""
+    dry_run: bool = False
+
+
+def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Task]:
+    """The settings and the task of a run.
+
+    Raises:
+        UsageError: for an unusable setting, or an unknown agent, role, model or roster, offering the nearest names.
+    """
+    settings = load_settings(workspace, env=os.environ, flags=_flags(choices))
+    _check_names(settings, workspace, choices.agent)
+    run = settings.run
+    task = Task(
+        text=text,
+        workspace=workspace,
+        mode=run.mode,
+        pattern=choices.pattern,
+        complexity=choices.complexity,
+        agent=choices.agent,
+        models=settings.models.roles,
+        limits=Limits(max_cost=run.max_cost, max_turns=run.max_turns, timeout_s=run.timeout_s),
+        dry_run=choices.dry_run,
+    )
+    return settings, task
+
+
+def existing_folder(folder: Path | None) -> Path:
+    """The absolute path of a workspace; None is the current folder.
+
+    Raises:
+        UsageError: when it is not a folder that can be entered.
+    """
+    try:
+        resolved = (folder or Path.cwd()).resolve()
+    except OSError as error:
+        raise UsageError("the current folder no longer exists", hint="Change to one that does.") from error
+    if not resolved.is_dir():
+        problem = "not a folder" if resolved.exists() else "no such folder"
+        raise UsageError(f"{folder}: {problem}", hint="--workspace takes the folder to work in.")
+    if not os.access(resolved, os.R_OK | os.X_OK):
+        raise UsageError(f"{resolved}: may not be entered", hint="Check the folder's permissions.")
+    return resolved
+
+
+def role_models(pairs: Iterable[str]) -> dict[str, str]:
+    """The ROLE=ID pairs of --model as a mapping.
+
+    Raises:
+        UsageError: for a pair without a role or an id.
+    """
+    models: dict[str, str] = {}
+    for pair in pairs:
+        role, equals, model = (part.strip() for part in pair.partition("="))
+        if not (role and equals and model):
+            raise UsageError(
+                f"--model {pair}: not of the form ROLE=ID",
+                hint="For example --model reviewer=amazon.nova-pro-v1:0.",
+            )
+        models[role] = model
+    return models
+
+
+def _flags(choices: Choices) -> dict[str, Any]:
+    run = {
+        "mode": choices.mode,
+        "roster": choices.roster,
+        "max_cost": choices.max_cost,
+        "max_turns": choices.max_turns,
+        "timeout_s": choices.timeout_s,
+    }
+    models: dict[str, Any] = {"roles": dict(choices.models)}
+    if choices.endpoint_url:
+        models |= {"endpoint_url": choices.endpoint_url, "profile": "", "region": ""}
+    return {"run": {key: value for key, value in run.items() if value is not None}, "models": models}
+
+
+def _check_names(settings: Settings, workspace: Path, agent: str | None) -> None:
+    from codeflow.agents.specialists import load_specialists, require
+    from codeflow.models.catalogue import Catalogue
+    from codeflow.models.rosters import Roster
+
+    roster = Roster.load(settings.run.roster)
+    catalogue = Catalogue.load()
+    for role, model in settings.models.roles.items():
+        roster.candidates(role)
+        roster.spec(catalogue, model)
+    if agent:
+        require(load_specialists(workspace), agent)

@@ -1,0 +1,58 @@
+"""`codeflow run`: one task, one result."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codeflow.cli.execute import Output, check_record, execute
+from codeflow.cli.tasktext import read_task
+from codeflow.core.values import Complexity, Mode, Pattern
+
+
+def run(
+    task: Annotated[str | None, typer.Argument(help="What to do; `-` reads it from stdin.")] = None,
+    *,
+    file: Annotated[Path | None, typer.Option(help="Read the task from this file.")] = None,
+    output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
+    mode: Annotated[
+        Mode | None, typer.Option(help="What may be done without asking: reads, nothing, edits, everything.")
+    ] = None,
+    pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
+    complexity: Annotated[
+        Complexity | None, typer.Option(help="Skip the router.", case_sensitive=False)
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=ID", help="Another model for a role; repeatable.")
+    ] = None,
+    roster: Annotated[str | None, typer.Option(help="Which models play which role.")] = None,
+    max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write a transcript for `codeflow replay`.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
+    ] = False,
+) -> int:
+    """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
+    from codeflow.cli.request import Choices, existing_folder, prepare, role_models
+
+    folder = existing_folder(workspace)
+    check_record(record)
+    choices = Choices(
+        mode=mode,
+        pattern=pattern,
+        complexity=complexity,
+        agent=agent,
+        models=role_models(model or []),
+        roster=roster,
+        max_cost=max_cost,
+        max_turns=max_turns,
+        timeout_s=timeout,
+        dry_run=dry_run,
+    )
+    settings, prepared = prepare(read_task(task, file), folder, choices)
+    return execute(settings, prepared, output=output, quiet=quiet, record=record)

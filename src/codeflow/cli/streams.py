@@ -1,0 +1,22 @@
+"""stdout and stderr as the shell left them, made safe to write to."""
+
+import io
+import os
+import sys
+
+
+def prepare() -> None:
+    """Replace closed streams, and let any text through an ASCII terminal or a C locale."""
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def settle() -> None:
+    """Flush stdout; where that fails (`codeflow models | head -1`), spare the interpreter's complaint at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

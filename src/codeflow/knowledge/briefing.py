@@ -1,0 +1,134 @@
+"""What every agent would otherwise spend its first turns on: the facts of the workspace, and its instructions."""
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeflow.core.settings import ContextSettings
+from codeflow.knowledge.instructions import read_instructions
+from codeflow.knowledge.project import Files, GitState, Project
+from codeflow.knowledge.repomap import repository_map
+from codeflow.knowledge.text import printable
+from codeflow.knowledge.versions import versions
+
+MAX_CHANGED_SHOWN = 20
+MAX_COMMIT_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """`instructions` belong to the system prompt, `facts` to the first message; both may be empty.
+
+    `notes` are for people: what was refused or is not there.
+    """
+
+    instructions: str
+    facts: str
+    notes: tuple[str, ...]
+
+
+def brief(
+    workspace: Path,
+    *,
+    task: str,
+    commands: Mapping[str, str],
+    limits: ContextSettings,
+    command_timeout_s: float,
+    environment: Mapping[str, str],
+) -> Briefing:
+    """Collects everything; the same workspace and task give the same text, so that prompt caches hold.
+
+    `commands` are the project's own by what they do (tests, lint, …); an empty one is reported as missing.
+    `environment` is for the programs that are asked for their version.
+    """
+    project = Project(workspace)
+    files = project.files()
+    instructions, refused = _instructions(project, limits.instructions_tokens)
+    missing = [f"no command for {name} was found" for name, command in commands.items() if not command]
+    notes = [*filter(None, [project.without_git]), *missing, *refused]
+    found = versions(project.workspace, files.paths, environment)
+    sections = [
+        f"Working directory: {printable(str(project.workspace))}",
+        f"System: {platform.system()} {platform.release()} {platform.machine()}",
+        _section("Versions", [", ".join(f"{name} {version}" for name, version in found.items())]),
+        _section("Git", _git_lines(project.git_state())),
+        _section("Files", _tree(files, limits.tree_entries)),
+        _section(
+            "Commands", [f"{name}: {printable(command)}" for name, command in commands.items() if command]
+        ),
+        f"A command may take {command_timeout_s:g} s.",
+        _section("Not available", notes),
+        _section(
+            "Definitions in the files nearest to the task",
+            repository_map(project.workspace, files.paths, task=task, tokens=limits.map_tokens).splitlines(),
+        ),
+    ]
+    return Briefing(instructions, "\n".join(filter(None, sections)), tuple(notes))
+
+
+def _instructions(project: Project, tokens: int) -> tuple[str, list[str]]:
+    """The instruction files of the repository and of the workspace, and why some are refused."""
+    top = project.top or project.workspace
+    folders = dict.fromkeys((top, project.workspace))
+    found = [read_instructions(folder, within=top, tokens=tokens) for folder in folders]
+    read = [part for part in found if part is not None]
+    return "\n\n".join(part.text for part in read if part.text), [
+        part.refused for part in read if part.refused
+    ]
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    shown = [line for line in lines if line]
+    if not shown:
+        return ""
+    return (
+        f"{title}: {shown[0]}"
+        if len(shown) == 1
+        else "\n".join([f"{title}:", *(f"  {line}" for line in shown)])
+    )
+
+
+def _git_lines(state: GitState | None) -> list[str]:
+    if state is None:
+        return []
+    changed = [printable(line) for line in state.changed[:MAX_CHANGED_SHOWN]]
+    more = len(state.changed) - len(changed)
+    return [
+        f"branch {printable(state.branch)}, changed files: {len(state.changed)}",
+        *changed,
+        *([f"… {more} more"] if more > 0 else []),
+        *(f"commit {printable(line)[:MAX_COMMIT_CHARS]}" for line in state.commits),
+    ]
+
+
+def _tree(files: Files, room: int) -> list[str]:
+    """The top of the tree, as deep as fits into `room` lines; a folder that is not opened counts its files."""
+    if not files.paths or not room:
+        return []
+    deepest = max(path.count("/") for path in files.paths) + 1
+    levels = (_level(files.paths, depth) for depth in range(1, deepest + 1))
+    lines = next(levels)
+    for deeper in levels:
+        if len(deeper) > room:
+            break
+        lines = deeper
+    shown = lines[:room]
+    left_out = len(lines) - len(shown)
+    unlisted = "" if files.complete else " or more"
+    return [
+        f"{len(files.paths)}{unlisted} in all",
+        *shown,
+        *([f"… {left_out} more entries"] if left_out else []),
+    ]
+
+
+def _level(paths: Sequence[str], depth: int) -> list[str]:
+    """Files up to a depth, and the folders that begin below it with the number of files they hold."""
+    parts = (path.split("/") for path in paths)
+    entries = Counter((*part[:depth],) if len(part) <= depth else (*part[:depth], "") for part in parts)
+    return [
+        f"{printable('/'.join(entry))}{f' ({count} files)' if entry[-1] == '' else ''}"
+        for entry, count in sorted(entries.items())
+    ]

@@ -1,0 +1,22 @@
+"""Text for a model: bounded, and free of what a hostile file name could smuggle in."""
+
+from collections.abc import Sequence
+
+CHARS_PER_TOKEN = 4
+
+
+def printable(text: str) -> str:
+    """The text on one line; line breaks, control characters and invalid bytes are shown as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def fit(lines: Sequence[str], tokens: int) -> list[str]:
+    """The first lines that fit into a number of tokens, estimated at four characters each."""
+    room = tokens * CHARS_PER_TOKEN
+    for number, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            return list(lines[:number])
+    return list(lines)

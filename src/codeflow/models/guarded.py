@@ -1,0 +1,323 @@
+"""The one way to call a model: metered, priced, retried, moved to another model, and never half an answer."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+from strands.event_loop.streaming import process_stream
+from strands.models import Model
+from strands.tools import convert_pydantic_to_tool_spec
+from strands.types.content import Message, Messages, SystemContentBlock
+from strands.types.exceptions import ContextWindowOverflowException
+from strands.types.streaming import StreamEvent
+from strands.types.tools import ToolChoice, ToolSpec
+
+from codeflow.core.errors import BadReplyError
+from codeflow.core.events import Admit, Emit, ModelCalled, ModelRetried, TextDelta
+from codeflow.core.values import CallEstimate, Cost, Usage
+from codeflow.models.attempts import Meter, RetryPolicy, Step, Stop
+from codeflow.models.catalogue import Catalogue, ModelSpec
+from codeflow.models.diagnosis import classify
+from codeflow.models.faults import Fault, Outcome, to_error
+from codeflow.models.pricing import highest_prices, price
+from codeflow.models.providers import Connect, Connection
+from codeflow.models.replies import Answer
+
+T = TypeVar("T", bound=BaseModel)
+_POLL_S = 0.1
+_HANDED_ON = (Outcome.CANCELLED, Outcome.INTERNAL)
+"""Exceptions that are not a vendor's: they are metered, then go their way."""
+
+
+class GuardedModel(Model):
+    """A role's models, first choice first, as one Strands model.
+
+    Only a complete, valid answer reaches Strands; text is emitted while it streams. Every attempt emits one
+    ModelCalled. After a fallback the agent stays with the model that worked. One call at a time.
+    """
+
+    _supports_structured_output = True
+
+    def __init__(
+        self,
+        *,
+        agent: str,
+        session_id: str,
+        candidates: Sequence[ModelSpec],
+        catalogue: Catalogue,
+        connect: Connect,
+        emit: Emit,
+        admit: Admit,
+        retry: RetryPolicy,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        first_step: int = 1,
+    ) -> None:
+        self._agent = agent
+        self._session_id = session_id
+        self._candidates = list(candidates)
+        self._catalogue = catalogue
+        self._connect = connect
+        self._emit = emit
+        self._admit = admit
+        self._retry = retry
+        self._sleep = sleep
+        self._clock = clock
+        self.steps = first_step - 1
+        self._connection: Connection | None = None
+        self._foreign_messages = 0
+        self._tokens_per_estimate = 1.0
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model in use."""
+        return self._candidates[0]
+
+    @property
+    def model_id(self) -> str:
+        return self.spec.model_id
+
+    def get_config(self) -> dict[str, Any]:
+        return {"model_id": self.model_id, "context_window_limit": self.spec.context}
+
+    def update_config(self, **model_config: Any) -> None:
+        """Change keys of the model in use, such as max_tokens, until a fallback replaces it."""
+        self._candidates[0] = ModelSpec.model_validate({**self.spec.model_dump(), **model_config})
+        self._connection = None
+
+    async def stream(
+        self,
+        messages: Messages,
+        tool_specs: list[ToolSpec] | None = None,
+        system_prompt: str | None = None,
+        *,
+        cancel_signal: threading.Event | None = None,
+        system_prompt_content: list[SystemContentBlock] | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """The events of the first complete, valid answer; none when cancelled by the signal.
+
+        Raises:
+            BudgetExceededError: from `admit`; no call was made.
+            ContextWindowOverflowException: for Strands, which shortens the conversation and comes back.
+            ModelError: every attempt allowed failed.
+        """
+        estimate = await self.count_tokens(messages, tool_specs, system_prompt, system_prompt_content)
+        step = Step(
+            messages=messages,
+            tool_specs=tool_specs,
+            options={
+                **options,
+                "system_prompt": system_prompt,
+                "system_prompt_content": system_prompt_content,
+            },
+            cancel_signal=cancel_signal,
+            prompt_tokens=estimate,
+        )
+        self.steps += 1
+        answer = await self._answer(step)
+        for event in answer.events if answer else ():
+            yield event
+
+    async def structured_output(
+        self, output_model: type[T], prompt: Messages, system_prompt: str | None = None, **_kwargs: Any
+    ) -> AsyncGenerator[dict[str, T | Any], None]:
+        """One answer as an `output_model`, which the model gives by calling a tool of that shape.
+
+        Raises:
+            BadReplyError: the model answered without calling it.
+        """
+        tool = convert_pydantic_to_tool_spec(output_model)
+        choice = cast("ToolChoice", {"any": {}})
+        events = self.stream(prompt, [tool], system_prompt, tool_choice=choice)
+        message: Message = {"role": "assistant", "content": []}
+        async for event in process_stream(events):
+            if "stop" in event:
+                message = event["stop"][1]
+        calls = [block["toolUse"] for block in message["content"] if "toolUse" in block]
+        if not calls:
+            raise BadReplyError(f"{self.model_id}: did not answer in the form asked for")
+        yield {"output": output_model.model_validate(calls[0]["input"])}
+
+    async def _answer(self, step: Step) -> Answer | None:
+        while not step.cancelled:
+            step.attempt += 1
+            result = await self._attempt(step)
+            if isinstance(result, Answer):
+                return result
+            if result.outcome is Outcome.CANCELLED:
+                return None
+            step.failures.append(result)
+            await self._recover(step, result)
+        return None
+
+    async def _recover(self, step: Step, failed: Fault) -> None:
+        """Prepare the next attempt, or raise what the failure means when there is none."""
+        model, delay_s = self.model_id, 0.0
+        if failed.outcome is Outcome.CREDENTIALS and await self._renew(step):
+            step.failures.clear()
+        elif self._retry.allows(step.failures):
+            delay_s = self._retry.wait_s(len(step.failures))
+        elif failed.fallback and len(self._candidates) > 1:
+            self._switch(step)
+        elif failed.outcome is Outcome.OVERFLOW:
+            raise ContextWindowOverflowException(failed.message) from failed.cause
+        else:
+            raise to_error(failed) from failed.cause
+        self._emit(
+            ModelRetried(
+                agent=self._agent,
+                model=model,
+                next_model=self.model_id,
+                delay_s=delay_s,
+                reason=f"{failed.outcome}: {failed.message}",
+            )
+        )
+        await self._pause(delay_s, step)
+
+    async def _renew(self, step: Step) -> bool:
+        """Once per step: whether the user has renewed the credentials meanwhile, in another window."""
+        if step.renewed or self._connection is None:
+            return False
+        step.renewed = True
+        return await asyncio.to_thread(self._connection.renew)
+
+    def _switch(self, step: Step) -> None:
+        self._candidates.pop(0)
+        self._connection = None
+        self._foreign_messages = len(step.messages)
+        self._tokens_per_estimate = 1.0
+        step.failures.clear()
+
+    async def _pause(self, delay_s: float, step: Step) -> None:
+        """Sleep in slices, so that a cancelled run does not wait for its next retry."""
+        while delay_s > 0 and not step.cancelled:
+            await self._sleep(min(delay_s, _POLL_S))
+            delay_s -= _POLL_S
+
+    async def _attempt(self, step: Step) -> Answer | Fault:
+        max_tokens = self._admit(self._estimate(step))
+        meter = Meter(self._clock, Answer(input_includes_cache=self.spec.provider == "openai"))
+        try:
+            await self._collect(step, max_tokens, meter)
+        except BaseException as error:
+            failed = classify(error, spec=self.spec, profile=self._profile)
+            self._report(step, meter, failed)
+            if failed.outcome in _HANDED_ON:
+                raise
+            return failed
+        answer = meter.answer
+        defect = answer.defect(self.model_id)
+        if defect and step.cancelled:
+            defect = classify(asyncio.CancelledError(), spec=self.spec)
+        self._report(step, meter, defect, () if defect else await answer.content())
+        if defect is None and answer.usage:
+            self._tokens_per_estimate = max(1.0, answer.usage.prompt_tokens / max(1, step.prompt_tokens))
+        return defect or answer
+
+    def _estimate(self, step: Step) -> CallEstimate:
+        spec = self.spec
+        prompt_tokens = int(step.prompt_tokens * self._tokens_per_estimate)
+        input_price, output_price = highest_prices(spec, prompt_tokens)
+        return CallEstimate(
+            agent=self._agent,
+            step=self.steps,
+            attempt=step.attempt,
+            model=spec.model_id,
+            prompt_tokens=prompt_tokens,
+            max_output_tokens=spec.max_output if step.truncated else spec.max_tokens,
+            input_price=input_price,
+            output_price=output_price,
+        )
+
+    async def _collect(self, step: Step, max_tokens: int, meter: Meter) -> None:
+        if self._connection is None:
+            self._connection = self._connect(self.spec)
+        metadata = {
+            "agent": self._agent,
+            "session": self._session_id,
+            "step": str(self.steps),
+            "attempt": str(step.attempt),
+        }
+        model = self._connection.prepared(
+            max_tokens=max_tokens, metadata=metadata, tools=bool(step.tool_specs)
+        )
+        stop = Stop(step.cancel_signal)
+        meter.sent = True
+        events = cast(
+            "AsyncGenerator[StreamEvent, None]",
+            model.stream(
+                self._own(step.messages), step.tool_specs, cancel_signal=stop, **self._accepted(step)
+            ),
+        )
+        try:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    if stop.is_set():
+                        return
+                    text = meter.add(event)
+                    if text:
+                        self._emit(TextDelta(agent=self._agent, text=text))
+        finally:
+            stop.set()
+
+    def _own(self, messages: Messages) -> Messages:
+        """The conversation without reasoning that this model did not write or will not read."""
+        foreign = self._foreign_messages if self.spec.reasoning else len(messages)
+        return [_without_reasoning(message) for message in messages[:foreign]] + messages[foreign:]
+
+    def _accepted(self, step: Step) -> dict[str, Any]:
+        """What Strands asks for, minus a forced tool choice that the model would refuse.
+
+        Where an output model is given, the provider knows a second way to enforce it.
+        """
+        if self.spec.forced_tool_choice or step.options.get("structured_output_model"):
+            return step.options
+        return {**step.options, "tool_choice": None}
+
+    @property
+    def _profile(self) -> str:
+        return self._connection.profile if self._connection else "default"
+
+    def _report(
+        self, step: Step, meter: Meter, failed: Fault | None, reply: tuple[dict[str, Any], ...] = ()
+    ) -> None:
+        usage, cost = self._bill(meter, failed)
+        self._emit(
+            ModelCalled(
+                agent=self._agent,
+                step=self.steps,
+                attempt=step.attempt,
+                model=self.model_id,
+                invoked_model=meter.answer.invoked_model or self.model_id,
+                usage=usage,
+                cost=cost,
+                duration_s=meter.elapsed_s(),
+                first_token_s=meter.first_token_s,
+                outcome=failed.outcome if failed else Outcome.OK,
+                stop_reason=meter.answer.stop_reason,
+                detail=failed.message if failed else "",
+                reply=reply,
+            )
+        )
+
+    def _bill(self, meter: Meter, failed: Fault | None) -> tuple[Usage | None, Cost]:
+        """Usage and cost of an attempt; nothing at all when it was not sent, or refused before any event."""
+        answer = meter.answer
+        if failed and not answer.events and not (failed.billable and meter.sent):
+            return Usage(), Decimal(0)
+        usage = answer.usage
+        spec = self._catalogue.find(answer.invoked_model) if answer.invoked_model else self.spec
+        if usage is None or spec is None:
+            return usage, None
+        return usage, price(spec, usage, tier=answer.service_tier or self.spec.service_tier or "default")
+
+
+def _without_reasoning(message: Message) -> Message:
+    content = [block for block in message["content"] if "reasoningContent" not in block]
+    return {"role": message["role"], "content": content}

@@ -1,0 +1,78 @@
+"""What each specialist is told: the task and the evidence, whole; never another agent's account of it."""
+
+from collections.abc import Iterable, Sequence
+
+from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
+
+MAX_DIFF_CHARS = 24_000
+MAX_OUTPUT_CHARS = 8_000
+
+
+def first_message(task: str, facts: str, baseline: Iterable[GateResult]) -> str:
+    """Everything that an agent would otherwise spend its first turns on, then the task."""
+    measured = [_gate_line(result) for result in baseline if result.status is not GateStatus.SKIPPED]
+    failing = [
+        f"Output of {result.name} before any change:\n{_tail(result.output, MAX_OUTPUT_CHARS)}"
+        for result in baseline
+        if result.status is GateStatus.RED
+    ]
+    gates = "\n".join(["Gates before any change:", *measured, *failing]) if measured else ""
+    environment = "\n\n".join(filter(None, (facts, gates)))
+    return f"<environment>\n{environment}\n</environment>\n\n<task>\n{task}\n</task>"
+
+
+def step_message(step: PlanStep, plan: Plan, *, first: bool) -> str:
+    """One step of a plan; the plan itself is told once."""
+    files = f"\nFiles: {', '.join(step.files)}" if step.files else ""
+    goal = f"Step {step.id}: {step.goal}{files}"
+    if not first:
+        return f"The step before is done. Next:\n{goal}"
+    listed = "\n".join(f"- {other.id} ({other.specialist}): {other.goal}" for other in plan.steps)
+    accepted = "\n".join(f"- {command}" for command in plan.acceptance) or "- the project's gates"
+    return (
+        f"<plan>\n{plan.summary}\n\nSteps:\n{listed}\n\nAccepted when these succeed:\n{accepted}\n</plan>\n\n"
+        f"Carry out this step only:\n{goal}"
+    )
+
+
+def debug_message(task: str, facts: str, diff: str, failing: Sequence[GateResult]) -> str:
+    """The task, the diff and the failing output: what the next tier needs, and no more."""
+    shown = "\n\n".join(
+        f"{_gate_line(result)}\n{_tail(result.output, MAX_OUTPUT_CHARS)}" for result in failing
+    )
+    return (
+        f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{_diff(diff)}\n\n"
+        f"<failing>\n{shown}\n</failing>\n\nMake these gates green."
+    )
+
+
+def after_change(task: str, facts: str, diff: str, order: str) -> str:
+    """For those who work on a finished change: test engineer, reviewer, documentation."""
+    return f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{_diff(diff)}\n\n{order}"
+
+
+def findings_message(findings: Iterable[str]) -> str:
+    """Proven findings, back to the coder."""
+    listed = "\n".join(f"- {finding}" for finding in findings)
+    return (
+        f"A reviewer proved these faults; each command fails now:\n{listed}\n\n"
+        "Repair the causes. The commands are gates from now on."
+    )
+
+
+def _gate_line(result: GateResult) -> str:
+    code = "stopped" if result.exit_code is None else f"exit {result.exit_code}"
+    return f"- {result.name}: {result.status} ({code}, {result.duration_s:.1f} s): {result.command}"
+
+
+def _diff(diff: str) -> str:
+    if not diff:
+        return "<diff>\n(no difference, or no git repository to compare with)\n</diff>"
+    left_out = len(diff) - MAX_DIFF_CHARS
+    cut = f"\n[{left_out} more characters; read the files, or git_diff]" if left_out > 0 else ""
+    return f"<diff>\n{diff[:MAX_DIFF_CHARS]}{cut}\n</diff>"
+
+
+def _tail(text: str, limit: int) -> str:
+    left_out = len(text) - limit
+    return text if left_out <= 0 else f"[{left_out} characters before this left out]\n{text[-limit:]}"

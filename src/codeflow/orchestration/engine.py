@@ -1,0 +1,236 @@
+"""From a task to a result: route, plan, run a pattern, and account for it all."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from codeflow import __version__
+from codeflow.agents.crew import Crew
+from codeflow.core.errors import CodeflowError
+from codeflow.core.events import (
+    Broadcast,
+    Emit,
+    Notice,
+    PatternChosen,
+    Planned,
+    Routed,
+    RunFinished,
+    RunResult,
+    RunStarted,
+)
+from codeflow.core.settings import Settings
+from codeflow.core.values import Complexity, FileChange, Mode, Pattern, Route, Status, Task, TaskKind
+from codeflow.knowledge.briefing import Briefing
+from codeflow.orchestration.gates import Gates
+from codeflow.orchestration.job import Job
+from codeflow.orchestration.patterns.graph import GraphRun
+from codeflow.orchestration.patterns.single import run_single
+from codeflow.orchestration.planner import Planning
+from codeflow.orchestration.router import Router
+from codeflow.orchestration.safety import Safety
+from codeflow.telemetry.meter import Meter
+
+BASELINE_PATIENCE_S = 5.0
+"""How long the first message waits for the gates' state; a slower suite is measured beside the reading."""
+
+_CODER = {Complexity.SIMPLE: "fast_coder", Complexity.MEDIUM: "senior_coder"}
+
+
+class Closable(Protocol):
+    """What is released when a run is over: the session's lock, the ledger's connection."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the work ended, before it is priced."""
+
+    status: Status
+    error: str | None = None
+    hint: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """One run. Every part is given by the composition root; the engine decides the order."""
+
+    task: Task
+    settings: Settings
+    session_id: str
+    notes: tuple[str, ...]
+    broadcast: Broadcast
+    meter: Meter
+    router: Router
+    safety: Safety
+    gates: Gates
+    brief: Callable[[], Briefing]
+    make_crew: Callable[[Briefing, Route], Crew]
+    coders: Sequence[str]
+    """Specialists that a plan may name."""
+    late_warnings: Callable[[], Sequence[str]]
+    """What only the end of a run shows, such as models without a price."""
+    resources: Sequence[Closable]
+    _job: Job | None = None
+    _route: Route | None = None
+    _pattern: Pattern | None = None
+    _started: float = field(default_factory=time.monotonic)
+
+    async def run(self, consumers: Sequence[Emit] = ()) -> RunResult:
+        """Do the task; every event reaches the consumers, RunFinished last whatever happens."""
+        self.broadcast.consumers.extend(consumers)
+        self.broadcast(
+            RunStarted(
+                session_id=self.session_id,
+                task=self.task.text,
+                workspace=str(self.task.workspace),
+                mode=self.task.mode,
+                roster=self.settings.run.roster,
+                version=__version__,
+                notes=self.notes,
+            )
+        )
+        verdict = Verdict(Status.FAILED, "a fault inside codeflow ended the run", "Run again with --debug.")
+        try:
+            verdict = await self._bounded()
+        finally:
+            result = await self._close(verdict)
+        return result
+
+    async def _bounded(self) -> Verdict:
+        """The work within its wall-clock limit, every expected end turned into a verdict."""
+        timeout_s = self.task.limits.timeout_s
+        limit = asyncio.timeout(timeout_s)
+        try:
+            async with limit:
+                problem = await self._work()
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+            return Verdict(Status.INTERRUPTED, "interrupted", f"Undo: codeflow undo {self.session_id}")
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return Verdict(Status.STOPPED, f"stopped after {timeout_s:g} s", "Give it longer with --timeout.")
+        except CodeflowError as error:
+            return Verdict(error.status, str(error), error.hint or None)
+        return self._judge(problem)
+
+    def _judge(self, problem: str | None) -> Verdict:
+        if problem is None:
+            return Verdict(Status.DONE)
+        denied = self._job.crew.bench.denied if self._job else []
+        if denied:
+            return Verdict(
+                Status.STOPPED,
+                f"{problem}; {len(denied)} actions were not permitted",
+                "Allow them in a terminal, or with --mode auto.",
+            )
+        return Verdict(Status.FAILED, problem, f"Undo: codeflow undo {self.session_id}")
+
+    async def _work(self) -> str | None:
+        route, briefing = await asyncio.gather(
+            self.router.classify(self.task.text, self.task.complexity), asyncio.to_thread(self.brief)
+        )
+        self._route = route
+        self.broadcast(Routed(route=route))
+        self._pattern, reason = self._choose(route)
+        self.broadcast(PatternChosen(pattern=self._pattern, complexity=route.complexity, reason=reason))
+        job = self._job = Job(
+            task=self.task,
+            route=route,
+            facts=briefing.facts,
+            crew=self.make_crew(briefing, route),
+            gates=self.gates,
+            settings=self.settings,
+            emit=self.broadcast,
+            safety=self.safety,
+        )
+        if self.task.dry_run:
+            return await self._plan_only(job)
+        await self._measure(route)
+        if self._pattern is Pattern.GRAPH:
+            return await GraphRun(job, self._planning()).run()
+        return await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
+
+    async def _measure(self, route: Route) -> None:
+        """Save the tree and see what the gates say of it, before anybody changes it."""
+        if route.kind is TaskKind.QUESTION or self.task.mode in (Mode.PLAN, Mode.ASK):
+            return
+        if route.kind is TaskKind.BUGFIX:
+            self.gates.strict = frozenset({"tests"})
+        await self.safety.ensure()
+        self.gates.measure_baseline()
+        try:
+            async with asyncio.timeout(BASELINE_PATIENCE_S):
+                await self.gates.baseline_ready()
+        except TimeoutError:
+            text = "the gates are slow; they are measured while the first agent reads"
+            self.broadcast(Notice(level="info", text=text))
+
+    def _choose(self, route: Route) -> tuple[Pattern, str]:
+        if self.task.pattern is not None:
+            return self.task.pattern, "asked for"
+        if self.task.agent is not None:
+            return Pattern.SINGLE, f"{self.task.agent} was asked for"
+        if self.task.mode is Mode.PLAN or route.kind is TaskKind.QUESTION:
+            return Pattern.SINGLE, "nothing is to be changed"
+        if route.complexity in _CODER:
+            return Pattern.SINGLE, f"{route.complexity}: one agent with gates does as well for less"
+        return Pattern.GRAPH, f"{route.complexity}: a checked plan, tests and a review earn their price"
+
+    def _planning(self) -> Planning:
+        return Planning(workspace=self.task.workspace, specialists=self.coders)
+
+    async def _plan_only(self, job: Job) -> str | None:
+        if self._pattern is not Pattern.GRAPH:
+            return None
+        planning = self._planning()
+        while not planning.settled:
+            visit = await job.crew.visit("architect", planning.prompt(job.first_message), node="architect")
+            planning.take(visit.text)
+        if planning.plan is None:
+            return f"no valid plan: {'; '.join(planning.problems)}"
+        job.plan = planning.plan
+        self.broadcast(Planned(plan=planning.plan))
+        return None
+
+    async def _close(self, verdict: Verdict) -> RunResult:
+        await self.gates.stop()
+        files, diff = await self.safety.finish()
+        for text in self.late_warnings():
+            self.broadcast(Notice(level="warning", text=text))
+        result = self._result(verdict, files, diff)
+        self.broadcast(RunFinished(result=result))
+        for resource in self.resources:
+            resource.close()
+        return result
+
+    def _result(self, verdict: Verdict, files: tuple[FileChange, ...], diff: str) -> RunResult:
+        job = self._job
+        return RunResult(
+            status=verdict.status,
+            session_id=self.session_id,
+            answer=job.answer if job else "",
+            complexity=self._route.complexity if self._route else None,
+            pattern=self._pattern,
+            route=self._route,
+            plan=job.plan if job else None,
+            files_changed=files,
+            diff=diff,
+            gates=job.gate_results if job else (),
+            usage=self.meter.usage,
+            cost=self.meter.spend.total,
+            known_cost=self.meter.spend.known,
+            unpriced_calls=self.meter.spend.unpriced_calls,
+            by_agent=self.meter.by_agent(),
+            by_model=self.meter.by_model(),
+            model_calls=self.meter.calls,
+            duration_s=round(time.monotonic() - self._started, 3),
+            error=verdict.error,
+            hint=verdict.hint,
+            denied=tuple(job.crew.bench.denied) if job else (),
+        )

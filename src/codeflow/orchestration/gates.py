@@ -1,0 +1,121 @@
+"""Commands that decide whether work is accepted, and what they said before anything was changed."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from codeflow.core.events import Emit, GateFinished, GateStarted
+from codeflow.core.values import Gate, GateResult, GateStatus
+from codeflow.tools.process import Outcome
+
+BASELINE_TIMEOUT_S = 60.0
+"""Longest wait for the gates' state before the first change; a slower suite has no baseline."""
+
+_COMMAND_NOT_FOUND = 127
+_PYTEST_NO_TESTS = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class Gates:
+    """The gates of one run.
+
+    `strict` names those that have to be green whatever they were before, such as the tests of a bug fix.
+    """
+
+    gates: Sequence[Gate]
+    execute: Callable[[str, float], Awaitable[Outcome]]
+    """(command, timeout in seconds) -> what came of it."""
+    permit: Callable[[Gate], Awaitable[str | None]]
+    """None when a gate may run, else why not."""
+    emit: Emit
+    strict: frozenset[str] = frozenset()
+    baseline: Mapping[str, GateResult] = field(default_factory=dict)
+    _measuring: asyncio.Task[None] | None = None
+
+    def measure_baseline(self) -> None:
+        """Begin to run the gates on the untouched tree, beside the first reads of the agents."""
+        if self._measuring is None and self.gates:
+            self._measuring = asyncio.create_task(self._measure())
+
+    async def baseline_ready(self) -> None:
+        """Return once the baseline is known or given up; called before the first change."""
+        if self._measuring is not None:
+            await asyncio.wait({self._measuring})
+
+    async def stop(self) -> None:
+        """End a baseline that nobody waits for any more."""
+        if self._measuring is not None and not self._measuring.done():
+            self._measuring.cancel()
+            await asyncio.wait({self._measuring})
+
+    async def _measure(self) -> None:
+        try:
+            async with asyncio.timeout(BASELINE_TIMEOUT_S):
+                results = [await self._run(gate) for gate in self.gates if await self.permit(gate) is None]
+        except TimeoutError:
+            return
+        self.baseline = {result.name: result for result in results}
+
+    async def run(self, extra: Iterable[Gate] = ()) -> tuple[GateResult, ...]:
+        """Run the project's gates and some more, in this order, and say what each showed."""
+        return await self.run_only((*self.gates, *extra))
+
+    async def run_only(self, gates: Iterable[Gate]) -> tuple[GateResult, ...]:
+        """Run just these."""
+        results: list[GateResult] = []
+        for gate in gates:
+            self.emit(GateStarted(name=gate.name, command=gate.command))
+            refusal = await self.permit(gate)
+            result = _skipped(gate, refusal) if refusal else self._compare(await self._run(gate))
+            self.emit(GateFinished(result=result))
+            results.append(result)
+        return tuple(results)
+
+    async def _run(self, gate: Gate) -> GateResult:
+        outcome = await self.execute(gate.command, gate.timeout_s)
+        status = GateStatus.GREEN if outcome.exit_code == 0 else GateStatus.RED
+        output = outcome.output
+        if outcome.exit_code == _COMMAND_NOT_FOUND:
+            status = GateStatus.SKIPPED
+        if outcome.exit_code == _PYTEST_NO_TESTS and "pytest" in gate.command:
+            status = GateStatus.SKIPPED
+        if outcome.timed_out:
+            output += f"\n[stopped after {gate.timeout_s:g} s]"
+        return GateResult(
+            name=gate.name,
+            command=gate.command,
+            status=status,
+            exit_code=outcome.exit_code,
+            duration_s=round(outcome.duration_s, 3),
+            output=output,
+        )
+
+    def _compare(self, result: GateResult) -> GateResult:
+        """A failure that says nothing new since before the run is not this run's."""
+        before = self.baseline.get(result.name)
+        if result.status is not GateStatus.RED or result.name in self.strict or before is None:
+            return result
+        same = before.status is GateStatus.RED and _complaints(result.output) <= _complaints(before.output)
+        return replace(result, status=GateStatus.ALREADY_RED) if same else result
+
+
+def red(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
+    """Those that stand in the way."""
+    return tuple(result for result in results if result.status is GateStatus.RED)
+
+
+def _skipped(gate: Gate, reason: str) -> GateResult:
+    return GateResult(
+        name=gate.name,
+        command=gate.command,
+        status=GateStatus.SKIPPED,
+        exit_code=None,
+        duration_s=0.0,
+        output=f"not run: {reason}",
+    )
+
+
+def _complaints(output: str) -> set[str]:
+    """The lines of an output without what changes from run to run: line numbers, counts, times."""
+    return {re.sub(r"\d+", "#", line).strip() for line in output.splitlines() if line.strip()}

@@ -1,0 +1,1 @@
+"""Arrangements of specialists: one agent with gates, and the graph."""

@@ -1,0 +1,125 @@
+"""From an architect's answer to a plan that passed the design check."""
+
+import shlex
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from codeflow.core.values import Plan, PlanStep
+from codeflow.orchestration.replies import last_object
+
+MAX_STEPS = 8
+MAX_ANSWERS = 2
+
+_SHELL_BUILTINS = frozenset({"test", "[", "!", "cd", "true", "false", "export", "if", "for", "while", "set"})
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(min_length=1)
+    specialist: str
+    goal: str = Field(min_length=1)
+    files: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+class _Plan(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    summary: str = Field(min_length=1)
+    steps: tuple[_Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+    acceptance: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+def parse(answer: str) -> tuple[Plan | None, tuple[str, ...]]:
+    """The plan in an architect's answer, or what is wrong with its form."""
+    found = last_object(answer)
+    if found is None:
+        return None, ("the answer holds no JSON object",)
+    try:
+        parsed = _Plan.model_validate(found)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        return None, tuple(problems)
+    return (
+        Plan(
+            summary=parsed.summary,
+            steps=tuple(PlanStep(**step.model_dump()) for step in parsed.steps),
+            acceptance=parsed.acceptance,
+            risks=parsed.risks,
+        ),
+        (),
+    )
+
+
+def design_check(plan: Plan, *, workspace: Path, specialists: Collection[str]) -> tuple[str, ...]:
+    """What makes a plan impossible to carry out; empty when it can be."""
+    problems: list[str] = []
+    ids = [step.id for step in plan.steps]
+    if len(set(ids)) < len(ids):
+        problems.append("two steps have the same id")
+    for step in plan.steps:
+        if step.specialist not in specialists:
+            names = ", ".join(sorted(specialists))
+            problems.append(f"step {step.id}: no specialist {step.specialist!r} (there are: {names})")
+        problems.extend(f"step {step.id}: needs unknown step {n!r}" for n in step.needs if n not in ids)
+        problems.extend(
+            f"step {step.id}: {name} is outside the workspace"
+            for name in step.files
+            if not (workspace / name).resolve().is_relative_to(workspace.resolve())
+        )
+    try:
+        TopologicalSorter({step.id: step.needs for step in plan.steps}).prepare()
+    except CycleError:
+        problems.append("the steps need each other in a circle")
+    problems.extend(p for command in plan.acceptance if (p := _command_problem(command, workspace)))
+    return tuple(problems)
+
+
+def _command_problem(command: str, workspace: Path) -> str | None:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        return f"acceptance command {command!r} cannot be parsed: {error}"
+    program = next((word for word in words if "=" not in word.split("/")[0]), "")
+    if not program:
+        return f"acceptance command {command!r} runs nothing"
+    found = program in _SHELL_BUILTINS or shutil.which(program) or (workspace / program).exists()
+    return None if found else f"acceptance command {command!r}: no program {program!r} here"
+
+
+@dataclass(slots=True, kw_only=True)
+class Planning:
+    """One plan in the making: an invalid answer is sent back once, with the reasons."""
+
+    workspace: Path
+    specialists: Collection[str]
+    plan: Plan | None = None
+    problems: tuple[str, ...] = ()
+    answers: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether asking again is pointless: there is a plan, or the second answer was no better."""
+        return self.plan is not None or self.answers >= MAX_ANSWERS
+
+    def prompt(self, first: str) -> str:
+        """What to ask the architect next."""
+        if not self.problems:
+            return first
+        listed = "\n".join(f"- {problem}" for problem in self.problems)
+        return f"The plan cannot be used:\n{listed}\n\nReturn the corrected plan as a single JSON object."
+
+    def take(self, answer: str) -> None:
+        """Parse and check an answer; afterwards either `plan` or `problems` is set."""
+        self.answers += 1
+        plan, self.problems = parse(answer)
+        if plan is not None:
+            self.problems = design_check(plan, workspace=self.workspace, specialists=self.specialists)
+        self.plan = None if self.problems else plan

@@ -1,0 +1,81 @@
+"""Keeps a run's model calls within its price, before they are made."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from codeflow.core.errors import BudgetExceededError
+from codeflow.core.events import Event, ModelCalled
+from codeflow.core.values import CallEstimate
+
+SMALLEST_ANSWER = 512
+"""Output tokens below which a call is not worth making, unless it asked for fewer."""
+
+_Call = tuple[str, int, int]
+
+
+@dataclass(slots=True)
+class Budget:
+    """Admits model calls at their worst price, and puts the real one in its place once it is known.
+
+    An event consumer. It holds what it promises as long as no call costs more than its estimate: the prices in
+    an estimate have to be the dearest that can apply (cache writes, long prompts). Not thread-safe.
+    """
+
+    max_cost: Decimal | None
+    """US dollars; None for no limit."""
+    spent: Decimal = Decimal(0)
+    unpriced: set[str] = field(default_factory=set)
+    """Models admitted without a known price: what they cost is not limited."""
+    _reserved: dict[_Call, Decimal] = field(default_factory=dict)
+
+    @property
+    def reserved(self) -> Decimal:
+        """What the calls under way may still cost."""
+        return sum(self._reserved.values(), Decimal(0))
+
+    def admit(self, estimate: CallEstimate) -> int:
+        """How many output tokens the call may use.
+
+        Raises:
+            BudgetExceededError: when the rest of the budget does not pay for the prompt and a useful answer.
+        """
+        if self.max_cost is None:
+            return estimate.max_output_tokens
+        if estimate.input_price is None or estimate.output_price is None:
+            self.unpriced.add(estimate.model)
+            return estimate.max_output_tokens
+        rest = self.max_cost - self.spent - self.reserved
+        prompt = estimate.prompt_tokens * estimate.input_price
+        tokens = _affordable(rest - prompt, estimate.output_price, estimate.max_output_tokens)
+        if tokens < min(SMALLEST_ANSWER, estimate.max_output_tokens):
+            raise self._exceeded(estimate, rest)
+        self._reserve(estimate, prompt + tokens * estimate.output_price)
+        return tokens
+
+    def __call__(self, event: Event) -> None:
+        """Settles a call that was made; one of unknown cost is taken to have cost all that was reserved."""
+        if isinstance(event, ModelCalled):
+            reserved = self._reserved.pop((event.agent, event.step, event.attempt), Decimal(0))
+            self.spent += reserved if event.cost is None else event.cost
+
+    def _reserve(self, estimate: CallEstimate, worst: Decimal) -> None:
+        """A call admitted again under the same number was never settled, so its first price stays counted."""
+        call = (estimate.agent, estimate.step, estimate.attempt)
+        self.spent += self._reserved.pop(call, Decimal(0))
+        self._reserved[call] = worst
+
+    def _exceeded(self, estimate: CallEstimate, rest: Decimal) -> BudgetExceededError:
+        return BudgetExceededError(
+            f"${max(rest, Decimal(0)):.4f} of the ${self.max_cost} budget is left, "
+            f"too little for the next call of {estimate.agent} ({estimate.model})",
+            hint="Raise the limit with --max-cost, or set run.max_cost in the settings.",
+        )
+
+
+def _affordable(money: Decimal, price: Decimal, most: int) -> int:
+    """Output tokens that the money pays for; -1 when it is already overdrawn."""
+    if money < 0:
+        return -1
+    if most * price <= money:
+        return most
+    return int(money // price)

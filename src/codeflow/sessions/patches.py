@@ -1,0 +1,44 @@
+"""What differs between two trees, for people and for results."""
+
+import os
+
+from codeflow.core.values import FileChange
+from codeflow.sessions.repository import Repository
+
+_CHANGES = {"A": "added", "D": "deleted", "R": "renamed"}
+_DIFF = ("diff-tree", "-r", "--find-renames", "--no-ext-diff", "--no-textconv")
+
+
+def compare(repository: Repository, before: str, after: str) -> tuple[tuple[FileChange, ...], str]:
+    """The changed files in the order of their paths, and the unified patch; binary files count no lines."""
+    facts = iter(repository.names(*_DIFF, "-z", "--name-status", before, after))
+    changes = []
+    counts = _line_counts(repository, before, after)
+    for letter in facts:
+        path = next(facts)
+        if letter.startswith("R"):
+            path = next(facts)
+        added, removed = counts[path]
+        kind = _CHANGES.get(letter[0], "modified")
+        changes.append(
+            FileChange(path=printable(path), change=kind, added_lines=added, removed_lines=removed)
+        )
+    patch = repository.run(*_DIFF, "--patch", "--no-color", before, after)
+    return tuple(changes), patch.decode(errors="replace")
+
+
+def printable(path: str) -> str:
+    """A path as text that any encoder accepts: bytes outside UTF-8 are shown as escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _line_counts(repository: Repository, before: str, after: str) -> dict[str, tuple[int, int]]:
+    counts = {}
+    facts = iter(repository.names(*_DIFF, "-z", "--numstat", before, after))
+    for fact in facts:
+        added, removed, path = fact.split("\t", 2)
+        if not path:
+            next(facts)
+            path = next(facts)
+        counts[path] = (0, 0) if added == "-" else (int(added), int(removed))
+    return counts

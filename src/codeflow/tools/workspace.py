@@ -1,0 +1,134 @@
+"""The folder that tools work in: what they may touch, and what of it the model has seen."""
+
+import contextlib
+import difflib
+import hashlib
+import mimetypes
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeflow.core.errors import UsageError
+from codeflow.core.settings import ToolSettings
+from codeflow.tools.environment import scrubbed_environment
+from codeflow.tools.text import Text, decode
+from codeflow.tools.tool import Mistake
+
+_LARGEST_FILE_BYTES = 10_000_000
+
+
+@dataclass(slots=True)
+class _Seen:
+    digest: bytes
+    lines: set[int] = field(default_factory=set)
+
+
+class Workspace:
+    """A root folder with the settings and the environment of its tools; paths cannot leave it.
+
+    `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line.
+    """
+
+    def __init__(
+        self, root: Path, settings: ToolSettings, env: Mapping[str, str], *, tests: str = "auto"
+    ) -> None:
+        if not root.is_dir():
+            raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
+        self.root = root.resolve()
+        self.settings = settings
+        self.env = scrubbed_environment(env, self.root)
+        self.tests = tests
+        self._seen: dict[Path, _Seen] = {}
+
+    def resolve(self, path: str) -> Path:
+        """The real path of a file that need not exist; a path that leaves the root is a Mistake."""
+        try:
+            real = (self.root / path).resolve()
+        except (ValueError, RuntimeError) as error:
+            raise Mistake(f"{path!r} is not a usable path: {error}.") from error
+        if not real.is_relative_to(self.root):
+            raise Mistake(f"{path} is outside the workspace {self.root}; use a path inside it.")
+        return real
+
+    def writable(self, path: str) -> Path:
+        """Like `resolve`, and refuses what only git or the user may change."""
+        real = self.resolve(path)
+        parts = [part.casefold() for part in real.relative_to(self.root).parts]
+        if not parts:
+            raise Mistake(f"{path or '.'} is the workspace itself; name a file in it.")
+        if ".git" in parts or parts[0] == ".codeflow":
+            raise Mistake(f"{path} belongs to git or to codeflow's own settings and cannot be written.")
+        return real
+
+    def relative(self, path: Path) -> str:
+        """A resolved path as people and models write it."""
+        return path.relative_to(self.root).as_posix()
+
+    def read(self, path: str) -> tuple[Path, bytes, Text]:
+        """A text file's real path, bytes and text; a Mistake for anything else."""
+        real = self.resolve(path)
+        if real.is_dir():
+            raise Mistake(f"{path} is a folder; use list_directory.")
+        if not real.exists():
+            raise Mistake(f"{path} does not exist.{_nearest_names(real)}")
+        size = real.stat().st_size
+        kind = mimetypes.guess_type(real.name)[0] or "unknown type"
+        if not real.is_file():
+            raise Mistake(f"{path} is not a regular file.")
+        if size > _LARGEST_FILE_BYTES:
+            raise Mistake(
+                f"{path} is too large to read ({size:,} bytes, {kind}); use search_files, or run_command with sed -n."
+            )
+        data = real.read_bytes()
+        text = decode(data)
+        if text is None:
+            raise Mistake(f"{path} is a binary file ({size:,} bytes, {kind}) and cannot be shown as text.")
+        return real, data, text
+
+    def write(self, real: Path, data: bytes) -> None:
+        """Replaces or creates a file in one step, keeping the mode of the one that was there."""
+        if real.exists() and not os.access(real, os.W_OK):
+            raise Mistake(f"{self.relative(real)} is read-only.")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        temporary = real.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+            if real.exists():
+                temporary.chmod(real.stat().st_mode & 0o7777)
+            temporary.replace(real)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def saw(self, real: Path, data: bytes, lines: Iterable[int]) -> None:
+        """Remember that the model was shown these lines (from 1) of a file with this content."""
+        digest = hashlib.sha256(data).digest()
+        seen = self._seen.get(real)
+        if seen is None or seen.digest != digest:
+            seen = self._seen[real] = _Seen(digest)
+        seen.lines.update(lines)
+
+    def unseen(self, real: Path, data: bytes, line_count: int) -> str | None:
+        """Why the model cannot be said to know this content, or None when it was shown every line."""
+        seen = self._seen.get(real)
+        name = self.relative(real)
+        if seen is None:
+            return f"{name} exists and you have not read it."
+        if seen.digest != hashlib.sha256(data).digest():
+            return f"{name} has changed since you read it."
+        if len(seen.lines) < line_count:
+            return f"You were shown {len(seen.lines)} of the {line_count} lines of {name} in full."
+        return None
+
+
+def _nearest_names(missing: Path) -> str:
+    folder = next(parent for parent in missing.parents if parent.is_dir())
+    names = [entry.name for entry in folder.iterdir()]
+    wanted = missing.relative_to(folder).parts[0]
+    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
+    if not near:
+        return " Find its name with list_directory or search_files."
+    return f" In {folder.name}/ there is {' and '.join(near)}."

@@ -1,0 +1,212 @@
+import codecs
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeflow.core.values import ToolResult
+from codeflow.tools import matching
+from codeflow.tools.editing import edit_file, write_file
+from codeflow.tools.files import read_file
+from codeflow.tools.workspace import Workspace
+
+
+async def edit(ws: Workspace, old: str, new: str, **arguments: bool) -> ToolResult:
+    return await edit_file.function(ws, "f", old, new, **arguments)
+
+
+@pytest.fixture
+def file(ws: Workspace) -> Path:
+    return ws.root / "f"
+
+
+async def test_one_exact_occurrence_is_replaced_and_shown(ws: Workspace, file: Path):
+    file.write_text("a\nb\nc\nd\ne\nf\n")
+    result = await edit(ws, "c\n", "C1\nC2\n")
+    assert file.read_text() == "a\nb\nC1\nC2\nd\ne\nf\n"
+    assert (
+        result.content
+        == "Edited. The lines are now:\n    1\ta\n    2\tb\n    3\tC1\n    4\tC2\n    5\td\n    6\te\n    7\tf"
+    )
+    assert (result.display, result.changed) == ("+2 -1", ("f",))
+
+
+async def test_several_occurrences_are_refused_with_their_lines(ws: Workspace, file: Path):
+    file.write_text("x = 1\ny = 2\nx = 1\n")
+    result = await edit(ws, "x = 1", "x = 3")
+    assert result.is_error
+    assert result.content.startswith("old_text occurs 2 times, at lines 1, 3.")
+    assert file.read_text() == "x = 1\ny = 2\nx = 1\n"
+
+
+async def test_overlapping_occurrences_are_ambiguous_too(ws: Workspace, file: Path):
+    file.write_text("aaaa")
+    assert (await edit(ws, "aa", "b")).is_error
+    await edit(ws, "aa", "b", replace_all=True)
+    assert file.read_text() == "bb"
+
+
+async def test_replace_all_replaces_all(ws: Workspace, file: Path):
+    file.write_text("x\ny\nx\n")
+    assert (
+        await edit(ws, "x", "zz", replace_all=True)
+    ).content == "Replaced 2 places; they began at lines 1, 3."
+    assert file.read_text() == "zz\ny\nzz\n"
+
+
+async def test_blanks_at_line_ends_do_not_matter_and_stay_on_shared_lines(ws: Workspace, file: Path):
+    file.write_text("def f():  \n    a = 1\t\n    return a   \n")
+    await edit(ws, "def f():\n    a = 1\n    return a\n", "def f():\n    a = 2\n    return a\n")
+    assert file.read_text() == "def f():  \n    a = 2\n    return a   \n"
+
+
+async def test_indentation_does_matter(ws: Workspace, file: Path):
+    file.write_text("if x:\n        deep()\nif y:\n    deep()\n")
+    before = file.read_bytes()
+    result = await edit(ws, "if x:\n    deep()", "if x:\n    shallow()")
+    assert result.is_error
+    assert "    2\t        deep()" in result.content
+    assert file.read_bytes() == before
+
+
+async def test_a_miss_shows_the_nearest_lines(ws: Workspace, file: Path):
+    file.write_text("".join(f"line {n}\n" for n in range(50)) + "def compute(total):\n    return total * 2\n")
+    result = await edit(ws, "def compute(totals):\n    return totals * 2\n", "x")
+    assert "   51\tdef compute(total):" in result.content
+    assert "line 10" not in result.content
+    assert (
+        await edit(ws, "@@@@@@@@", "x")
+    ).content == "old_text is not in the file, nor anything like it. Read the file again."
+
+
+async def test_an_edit_that_was_made_already_is_recognised(ws: Workspace, file: Path):
+    file.write_text("a\nnew\n")
+    assert "new_text is, at line 2" in (await edit(ws, "old", "new")).content
+
+
+@pytest.mark.parametrize(("old", "new"), [("", "x"), ("a", "a")])
+async def test_pointless_edits_are_refused(ws: Workspace, file: Path, old: str, new: str):
+    file.write_text("a")
+    assert (await edit(ws, old, new)).is_error
+
+
+async def test_crlf_bom_and_encoding_are_kept(ws: Workspace, file: Path):
+    file.write_bytes(codecs.BOM_UTF16_LE + "a\r\nb\r\nc".encode("utf-16-le"))
+    assert not (await edit(ws, "a\nb\n", "a\nX\nY\n")).is_error
+    assert file.read_bytes() == codecs.BOM_UTF16_LE + "a\r\nX\r\nY\r\nc".encode("utf-16-le")
+
+
+async def test_mixed_line_endings_change_only_where_edited(ws: Workspace, file: Path):
+    file.write_bytes(b"a\r\nb\nc\r\nd\n")
+    await edit(ws, "c\n", "C\nCC\n")
+    assert file.read_bytes() == b"a\r\nb\nC\r\nCC\r\nd\n"
+
+
+async def test_a_character_that_the_encoding_lacks_is_refused(ws: Workspace, file: Path):
+    file.write_bytes(b"caf\xe9")
+    assert "cannot be written in the file's encoding, latin-1" in (await edit(ws, "caf", "\u2192")).content
+    assert file.read_bytes() == b"caf\xe9"
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["# ... rest of the code ...", "// ... existing code ...", "    … unchanged lines", "/* ... more ... */"],
+)
+async def test_text_that_stands_for_omitted_code_is_refused(ws: Workspace, file: Path, marker: str):
+    file.write_text("a\nb\n")
+    result = await edit(ws, "a\nb\n", f"a\n{marker}\n")
+    assert "would delete what it stands for" in result.content
+    assert file.read_text() == "a\nb\n"
+
+
+async def test_such_text_may_stay_where_it_was(ws: Workspace, file: Path):
+    file.write_text("# ... rest of it\na\n")
+    assert not (await edit(ws, "# ... rest of it\na", "# ... rest of it\nb")).is_error
+
+
+async def test_new_files_and_their_folders_are_created(ws: Workspace):
+    result = await write_file.function(ws, "new/deep/f.py", "x\r\n")
+    assert (ws.root / "new/deep/f.py").read_bytes() == b"x\r\n"
+    assert (result.content, result.changed) == ("new/deep/f.py created.", ("new/deep/f.py",))
+
+
+async def test_only_a_file_that_was_read_can_be_replaced(ws: Workspace, file: Path):
+    file.write_bytes(codecs.BOM_UTF8 + b"a\r\nb\r\n")
+    assert "you have not read it" in (await write_file.function(ws, "f", "x")).content
+    await read_file.function(ws, "f")
+    assert not (await write_file.function(ws, "f", "x\ny\n")).is_error
+    assert file.read_bytes() == codecs.BOM_UTF8 + b"x\r\ny\r\n"
+    assert not (await write_file.function(ws, "f", "z\n")).is_error
+
+
+async def test_a_file_that_changed_since_it_was_read_is_kept(ws: Workspace, file: Path):
+    file.write_text("a\n")
+    await read_file.function(ws, "f")
+    file.write_text("b\n")
+    assert "has changed since you read it" in (await write_file.function(ws, "f", "x")).content
+    assert file.read_text() == "b\n"
+
+
+async def test_a_file_that_was_read_in_part_is_kept_until_the_rest_is_read(ws: Workspace, file: Path):
+    file.write_text("1\n2\n3\n")
+    await read_file.function(ws, "f", line_count=2)
+    refused = await write_file.function(ws, "f", "x")
+    assert "shown 2 of the 3 lines" in refused.content
+    await read_file.function(ws, "f", start_line=3)
+    assert not (await write_file.function(ws, "f", "x")).is_error
+
+
+async def test_an_edit_of_a_half_known_file_does_not_count_as_reading_it(ws: Workspace, file: Path):
+    file.write_text("1\n2\n3\n")
+    await read_file.function(ws, "f", line_count=1)
+    await edit(ws, "1\n", "one\n")
+    assert (await write_file.function(ws, "f", "x")).is_error
+
+
+async def test_an_edit_of_a_known_file_keeps_it_known(ws: Workspace, file: Path):
+    file.write_text("1\n2\n")
+    await read_file.function(ws, "f")
+    await edit(ws, "1\n", "one\nand\n")
+    assert not (await write_file.function(ws, "f", "x")).is_error
+
+
+@pytest.mark.parametrize("path", ["../out", ".git/hooks/pre-commit", "folder", "f/below-a-file", "\ud800"])
+async def test_impossible_targets_are_error_results(ws: Workspace, file: Path, path: str):
+    file.touch()
+    (ws.root / "folder").mkdir()
+    assert (await write_file.function(ws, path, "x")).is_error
+
+
+async def test_content_that_is_no_text_is_refused(ws: Workspace):
+    assert (await write_file.function(ws, "f", "a\ud800")).is_error
+    assert not (ws.root / "f").exists()
+
+
+LINES = st.lists(st.sampled_from(["a", "a ", " b", "c\t", "", "é"]), min_size=1, max_size=8)
+
+
+@given(lines=LINES, endings=st.lists(st.sampled_from(["\n", "\r\n"]), min_size=8, max_size=8), data=st.data())
+def test_replacing_a_span_leaves_every_other_byte_alone(
+    lines: list[str], endings: list[str], data: st.DataObject
+):
+    content = "".join(line + ending for line, ending in zip(lines, endings, strict=False))
+    normal = content.replace("\r\n", "\n")
+    start = data.draw(st.integers(0, len(normal)))
+    end = data.draw(st.integers(start, len(normal)))
+    edited = matching.substitute(content, [matching.Replacement(start, end, "<>")], "\n")
+    before, _, after = edited.partition("<>")
+    assert content.startswith(before)
+    assert content.endswith(after)
+    assert edited.replace("\r\n", "\n") == normal[:start] + "<>" + normal[end:]
+
+
+@given(lines=LINES, old=LINES, new=LINES)
+def test_a_blank_insensitive_match_equals_the_old_text_but_for_blanks(
+    lines: list[str], old: list[str], new: list[str]
+):
+    text = "\n".join(lines)
+    for change in matching.blank_insensitive(text, "\n".join(old), "\n".join(new)):
+        matched = text[change.start : change.end].split("\n")
+        assert [line.rstrip() for line in matched] == [line.rstrip() for line in old]
+        assert [line.rstrip() for line in change.new.split("\n")] == [line.rstrip() for line in new]

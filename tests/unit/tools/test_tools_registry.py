@@ -1,0 +1,33 @@
+import inspect
+
+import pytest
+
+from codeflow.core.values import Effect
+from codeflow.tools.registry import TOOLS, Tool
+from codeflow.tools.workspace import Workspace
+
+
+def test_every_tool_is_there_with_its_effect():
+    assert {name: tool.effect for name, tool in TOOLS.items()} == {
+        "read_file": Effect.READ,
+        "write_file": Effect.WRITE,
+        "edit_file": Effect.WRITE,
+        "list_directory": Effect.READ,
+        "search_files": Effect.READ,
+        "run_tests": Effect.EXECUTE,
+        "run_command": Effect.EXECUTE,
+        "git_status": Effect.READ,
+        "git_diff": Effect.READ,
+        "git_branch": Effect.EXECUTE,
+        "git_commit": Effect.EXECUTE,
+    }
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_every_tool_describes_itself_and_each_argument(tool: Tool):
+    documentation = inspect.getdoc(tool.function) or ""
+    parameters = list(inspect.signature(tool.function).parameters.values())
+    assert parameters[0].annotation is Workspace
+    assert all(f"{parameter.name}: " in documentation for parameter in parameters[1:])
+    assert len(documentation) < 600
+    assert tool.summary({}) == ""

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from codeflow.core.values import ToolResult
+from codeflow.tools.search import find_ripgrep, search_files
+from codeflow.tools.workspace import Workspace
+
+
+async def search(ws: Workspace, pattern: str, **arguments: str | int) -> ToolResult:
+    return await search_files.function(ws, pattern, **arguments)
+
+
+@pytest.fixture
+def tree(ws: Workspace) -> Workspace:
+    (ws.root / "src").mkdir()
+    (ws.root / "src/a.py").write_text("def one():\n    return 1\ndef two():\n    return 2\n")
+    (ws.root / "b.txt").write_bytes(b"define\r\nnot here\r\n")
+    (ws.root / ".gitignore").write_text("ignored\n")
+    (ws.root / "ignored").write_text("def hidden\n")
+    return ws
+
+
+async def test_hits_are_grouped_by_file_with_line_numbers(tree: Workspace):
+    result = await search(tree, "^def")
+    assert result.content == "b.txt\n    1\tdefine\n\nsrc/a.py\n    1\tdef one():\n    3\tdef two():"
+    assert result.display == "3 lines"
+
+
+async def test_path_and_glob_narrow(tree: Workspace):
+    assert "b.txt" not in (await search(tree, "def", path="src")).content
+    assert "a.py" not in (await search(tree, "def", glob="*.txt")).content
+    assert (await search(tree, "two", path="src/a.py")).content == "src/a.py\n    3\tdef two():"
+
+
+async def test_the_cap_is_said(tree: Workspace):
+    content = (await search(tree, "e", max_results=1)).content
+    assert content.endswith("[1 of 6 matching lines; narrow with path, glob or pattern]")
+
+
+async def test_long_lines_are_cut(tree: Workspace):
+    (tree.root / "min.js").write_text("needle" + "x" * 100_000)
+    assert len((await search(tree, "needle")).content) < 500
+
+
+async def test_no_match_is_no_error(tree: Workspace):
+    assert await search(tree, "zzz") == ToolResult(content="No matches.", display="no matches")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pattern": "foo("}, "unclosed group"),
+        ({"pattern": "x", "path": "../"}, "outside the workspace"),
+        ({"pattern": "x", "path": "nowhere"}, "does not exist"),
+        ({"pattern": "x", "glob": "{a"}, "glob"),
+        ({"pattern": "a\0b"}, "refused"),
+    ],
+)
+async def test_what_cannot_be_searched_is_explained(tree: Workspace, arguments: dict[str, str], message: str):
+    result = await search(tree, **arguments)
+    assert result.is_error
+    assert message in result.content
+
+
+async def test_patterns_and_paths_are_never_options(tree: Workspace):
+    (tree.root / "--pre=sh").write_text("--files\n")
+    result = await search(tree, "--files", path="--pre=sh")
+    assert result.content == "--pre=sh\n    1\t--files"
+
+
+async def test_links_out_of_the_workspace_are_not_followed(tree: Workspace, tmp_path: Path):
+    (tmp_path / "secret").write_text("def secret\n")
+    (tree.root / "link").symlink_to(tmp_path / "secret")
+    assert "secret" not in (await search(tree, "def")).content
+
+
+def test_ripgrep_comes_with_codeflow_when_path_has_none():
+    assert find_ripgrep({"PATH": "/nowhere"}) is not None
+
+
+async def test_a_missing_ripgrep_says_what_to_do(tree: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
+    tree.env["PATH"] = "/nowhere"
+    assert "use run_command with grep" in (await search(tree, "x")).content
