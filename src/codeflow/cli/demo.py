@@ -34,9 +34,12 @@ def demo(
     workspace = _repository(source / "repo", folder)
     print(f"Demo repository: {workspace}\n{_SAID}", file=sys.stderr)
     transcript = source / "transcript.yaml"
-    if svg is None:
-        return play(transcript, workspace)
+    code = _pictured(transcript, workspace, svg) if svg else play(transcript, workspace)
+    print(f"\nIn {workspace}: `git diff` shows the change, `codeflow undo` takes it back.", file=sys.stderr)
+    return code
 
+
+def _pictured(transcript: Path, workspace: Path, svg: Path) -> int:
     from rich.console import Console
 
     canvas = Console(record=True, stderr=True, width=_SVG_WIDTH, markup=False, emoji=False, highlight=False)

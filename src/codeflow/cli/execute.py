@@ -55,14 +55,14 @@ def execute(
         recorder = _recorder(task) if record else None
         approve = TerminalApproval(line.paused) if can_ask() else None
         engine = build(settings, task, env=os.environ, approve=approve)
-        consumers: list[Emit] = [Shield(renderer)]
-        if recorder:
-            consumers.append(recorder)
+        screen = Shield(renderer)
+        consumers: list[Emit] = [screen, recorder] if recorder else [screen]
         result = drive(engine, consumers)
     settle()
-    code = EXIT_CODES[result.status]
-    if record and recorder and not _written(recorder, record):
-        code = code or EXIT_CODES[Status.FAILED]
+    delivered = _shown(screen.broken)
+    if record and recorder:
+        delivered = _written(recorder, record) and delivered
+    code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
     if may_have_calls_in_flight(result):
         leave(code)
     return code
@@ -86,6 +86,14 @@ def _recorder(task: Task) -> "Recorder":
 
     chosen = Options(pattern=task.pattern, complexity=task.complexity)
     return Recorder(options=chosen, base=head_commit(task.workspace))
+
+
+def _shown(broken: Exception | None) -> bool:
+    """Whether the result was delivered; a reader who went away (`| head`) has had what was wanted."""
+    if broken is None or isinstance(broken, BrokenPipeError):
+        return True
+    print(f"codeflow: the result could not be shown: {broken}", file=sys.stderr)
+    return False
 
 
 def _written(recorder: "Recorder", path: Path) -> bool:

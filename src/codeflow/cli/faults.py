@@ -15,8 +15,6 @@ from codeflow.core.errors import CodeflowError, UsageError
 from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Status
 
 USAGE = "usage"
-
-
 CRASH_HINT = "Run `codeflow --debug …` again for the traceback."
 
 

@@ -5,6 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.knowledge.project import leads_into
 from codeflow.knowledge.text import CHARS_PER_TOKEN, fit, printable
 
 NAMES = ("AGENTS.md", "CLAUDE.md")
@@ -28,7 +29,7 @@ def read_instructions(folder: Path, *, within: Path, tokens: int) -> Instruction
     if file is None:
         return None
     shown = printable(file.relative_to(within).as_posix())
-    if not file.resolve().is_relative_to(within.resolve()):
+    if not leads_into(file, within):
         return Instructions("", f"{shown} was not read: it is a link to a place outside the project")
     try:
         if not stat.S_ISREG(file.stat().st_mode):

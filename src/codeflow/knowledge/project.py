@@ -115,5 +115,10 @@ class Project:
         return Files(tuple(sorted(paths)), complete=True)
 
 
+def leads_into(file: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder once every symbolic link is followed, be it a broken one."""
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+
+
 def _names(output: bytes | None) -> list[str]:
     return [os.fsdecode(name) for name in (output or b"").split(b"\0") if name]

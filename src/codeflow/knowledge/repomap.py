@@ -11,6 +11,7 @@ from itertools import chain
 from math import log1p
 from pathlib import Path
 
+from codeflow.knowledge.project import leads_into
 from codeflow.knowledge.text import fit, printable
 
 MAX_FILES = 3000
@@ -99,8 +100,11 @@ def _text(workspace: Path, path: str) -> str:
     file = workspace / path
     try:
         facts = file.lstat()
-        inside = file.resolve().is_relative_to(workspace.resolve())
-        if not inside or not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_FILE_BYTES:
+        if (
+            not stat.S_ISREG(facts.st_mode)
+            or facts.st_size > MAX_FILE_BYTES
+            or not leads_into(file, workspace)
+        ):
             return ""
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:  # unreadable or deleted meanwhile: a map without it is still a map

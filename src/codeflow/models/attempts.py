@@ -25,9 +25,9 @@ class RetryPolicy:
     def allows(self, failures: Sequence[Fault]) -> bool:
         """Whether the same model gets the request again after these failures of it, last one last."""
         last = failures[-1]
-        if last.retry == "once":
-            return [failure.outcome for failure in failures].count(last.outcome) == 1
-        return last.retry == "backoff" and len(failures) < self.max_attempts
+        if last.retry == "never" or len(failures) >= self.max_attempts:
+            return False
+        return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
 
     def wait_s(self, failures: int) -> float:
         """Exponential with full jitter, so that parallel agents do not come back together."""

@@ -15,7 +15,7 @@ from codeflow.core.errors import UsageError
 from codeflow.core.settings import ModelSettings
 from codeflow.models.catalogue import ModelSpec
 
-_METADATA_REFUSES = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,.-]")
+_METADATA_REFUSES = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.-]")
 _METADATA_CHARS = 256
 
 

@@ -173,7 +173,7 @@ class Catalogue:
             specs = [ModelSpec.model_validate({**origin, **entry}) for entry in table["model"]]
         except (OSError, KeyError, tomllib.TOMLDecodeError, ValidationError) as error:
             raise UsageError(
-                f"{file}: not a model catalogue: {error}",
+                f"{file}: not a model catalogue: {' '.join(str(error).split())}",
                 hint="Compare it with the packaged config/models.toml.",
             ) from error
         return cls({spec.id: spec for spec in specs})

@@ -5,10 +5,11 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from codeflow.core.settings import ModelSettings
@@ -18,8 +19,7 @@ from codeflow.models.diagnosis import classify
 from codeflow.models.faults import Outcome
 
 _SOON_DAYS = 90
-_PROBE_S = 5.0
-_REGION = "region"
+_PROBE_S = 10.0
 _ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
 _BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _AVAILABILITY = {
@@ -59,17 +59,27 @@ def _aws(
         session = open_session(settings)
         yield _credentials(session, env)
     except BotoCoreError as error:
-        fault = classify(error, spec=specs[0])
+        profile = settings.profile or env.get("AWS_PROFILE", "default")
+        fault = classify(error, spec=specs[0], profile=profile)
         yield Check(name="AWS configuration", ok=False, detail=str(error), cure=fault.hint)
         return
-    yield Check(name=_REGION, ok=True, detail=session.region_name)
+    yield Check(name="region", ok=True, detail=session.region_name)
     endpoint = settings.endpoint_url or next((env[name] for name in _ENDPOINTS if env.get(name)), "AWS")
-    yield _runtime(session, settings, specs[0], endpoint)
-    client = session.client(
-        "bedrock", config=client_config(settings), endpoint_url=settings.endpoint_url or None
-    )
+    reached = _runtime(session, settings, specs[0], endpoint)
+    yield reached
+    if not reached.ok:
+        return
+    client = _client(session, "bedrock", settings)
     for spec in specs:
         yield _model(client, spec, session.profile_name, today)
+
+
+def _client(
+    session: boto3.Session, service: Literal["bedrock", "bedrock-runtime"], settings: ModelSettings
+) -> Any:
+    patience = Config(connect_timeout=_PROBE_S, read_timeout=_PROBE_S)
+    config = client_config(settings).merge(patience)
+    return session.client(service, config=config, endpoint_url=settings.endpoint_url or None)
 
 
 def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
@@ -85,7 +95,7 @@ def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
             cure=f"Run `aws configure` or `aws sso login`, or set {_BEARER}.",
         )
     expiry: datetime | None = getattr(credentials, "_expiry_time", None)
-    until = f", valid until {expiry:%Y-%m-%d %H:%M} UTC" if expiry else ""
+    until = f", valid until {expiry.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if expiry else ""
     return Check(
         name="credentials", ok=True, detail=f"{credentials.method}, profile {session.profile_name}{until}"
     )
@@ -93,9 +103,7 @@ def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
 
 def _runtime(session: boto3.Session, settings: ModelSettings, spec: ModelSpec, endpoint: str) -> Check:
     """CountTokens is free; a model that cannot count still proves that the service answered."""
-    client = session.client(
-        "bedrock-runtime", config=client_config(settings), endpoint_url=settings.endpoint_url or None
-    )
+    client = _client(session, "bedrock-runtime", settings)
     messages: Any = [{"role": "user", "content": [{"text": "Hello"}]}]
     try:
         client.count_tokens(modelId=spec.id, input={"converse": {"messages": messages}})
@@ -114,7 +122,11 @@ def _model(client: Any, spec: ModelSpec, profile: str, today: date) -> Check:
         lifecycle = client.get_foundation_model(modelIdentifier=spec.id)["modelDetails"]["modelLifecycle"]
     except (BotoCoreError, ClientError) as error:
         fault = classify(error, spec=spec, profile=profile)
-        return Check(name=name, ok=False, detail=fault.message, cure=fault.hint)
+        blind = "not authorized to perform" in fault.message
+        cure = (
+            "Allow bedrock:GetFoundationModel and bedrock:GetFoundationModelAvailability in IAM to check it."
+        )
+        return Check(name=name, ok=False, detail=fault.message, cure=cure if blind else fault.hint)
     missing = [cure for field, cure in _AVAILABILITY.items() if _status(availability[field]) not in _GOOD]
     if missing:
         return Check(name=name, ok=False, detail="not available", cure="; ".join(missing).capitalize() + ".")

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from strands.event_loop.streaming import process_stream
 from strands.models import Model
 from strands.tools import convert_pydantic_to_tool_spec
@@ -82,6 +82,11 @@ class GuardedModel(Model):
     def model_id(self) -> str:
         return self.spec.model_id
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Strands' tracer reads the model id here."""
+        return self.get_config()
+
     def get_config(self) -> dict[str, Any]:
         return {"model_id": self.model_id, "context_window_limit": self.spec.context}
 
@@ -130,7 +135,7 @@ class GuardedModel(Model):
         """One answer as an `output_model`, which the model gives by calling a tool of that shape.
 
         Raises:
-            BadReplyError: the model answered without calling it.
+            BadReplyError: the model answered without calling it, or with input of another shape.
         """
         tool = convert_pydantic_to_tool_spec(output_model)
         choice = cast("ToolChoice", {"any": {}})
@@ -139,10 +144,12 @@ class GuardedModel(Model):
         async for event in process_stream(events):
             if "stop" in event:
                 message = event["stop"][1]
-        calls = [block["toolUse"] for block in message["content"] if "toolUse" in block]
-        if not calls:
-            raise BadReplyError(f"{self.model_id}: did not answer in the form asked for")
-        yield {"output": output_model.model_validate(calls[0]["input"])}
+        inputs = [block["toolUse"]["input"] for block in message["content"] if "toolUse" in block]
+        try:
+            output = output_model.model_validate(inputs[0])
+        except (IndexError, ValidationError) as error:
+            raise BadReplyError(f"{self.model_id}: did not answer in the form asked for") from error
+        yield {"output": output}
 
     async def _answer(self, step: Step) -> Answer | None:
         while not step.cancelled:

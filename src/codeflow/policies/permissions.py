@@ -79,7 +79,7 @@ def _lists_branches(tool: str, arguments: Mapping[str, Any]) -> bool:
 
 
 def _denied(command: str, rules: Rules) -> str | None:
-    line = " ".join(command.split())
+    line = " ".join(re.sub(r"\n+", " ; ", command.replace("\\\n", " ")).split())
     return next((rule.reason for rule in rules.denied if rule.pattern.search(line)), None)
 
 

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import secrets
 import string
 import time
 from collections.abc import Iterator, Sequence
@@ -172,8 +171,13 @@ class SessionStore:
 
 
 def _new_id() -> str:
-    suffix = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))
-    return f"{datetime.now(UTC):{_TIME}}-{suffix}"
+    """Date, time, and the microseconds in base 36: sorts like the time it was made at."""
+    now = datetime.now(UTC)
+    suffix, rest = "", now.microsecond
+    for _ in range(4):
+        rest, digit = divmod(rest, 36)
+        suffix = (string.digits + string.ascii_lowercase)[digit] + suffix
+    return f"{now:{_TIME}}-{suffix}"
 
 
 def _info(path: Path) -> SessionInfo:

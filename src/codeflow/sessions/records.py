@@ -68,7 +68,7 @@ def read_events(path: Path) -> Iterator[Event]:
     """
     for place, line in _lines(path):
         if line.endswith(b"\n"):
-            yield _decode(line, place)
+            yield decode(line, place)
 
 
 def summarize(path: Path) -> Tally:
@@ -79,7 +79,7 @@ def summarize(path: Path) -> Tally:
             if not line.endswith(b"\n"):
                 tally.problem = f"{place}: the last line was cut off"
             elif any(mark in line for mark in _SUMMED):
-                tally.add(_decode(line, place))
+                tally.add(decode(line, place))
     except SessionError as error:
         tally.problem = str(error)
     return tally
@@ -94,7 +94,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
         raise SessionError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _decode(line: bytes, place: str) -> Event:
+def decode(line: bytes, place: str) -> Event:
     try:
         record: dict[str, Any] = json.loads(line)
         version, event = record["v"], record["event"]

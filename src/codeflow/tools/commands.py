@@ -2,6 +2,7 @@
 
 # ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
 
+import asyncio
 import re
 import shlex
 
@@ -19,8 +20,10 @@ async def run_tests(ws: Workspace, target: str = "") -> ToolResult:
     Args:
         target: Test file, folder or test id; everything by default.
     """
-    command = detect(ws.root, ws.env).tests if ws.tests == "auto" else ws.tests
-    if not command or command == "off":
+    command = ws.tests
+    if command == "auto":
+        command = (await asyncio.to_thread(detect, ws.root, ws.env)).tests or "off"
+    if command in {"", "off"}:
         raise Mistake("No test command is known for this project. Run what you need with run_command.")
     return await _run(ws, _aimed(command, target.strip()), narrow="pass a target")
 

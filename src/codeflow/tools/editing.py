@@ -14,7 +14,7 @@ from codeflow.tools.workspace import Workspace
 
 _LONGEST_ECHO = 30
 _ELISION = re.compile(
-    r"^\s*(?:#|//|/\*|<!--|--|;|%|\{/\*)?\s*(?:\.\.\.|…)\s*\(?(?:the )?"
+    r"^[ \t]*(?:#|//|/\*|<!--|--|;|%|\{/\*)?[ \t]*(?:\.\.\.|…)[ \t]*\(?(?:the )?"
     r"(?:rest|remain\w*|existing|unchanged|same|previous|other|more|your) .*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -99,7 +99,7 @@ def _not_found(content: str, old: str, new: str) -> str:
     lines = content.split("\n")
     region = matching.nearest(lines, old.split("\n"))
     if region is None:
-        return "old_text is not in the file, nor anything like it. Read the file again."
+        return "old_text is not in the file, nor anything close to it. Read the file again."
     shown = numbered(lines[region.start : region.stop], region.start + 1)
     return f"old_text is not in the file. The nearest lines are:\n{shown}\nCopy them exactly, without the numbers."
 

@@ -52,6 +52,14 @@ def scrubbed_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
     return kept | {"PATH": os.pathsep.join(path)} | _FIXED
 
 
+def reading_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
+    """For programs that only look at `root`: as `scrubbed_environment`, but they do not come from there."""
+    scrubbed = scrubbed_environment(env, root)
+    entries = (Path(entry) for entry in scrubbed["PATH"].split(os.pathsep))
+    outside = [str(e) for e in entries if e.is_absolute() and not e.resolve().is_relative_to(root.resolve())]
+    return scrubbed | {"PATH": os.pathsep.join(outside)}
+
+
 def project_venv(root: Path) -> Path | None:
     """The project's own virtual environment, where it keeps one in its folder."""
     return next((root / name for name in (".venv", "venv") if (root / name / "bin/python").exists()), None)

@@ -12,7 +12,7 @@ from codeflow.tools.process import Outcome, execute
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_TIMEOUT_S = 60.0
+_SHORT_TIMEOUT_S = 20.0
 _LITERAL = "--literal-pathspecs"
 _INERT = (
     "git",
@@ -103,7 +103,7 @@ async def ignored(ws: Workspace, folder: Path, names: list[str]) -> set[str]:
 
 
 async def _read(ws: Workspace, *arguments: str) -> str:
-    env = ws.env | await _filters_off(ws)
+    env = ws.reading_env | await _filters_off(ws)
     return _succeeded(await _git(ws, *_INERT, _LITERAL, *arguments, env=env))
 
 
@@ -130,10 +130,11 @@ async def _raw(ws: Workspace, *arguments: str, cwd: Path, stdin: bytes = b"") ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=cwd,
-        env=ws.env,
+        env=ws.reading_env,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(stdin), _TIMEOUT_S)
+        async with asyncio.timeout(_SHORT_TIMEOUT_S):
+            output, _ = await process.communicate(stdin)
     finally:
         if process.returncode is None:
             process.kill()
@@ -146,7 +147,7 @@ async def _git(ws: Workspace, *command: str, env: Mapping[str, str] | None = Non
         command,
         cwd=ws.root,
         env=env or ws.env,
-        timeout_s=_TIMEOUT_S,
+        timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
     )
 
@@ -154,7 +155,7 @@ async def _git(ws: Workspace, *command: str, env: Mapping[str, str] | None = Non
 def _succeeded(outcome: Outcome) -> str:
     if outcome.exit_code == 0:
         return outcome.output.rstrip()
-    if "not a git repository" in outcome.output:
+    if "not a git repository" in outcome.output.lower():
         raise Mistake("The workspace is not a git repository; work without git.")
     problem = "took too long" if outcome.timed_out else f"failed with exit code {outcome.exit_code}"
     raise Mistake(f"git {problem}:\n{outcome.output.rstrip()}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _LONGEST_REGION = 40
+_MOST_LINES_TO_COMPARE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def blank_insensitive(text: str, old: str, new: str) -> list[Replacement]:
             window = lines[first : first + len(wanted)]
             start = sum(len(line) + 1 for line in lines[:first])
             end = start + len("\n".join(window)) + len(ending)
-            merged = "\n".join(_keep_blanks(window, new.split("\n")))
+            shared = new if end <= len(text) else new.removesuffix(ending)
+            merged = "\n".join(_keep_blanks(window, shared.split("\n")))
             found.append(Replacement(start, min(end, len(text)), merged))
     return found
 
@@ -91,6 +93,8 @@ def nearest(lines: Sequence[str], wanted: Sequence[str]) -> range | None:
     votes = Counter(at - index for at, line in enumerate(bare) for index in places.get(line, ()))
     if votes:
         return _region(votes.most_common(1)[0][0], lines, wanted)
+    if len(lines) > _MOST_LINES_TO_COMPARE:
+        return None
     longest = max(block, key=len)
     near = difflib.get_close_matches(longest, bare, n=1, cutoff=0.6)
     return _region(bare.index(near[0]) - block.index(longest), lines, wanted) if near else None

@@ -91,11 +91,13 @@ def shell(env: Mapping[str, str]) -> str:
 async def _supervise(process: asyncio.subprocess.Process, marker: str, timeout_s: float) -> bool:
     """Waits for the command and ends what it left running; True when time ran out."""
     try:
-        await asyncio.wait_for(process.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await process.wait()
     except TimeoutError:
         signal_tree(process.pid, marker, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _TERMINATE_GRACE_S)
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await process.wait()
         return True
     else:
         return False

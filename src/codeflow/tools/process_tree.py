@@ -46,12 +46,19 @@ def _members(leader: int, marker: str) -> set[int]:
 
 
 def _look(entry: Path, marker: str) -> _Process | None:
-    """A running process; None when it has ended or belongs to another user."""
+    """A running process; None when it has ended."""
     try:
         state, parent, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-        environment = (entry / "environ").read_bytes()
     except OSError:
         return None
     if state in "ZX":
         return None
-    return _Process(int(entry.name), int(parent), int(session), marker.encode() in environment)
+    return _Process(int(entry.name), int(parent), int(session), marker.encode() in _environment(entry))
+
+
+def _environment(entry: Path) -> bytes:
+    """Empty for a process that hides it; its session and parent may still give it away."""
+    try:
+        return (entry / "environ").read_bytes()
+    except OSError:
+        return b""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeflow.tools.environment import scrubbed_environment
+from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.project_files import Found, ProjectFiles
 from codeflow.tools.project_tests import find_tests
 
@@ -37,7 +37,7 @@ class Project:
 
 def detect(root: Path, env: Mapping[str, str] = os.environ) -> Project:
     """The commands of the project in `root`; nothing of the project is run to find them."""
-    files = ProjectFiles(root, scrubbed_environment(env, root))
+    files = ProjectFiles(root, scrubbed_environment(env, root), reading_environment(env, root))
     tests, lint, types, build = find_tests(files), _lint(files), _types(files), _build(files)
     named = {"tests": tests, "lint": lint, "types": types, "build": build}
     return Project(

@@ -24,6 +24,8 @@ class ProjectFiles:
 
     root: Path
     env: Mapping[str, str]
+    reading_env: Mapping[str, str]
+    """The same without programs from the folder."""
 
     def has(self, *patterns: str) -> str | None:
         """Name of the first file or folder that matches one of the patterns."""

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,9 +106,11 @@ def _pytest(files: ProjectFiles, source: str, options: str) -> Found | None:
     if own := _own_interpreter(files):
         return Found(own + words, f"{source}, by the project's own environment")
     prefix = "PYTHONPATH=src " if (files.root / "src").is_dir() else ""
-    for program in ("python3", "python"):
-        if files.installed(program) and _has_pytest(files, program):
-            return Found(prefix + program + words, f"{source}, by {program} on PATH")
+    for name in ("python3", "python"):
+        path = shutil.which(name, path=files.reading_env["PATH"])
+        if path and _has_pytest(files, path):
+            program = shlex.quote(path) if project_venv(files.root) else name
+            return Found(prefix + program + words, f"{source}, by {name} on PATH")
     if find_spec("pytest"):
         return Found(prefix + shlex.quote(sys.executable) + words, f"{source}, by codeflow's own Python")
     return None
@@ -130,7 +133,7 @@ def _has_pytest(files: ProjectFiles, program: str) -> bool:
         probe = subprocess.run(
             [program, "-c", _PROBE],
             cwd=files.root,
-            env=dict(files.env),
+            env=files.reading_env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PROBE_TIMEOUT_S,

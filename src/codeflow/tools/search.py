@@ -15,6 +15,7 @@ from codeflow.tools.workspace import Workspace
 _TIMEOUT_S = 30.0
 _COLLECTED_CHARS = 2_000_000
 _LONGEST_LINE = 300
+_MOST_LINES = 300
 _SEPARATOR = "\u241f"
 
 
@@ -33,9 +34,9 @@ async def search_files(
         pattern: Regular expression, matched line by line.
         path: File or folder to search in.
         glob: Only files whose path matches, such as *.py or src/**/*.ts.
-        max_results: Most lines to show.
+        max_results: Most lines to show, up to 300.
     """
-    program = find_ripgrep(ws.env)
+    program = find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; use run_command with grep -rn instead.")
     where = ws.resolve(path)
@@ -51,7 +52,7 @@ async def search_files(
     outcome = await execute(
         [*command, f"--regexp={pattern}", "--", ws.relative(where)],
         cwd=ws.root,
-        env=ws.env,
+        env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
         output_limit_chars=_COLLECTED_CHARS,
     )
@@ -63,7 +64,7 @@ async def search_files(
     if not hits:
         return ToolResult(content="No matches.", display="no matches")
     complete = not outcome.timed_out and outcome.total_chars < _COLLECTED_CHARS
-    return _answer(hits, max(1, max_results), complete=complete)
+    return _answer(hits, min(max(1, max_results), _MOST_LINES), complete=complete)
 
 
 def _answer(hits: list[str], most: int, *, complete: bool) -> ToolResult:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import ToolSettings
-from codeflow.tools.environment import scrubbed_environment
+from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
 
@@ -39,6 +39,7 @@ class Workspace:
         self.root = root.resolve()
         self.settings = settings
         self.env = scrubbed_environment(env, self.root)
+        self.reading_env = reading_environment(env, self.root)
         self.tests = tests
         self._seen: dict[Path, _Seen] = {}
 

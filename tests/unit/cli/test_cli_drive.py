@@ -99,7 +99,9 @@ def test_a_second_interruption_does_not_wait_for_anything():
 
 def test_a_fault_at_the_end_of_a_run_does_not_print_a_second_result():
     with start(ENGINE, CRASHING) as process:
-        out, err = process.communicate(timeout=20)
+        assert process.stdout
+        assert process.stderr
+        out, err = process.stdout.read(), process.stderr.read()
     assert process.returncode == 1
     assert out.count('"status"') == 1
     assert "codeflow: ZeroDivisionError: oops" in err

@@ -193,6 +193,21 @@ def test_progress_counts_every_call_and_marks_a_lower_bound():
     assert progress.line() == "3.0k tokens · ≥ $0.5000 · fast_coder (haiku) read_file a.py"
 
 
+def test_the_status_line_leaves_nothing_behind_and_makes_room_for_a_question():
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with StatusLine(terminal, enabled=True) as line:
+        line.show("reading [bold]a.py[/bold]")
+        with line.paused():
+            terminal.file.write("QUESTION")
+        line.show("again")
+    shown = terminal.file.getvalue()  # type: ignore[attr-defined]  # StringIO
+    assert "reading [bold]a.py[/bold]" in shown
+    before, after = shown.split("QUESTION")
+    assert before.rindex("\x1b[?25h") > before.rindex("reading")
+    assert "again" in after
+    assert after.rstrip().endswith("\x1b[2K")
+
+
 def test_money_and_tokens_are_readable():
     assert money(Decimal(0), Decimal(0)) == "$0.0000"
     assert money(Decimal("0.00001"), Decimal(0)) == "< $0.0001"

@@ -98,5 +98,5 @@ def test_every_entry_is_dated_sourced_and_within_its_context():
 def test_a_broken_catalogue_names_its_file(tmp_path: Path):
     file = tmp_path / "models.toml"
     file.write_text('[[model]]\nid = "x"\n')
-    with pytest.raises(UsageError, match="models.toml"):
+    with pytest.raises(UsageError, match=r"models\.toml"):
         Catalogue.load(file)

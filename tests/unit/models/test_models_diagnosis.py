@@ -28,7 +28,7 @@ def from_strands(error: Exception, cause: Exception) -> Exception:
     return error
 
 
-SERVICE = [
+SERVICE: list[tuple[BaseException, Outcome]] = [
     (refused("ThrottlingException", "Too many tokens, please wait", 429), Outcome.THROTTLED),
     (refused("ServiceQuotaExceededException"), Outcome.QUOTA),
     (refused("ModelNotReadyException", status=429), Outcome.UNAVAILABLE),
@@ -63,7 +63,7 @@ SERVICE = [
     (in_stream("serviceUnavailableException"), Outcome.UNAVAILABLE),
     (in_stream("validationException"), Outcome.VALIDATION),
 ]
-LOCAL = [
+LOCAL: list[tuple[BaseException, Outcome]] = [
     (boto.NoCredentialsError(), Outcome.CREDENTIALS),
     (boto.NoRegionError(), Outcome.CREDENTIALS),
     (boto.PartialCredentialsError(provider="env", cred_var="x"), Outcome.CREDENTIALS),

@@ -69,10 +69,12 @@ def refused(code: str, message: str = "", status: int = 400) -> boto.ClientError
 
 @dataclass
 class Provider(Model):
-    """Plays one script per attempt; an exception in it is raised, an event that is None waits for ever."""
+    """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "cancel" sets the signal."""
 
     scripts: list[Script]
     seen: list[dict[str, Any]] = field(default_factory=list)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
     def update_config(self, **model_config: Any) -> None:
         raise NotImplementedError
@@ -93,13 +95,12 @@ class Provider(Model):
             if isinstance(event, BaseException):
                 raise event
             if event == {"wait": True}:
+                self.waiting.set()
                 await asyncio.Event().wait()
             if event == {"cancel": True}:
                 self.cancel.set()
                 continue
             yield event
-
-    cancel: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -280,6 +281,12 @@ async def test_answers_that_strands_can_use_are_passed_on(script):
     assert bench.outcomes == ["ok"]
 
 
+async def test_a_single_attempt_means_one_even_for_malformed_answers():
+    bench = Bench(reply(text("x"), stop="malformed_tool_use"), GOOD, candidates=(OPUS, HAIKU), max_attempts=1)
+    await bench.ask()
+    assert [called.model for called in bench.calls] == [OPUS.model_id, HAIKU.model_id]
+
+
 async def test_two_malformed_answers_end_with_one_error_and_no_third_call():
     bad = reply(text("x"), stop="malformed_tool_use")
     bench = Bench(bad, bad)
@@ -312,7 +319,8 @@ async def test_throttling_out_moves_to_the_next_model_and_stays_there():
 
 async def test_throttled_out_everywhere_is_temporary_and_counts_every_attempt():
     slow = refused("ThrottlingException", "wait", 429)
-    bench = Bench(*[[slow]] * 6, candidates=(OPUS, HAIKU))
+    script: Script = [slow]
+    bench = Bench(*[script] * 6, candidates=(OPUS, HAIKU))
     with pytest.raises(ModelError, match="wait") as ended:
         await bench.ask()
     assert ended.value.exit_code == 75
@@ -397,8 +405,7 @@ async def test_the_estimate_learns_from_what_the_last_prompt_really_was():
 async def test_a_cancelled_task_is_metered_and_stays_cancelled():
     bench = Bench([*CUT, {"wait": True}])
     task = asyncio.create_task(bench.ask())
-    while not bench.events:
-        await asyncio.sleep(0)
+    await bench.provider.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -474,7 +481,7 @@ async def test_a_model_that_refuses_reasoning_never_gets_any():
 
 
 async def test_a_forced_tool_choice_is_dropped_for_models_that_refuse_it():
-    forced = {"any": {}}
+    forced: dict[str, Any] = {"any": {}}
     bench = Bench(GOOD, candidates=(OPUS,))
     await bench.ask(tool_choice=forced)
     assert bench.provider.seen[0]["tool_choice"] is None
@@ -534,8 +541,11 @@ async def test_structured_output_is_the_input_of_the_tool_that_the_model_called(
     assert outputs == [{"output": Verdict(good=True)}]
 
 
-async def test_structured_output_in_prose_is_an_error():
-    bench = Bench(reply(text("good")))
+@pytest.mark.parametrize(
+    "script", [reply(text("good")), reply(call('{"good": "perhaps"}', "Verdict"), stop="tool_use")]
+)
+async def test_structured_output_in_another_form_is_an_error(script):
+    bench = Bench(script)
     with pytest.raises(BadReplyError):
         _ = [event async for event in bench.model.structured_output(Verdict, ASK)]
 

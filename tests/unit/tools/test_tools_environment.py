@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from codeflow.tools.environment import scrubbed_environment
+from codeflow.tools.environment import reading_environment, scrubbed_environment
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,10 @@ def test_another_active_venv_is_the_projects(tmp_path: Path):
 def test_scrubbing_twice_changes_nothing(tmp_path: Path):
     once = scrubbed_environment({"PATH": "/usr/bin", "HOME": "/h"}, tmp_path)
     assert scrubbed_environment(once, tmp_path) == once
+
+
+def test_programs_that_only_read_do_not_come_from_the_project(tmp_path: Path):
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch()
+    env = {"PATH": f"/usr/bin:.::bin:{tmp_path}/node_modules/.bin"}
+    assert reading_environment(env, tmp_path)["PATH"] == "/usr/bin"

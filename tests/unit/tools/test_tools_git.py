@@ -112,10 +112,15 @@ async def test_reading_runs_nothing_that_the_repository_names(
         "core.hooksPath",
     ):
         git("config", key, str(tmp_path if key == "core.hooksPath" else trap))
+    venv = repository.root / ".venv/bin"
+    venv.mkdir(parents=True)
+    for name in ("git", "python"):
+        (venv / name).symlink_to(trap)
     (tmp_path / "post-index-change").symlink_to(trap)
     (repository.root / "a.txt").write_text("two\n")
     (repository.root / ".gitattributes").write_text("* filter=trap diff=trap\n")
-    assert not (await tool.function(repository)).is_error
+    fresh = Workspace(repository.root, repository.settings, repository.env)
+    assert not (await tool.function(fresh)).is_error
     assert not (tmp_path / "sprung").exists()
 
 

@@ -108,6 +108,16 @@ def test_the_python_on_path_is_used_when_it_has_pytest(root: Path, env: dict[str
     assert project.sources["tests"] == "test_a.py, by python3 on PATH"
 
 
+def test_a_venv_without_pytest_is_neither_run_nor_in_the_way(root: Path, env: dict[str, str]):
+    executable(root / ".venv/bin/python", "#!/bin/sh\ntouch sprung\n")
+    executable(root / ".venv/bin/python3", "#!/bin/sh\ntouch sprung\n")
+    outside = Path(env["PATH"]) / "python3"
+    executable(outside, f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (root / "test_a.py").touch()
+    assert detect(root, env).tests == f"{outside} -m pytest -q --tb=short"
+    assert not (root / "sprung").exists()
+
+
 def test_codeflows_own_python_is_the_last_resort_and_finds_a_src_layout(root: Path, env: dict[str, str]):
     (root / "src").mkdir()
     (root / "AGENTS.md").write_text("Run `pytest -x`.")

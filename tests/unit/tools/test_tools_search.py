@@ -35,7 +35,7 @@ async def test_path_and_glob_narrow(tree: Workspace):
 
 async def test_the_cap_is_said(tree: Workspace):
     content = (await search(tree, "e", max_results=1)).content
-    assert content.endswith("[1 of 6 matching lines; narrow with path, glob or pattern]")
+    assert content.endswith("[1 of 7 matching lines; narrow with path, glob or pattern]")
 
 
 async def test_long_lines_are_cut(tree: Workspace):
@@ -81,5 +81,5 @@ def test_ripgrep_comes_with_codeflow_when_path_has_none():
 
 async def test_a_missing_ripgrep_says_what_to_do(tree: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
-    tree.env["PATH"] = "/nowhere"
+    tree.reading_env["PATH"] = "/nowhere"
     assert "use run_command with grep" in (await search(tree, "x")).content

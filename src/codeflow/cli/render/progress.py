@@ -94,7 +94,9 @@ class StatusLine:
         self.stop()
 
     def show(self, text: str) -> None:
-        self._text = text
+        if self._live and text != self._text:
+            self._text = text
+            self._live.refresh()
 
     def stop(self) -> None:
         if self._live:

@@ -227,8 +227,7 @@ def parse(text: str, *, name: str = "transcript") -> Transcript:
         UsageError: naming the place that cannot be used.
     """
     try:
-        # S506 knows only yaml.SafeLoader itself, not the subclass that _Loader is.
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506  _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}:{line}: not valid YAML: {error.problem}", hint=_HINT) from error
