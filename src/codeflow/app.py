@@ -46,7 +46,7 @@ _ROUTER_ATTEMPTS = 2
 class Books:
     """Who listens to a run: its session log first, then budget, meter and ledger."""
 
-    def __init__(self, workspace: Path, limits: Limits, env: Mapping[str, str]) -> None:
+    def __init__(self, workspace: Path, limits: Limits, env: Mapping[str, str], *, spends: bool) -> None:
         self.budget = Budget(max_cost=limits.max_cost)
         self.meter = Meter()
         self.log = SessionStore(state_home(env) / "sessions").create(workspace)
@@ -54,7 +54,8 @@ class Books:
         self.broadcast = Broadcast([self.log, self.budget, self.meter])
         self.resources: list[Closable] = [self.log]
         self._recorder: Recorder | None = None
-        self._open_ledger(workspace, env)
+        if spends:
+            self._open_ledger(workspace, env)
 
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
         """A run does not depend on its ledger: one that cannot be opened is said."""
@@ -74,6 +75,8 @@ class Books:
         ]
         if self._recorder and self._recorder.problem:
             warnings.append(f"the ledger could not be written: {self._recorder.problem}")
+        if self.log.problem:
+            warnings.append(f"the session log is incomplete: {self.log.problem}")
         return warnings
 
 
@@ -96,13 +99,6 @@ class Lineup:
         override = self.overrides.get(role) or own_choice
         ids = self.roster.candidates(role, complexity, override)
         return [self.roster.spec(self.catalogue, model_id) for model_id in ids]
-
-    def refuse_unknown(self, specialists: Mapping[str, Specialist]) -> None:
-        """Look up every model that a flag, a setting or an agent file names, so that a typo ends here."""
-        for role in self.overrides:
-            self.candidates(role)
-        for specialist in specialists.values():
-            self.candidates(specialist.role, own_choice=specialist.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,26 +138,28 @@ class Models:
         )
 
 
-def build(settings: Settings, task: Task, *, env: Mapping[str, str], approve: Approve | None) -> Engine:
-    """Everything one run needs, its session opened and locked. `approve` None: nobody is there to be asked.
+def build(
+    settings: Settings,
+    task: Task,
+    *,
+    env: Mapping[str, str],
+    approve: Approve | None,
+    spends: bool = True,
+) -> Engine:
+    """Everything one run needs, its session opened and locked.
+
+    `approve` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
 
     Raises:
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be written.
     """
-    workspace = Workspace(task.workspace, settings.tools, env, tests=settings.gates.tests)
+    workspace = _workspace(settings, task, env)
     specialists = load_specialists(workspace.root, env)
-    if task.agent:
-        require(specialists, task.agent)
-    lineup = Lineup(
-        catalogue=Catalogue.load(),
-        roster=Roster.load(settings.run.roster),
-        overrides={**settings.models.roles, **task.models},
-    )
-    lineup.refuse_unknown(specialists)
+    lineup = _lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(workspace.root, task.limits, env)
+    books = Books(workspace.root, task.limits, env, spends=spends)
     models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
     safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
 
@@ -204,6 +202,32 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     chosen = {name: getattr(settings.gates, name) for name in GATE_NAMES}
     commands = {name: found[name] if chosen[name] == "auto" else chosen[name] for name in GATE_NAMES}
     return {name: command for name, command in commands.items() if command and command != "off"}
+
+
+def _workspace(settings: Settings, task: Task, env: Mapping[str, str]) -> Workspace:
+    return Workspace(
+        task.workspace,
+        settings.tools,
+        env,
+        tests=settings.gates.tests,
+        tests_timeout_s=settings.gates.timeout_s,
+    )
+
+
+def _lineup(settings: Settings, task: Task, specialists: Mapping[str, Specialist]) -> Lineup:
+    """Every name that a flag, a setting or an agent file mentions is looked up, so that a typo ends here."""
+    if task.agent:
+        require(specialists, task.agent)
+    lineup = Lineup(
+        catalogue=Catalogue.load(),
+        roster=Roster.load(settings.run.roster),
+        overrides={**settings.models.roles, **task.models},
+    )
+    for role in lineup.overrides:
+        lineup.candidates(role)
+    for specialist in specialists.values():
+        lineup.candidates(specialist.role, own_choice=specialist.model)
+    return lineup
 
 
 def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import BUG, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
+from tests.e2e.harness import BUG, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
 
 from codeflow.models.endpoint import environment
 

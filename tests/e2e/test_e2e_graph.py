@@ -1,14 +1,15 @@
 """The graph on the wire: every edge is decided by something that ran."""
 
 import json
+from typing import Any
 
-from conftest import BUG
+from tests.e2e.harness import BUG
 
 ROUTER = {
     "agent": "router",
     "say": '{"complexity": "COMPLEX", "kind": "feature", "confidence": 0.9, "reason": "a new function"}',
 }
-PLAN = {
+PLAN: dict[str, Any] = {
     "summary": "Repair add, then add divide.",
     "steps": [
         {"id": "s1", "specialist": "fast_coder", "goal": "add adds", "files": ["calc.py"], "needs": []},

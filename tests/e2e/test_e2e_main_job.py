@@ -2,7 +2,7 @@ import json
 import stat
 
 import pytest
-from conftest import BUG, FIXED, READ, REPAIR, ROUTER, SAID, git
+from tests.e2e.harness import BUG, FIXED, READ, REPAIR, ROUTER, SAID, git
 
 from codeflow.models.endpoint import environment
 

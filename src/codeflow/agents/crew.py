@@ -1,5 +1,6 @@
 """The agents of one run: made on first use, kept with their conversation, visited one task at a time."""
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -79,9 +80,10 @@ class Crew:
         tools = [TOOLS[name] for name in specialist.tools]
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect is Effect.READ]
+        workspace = self.bench.workspace.for_agent()
         agent = Agent(
             model=self.model_for(specialist),
-            tools=[PolicedTool(tool, specialist.name, self.bench) for tool in tools],
+            tools=[PolicedTool(tool, specialist.name, self.bench, workspace) for tool in tools],
             system_prompt="\n\n".join(filter(None, (specialist.prompt, self.instructions))),
             callback_handler=None,
             # Trims only when the model says the conversation no longer fits; never the task itself.
@@ -138,5 +140,12 @@ def _text(message: Any) -> str:
     return "\n".join(block["text"] for block in message["content"] if "text" in block).strip()
 
 
-def _plain(message: Any) -> dict[str, Any]:
-    return {"role": message["role"], "content": [dict(block) for block in message["content"]]}
+def _plain(value: Any) -> Any:
+    """A message as JSON can hold it: bytes, such as encrypted reasoning, become {"$base64": text}."""
+    if isinstance(value, bytes):
+        return {"$base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

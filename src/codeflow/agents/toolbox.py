@@ -91,11 +91,12 @@ def tool_spec(tool: Tool, model: type[BaseModel]) -> ToolSpec:
 class PolicedTool(AgentTool):
     """A tool as Strands sees it."""
 
-    def __init__(self, tool: Tool, agent: str, bench: Bench) -> None:
+    def __init__(self, tool: Tool, agent: str, bench: Bench, workspace: Workspace) -> None:
         super().__init__()
         self._tool = tool
         self._agent = agent
         self._bench = bench
+        self._workspace = workspace
         self._arguments = arguments_model(tool)
         self._spec = tool_spec(tool, self._arguments)
 
@@ -159,7 +160,7 @@ class PolicedTool(AgentTool):
 
     async def _run(self, arguments: dict[str, Any]) -> ToolResult:
         try:
-            return await self._tool.function(self._bench.workspace, **arguments)
+            return await self._tool.function(self._workspace, **arguments)
         except Exception as error:  # noqa: BLE001 - the tool boundary: a tool's fault must not end the run
             fault = f"{type(error).__name__}: {error}"
             return ToolResult(

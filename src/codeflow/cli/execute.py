@@ -36,10 +36,12 @@ def execute(
     quiet: bool = False,
     record: Path | None = None,
     canvas: "Console | None" = None,
+    spends: bool = True,
 ) -> int:
     """Run the task and return its exit code; does not return after an interruption.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
+    A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
     """
     from codeflow.cli.drive import Shield, drive, leave, may_have_calls_in_flight
     from codeflow.cli.render.console import console
@@ -54,7 +56,7 @@ def execute(
 
         recorder = _recorder(task) if record else None
         approve = TerminalApproval(line.paused) if can_ask() else None
-        engine = build(settings, task, env=os.environ, approve=approve)
+        engine = build(settings, task, env=os.environ, approve=approve, spends=spends)
         screen = Shield(renderer)
         consumers: list[Emit] = [screen, recorder] if recorder else [screen]
         result = drive(engine, consumers)

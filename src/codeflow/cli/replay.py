@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +43,14 @@ def play(
 ) -> int:
     """Run the transcript's task against the embedded endpoint; returns the run's exit code."""
     from codeflow.cli.request import Choices, prepare
-    from codeflow.models.endpoint import Endpoint, environment, load
+    from codeflow.models.catalogue import Catalogue
+    from codeflow.models.endpoint import Endpoint, load, rules_from
 
     script = load(path)
     say_if_moved(script.base, workspace)
-    with Endpoint(script) as endpoint:
-        os.environ.update(environment(endpoint.url))
+    rules_for = rules_from(Catalogue.load())
+    with Endpoint(script, rules_for=rules_for) as endpoint, tempfile.TemporaryDirectory() as cache:
+        _lead_to(endpoint.url, cache)
         choices = Choices(
             mode=script.options.mode,
             pattern=script.options.pattern,
@@ -56,7 +59,16 @@ def play(
             endpoint_url=endpoint.url,
         )
         settings, task = prepare(script.task, workspace, choices)
-        return execute(settings, task, output=output, quiet=quiet, canvas=canvas)
+        return execute(settings, task, output=output, quiet=quiet, canvas=canvas, spends=False)
+
+
+def _lead_to(url: str, cache: str) -> None:
+    """Turn this process to the endpoint, with no router verdict remembered from an earlier run."""
+    from codeflow.models.endpoint import CONFLICTING_VARIABLES, environment
+
+    for name in CONFLICTING_VARIABLES:
+        os.environ.pop(name, None)
+    os.environ.update(environment(url) | {"XDG_CACHE_HOME": cache})
 
 
 def say_if_moved(base: str | None, workspace: Path) -> None:

@@ -1,6 +1,7 @@
 """What every agent would otherwise spend its first turns on: the facts of the workspace, and its instructions."""
 
 import platform
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def brief(
     found = versions(project.workspace, files.paths, environment)
     sections = [
         f"Working directory: {printable(str(project.workspace))}",
-        f"System: {platform.system()} {platform.release()} {platform.machine()}",
+        f"System: {platform.system()} {platform.release()} {platform.machine()}, shell {_shell(environment)}",
         _section("Versions", [", ".join(f"{name} {version}" for name, version in found.items())]),
         _section("Git", _git_lines(project.git_state())),
         _section("Files", _tree(files, limits.tree_entries)),
@@ -66,6 +67,11 @@ def brief(
         ),
     ]
     return Briefing(instructions, "\n".join(filter(None, sections)), tuple(notes))
+
+
+def _shell(environment: Mapping[str, str]) -> str:
+    """What runs the command lines of the agents."""
+    return "bash" if shutil.which("bash", path=environment.get("PATH")) else "sh"
 
 
 def _instructions(project: Project, tokens: int) -> tuple[str, list[str]]:

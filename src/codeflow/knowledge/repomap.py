@@ -20,6 +20,7 @@ MAX_TOTAL_BYTES = 20_000_000
 MAX_NAMES_SHOWN = 12
 TASK_WORD_WEIGHT = 10.0
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _STOP_WORDS = frozenset(
@@ -113,7 +114,7 @@ def _text(workspace: Path, path: str) -> str:
 
 def _outline(source: _Source) -> list[str]:
     names = list(_python_outline(source.text)) if source.path.endswith(".py") else []
-    names = names or list(source.defined)
+    names = list(dict.fromkeys(names or source.defined))
     left_out = len(names) - MAX_NAMES_SHOWN
     return names[:MAX_NAMES_SHOWN] + ([f"… {left_out} more"] if left_out > 0 else [])
 
@@ -126,14 +127,12 @@ def _python_outline(text: str) -> Iterator[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in module.body:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield _signature(node)
-            case ast.ClassDef():
-                yield node.name
-                for member in node.body:
-                    if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and member.name[0] != "_":
-                        yield f"{node.name}.{_signature(member)}"
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+            methods = [member for member in node.body if isinstance(member, _FUNCTIONS)]
+            yield from (f"{node.name}.{_signature(method)}" for method in methods if method.name[0] != "_")
+        elif isinstance(node, _FUNCTIONS):
+            yield _signature(node)
 
 
 def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

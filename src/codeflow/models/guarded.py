@@ -262,16 +262,10 @@ class GuardedModel(Model):
                 self._own(step.messages), step.tool_specs, cancel_signal=stop, **self._accepted(step)
             ),
         )
-        try:
-            async with contextlib.aclosing(events):
-                async for event in events:
-                    if stop.is_set():
-                        return
-                    text = meter.add(event)
-                    if text:
-                        self._emit(TextDelta(agent=self._agent, text=text))
-        finally:
-            stop.set()
+        async with contextlib.aclosing(_until(stop, events)) as heard:
+            async for event in heard:
+                if text := meter.add(event):
+                    self._emit(TextDelta(agent=self._agent, text=text))
 
     def _own(self, messages: Messages) -> Messages:
         """The conversation without reasoning that this model did not write or will not read."""
@@ -323,6 +317,18 @@ class GuardedModel(Model):
         if usage is None or spec is None:
             return usage, None
         return usage, price(spec, usage, tier=answer.service_tier or self.spec.service_tier or "default")
+
+
+async def _until(stop: Stop, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    """The events up to the stop signal; whoever leaves early sets it, so that Strands' reader thread ends too."""
+    try:
+        async for event in events:
+            if stop.is_set():
+                return
+            yield event
+    finally:
+        stop.set()
+        await events.aclose()
 
 
 def _without_reasoning(message: Message) -> Message:

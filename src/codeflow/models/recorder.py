@@ -31,6 +31,7 @@ _FAULTS: Mapping[str, Fault] = {
     "model_error": ServiceError("ModelErrorException"),
     "quota": ServiceError("ServiceQuotaExceededException"),
     "access": ServiceError("AccessDeniedException"),
+    "credentials": ServiceError("ExpiredTokenException"),
     "validation": ServiceError("ValidationException"),
     "overflow": ServiceError("ValidationException", "Input is too long for requested model."),
     "stream_cut": Cut(2),

@@ -92,7 +92,11 @@ class Engine:
                 notes=self.notes,
             )
         )
-        verdict = Verdict(Status.FAILED, "a fault inside codeflow ended the run", "Run again with --debug.")
+        verdict = Verdict(
+            Status.FAILED,
+            "a fault inside codeflow ended the run",
+            "Run `codeflow --debug …` again for the traceback.",
+        )
         try:
             verdict = await self._bounded()
         finally:
@@ -136,6 +140,8 @@ class Engine:
             self.router.classify(self.task.text, self.task.complexity), asyncio.to_thread(self.brief)
         )
         self._route = route
+        for note in briefing.notes:
+            self.broadcast(Notice(level="info", text=note))
         self.broadcast(Routed(route=route))
         self._pattern, reason = self._choose(route)
         self.broadcast(PatternChosen(pattern=self._pattern, complexity=route.complexity, reason=reason))

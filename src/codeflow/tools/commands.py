@@ -1,7 +1,5 @@
 """Tools that run commands: the project's tests, and a shell line."""
 
-# ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
-
 import asyncio
 import re
 import shlex
@@ -25,7 +23,8 @@ async def run_tests(ws: Workspace, target: str = "") -> ToolResult:
         command = (await asyncio.to_thread(detect, ws.root, ws.env)).tests or "off"
     if command in {"", "off"}:
         raise Mistake("No test command is known for this project. Run what you need with run_command.")
-    return await _run(ws, _aimed(command, target.strip()), narrow="pass a target")
+    aimed = _aimed(command, target.strip())
+    return await _run(ws, aimed, limit_s=ws.tests_timeout_s, narrow="pass a target")
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("command"))
@@ -37,7 +36,8 @@ async def run_command(ws: Workspace, command: str) -> ToolResult:
     """
     if not command.strip():
         raise Mistake("The command is empty.")
-    return await _run(ws, command, narrow="filter with grep, head or tail")
+    limit_s = ws.settings.command_timeout_s
+    return await _run(ws, command, limit_s=limit_s, narrow="filter with grep, head or tail")
 
 
 def _aimed(command: str, target: str) -> str:
@@ -58,8 +58,7 @@ def _aimed(command: str, target: str) -> str:
     )
 
 
-async def _run(ws: Workspace, command: str, *, narrow: str) -> ToolResult:
-    limit_s = ws.settings.command_timeout_s
+async def _run(ws: Workspace, command: str, *, limit_s: float, narrow: str) -> ToolResult:
     outcome = await execute(
         command,
         cwd=ws.root,

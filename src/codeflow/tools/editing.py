@@ -1,7 +1,5 @@
 """Tools that change files. Each reads, checks and writes without awaiting, so parallel calls cannot interleave."""
 
-# ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
-
 import re
 from pathlib import Path
 

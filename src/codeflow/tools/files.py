@@ -1,7 +1,5 @@
 """Tools that look at files and folders."""
 
-# ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
-
 import stat
 from pathlib import Path
 

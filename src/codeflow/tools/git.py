@@ -1,7 +1,5 @@
 """Git for a model. The reading commands run nothing that a repository's own configuration names."""
 
-# ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
-
 import asyncio
 import os
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ _PROBE = "import sys; sys.path.pop(0); import importlib.util as u; sys.exit(u.fi
 _PYTEST_OPTIONS = "-q --tb=short"
 _CODE = re.compile(r"`([^`\n]+)`|^[ \t]*(?:\$ )?([^`\n]+?)[ \t]*$", re.MULTILINE)
 _TEST_COMMAND = re.compile(
-    r"(?P<runner>(?:make|just|cargo|go|mix|dotnet|(?:npm|pnpm|yarn|bun)(?: run)?) test|tox|nox"
+    r"(?P<runner>(?:make|just|cargo|go|mix|dotnet|(?:npm|pnpm|yarn|bun)(?: run)?) test|tox|nox|python3? -m unittest"
     r"|(?P<pytest>(?:python3? -m )?pytest)|(?:uv|poetry|pdm|hatch) run (?:python -m )?pytest)"
     r"(?P<options>(?: (?!\S*\.py)[\w./=,@+-]+)*)"
 )

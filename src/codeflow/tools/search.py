@@ -1,7 +1,5 @@
 """The tool that searches text, on ripgrep."""
 
-# ruff: noqa: D417 - the docstring is for the model, which does not see the workspace
-
 import shutil
 import sysconfig
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The folder that tools work in: what they may touch, and what of it the model has seen."""
 
 import contextlib
+import copy
 import difflib
 import hashlib
 import mimetypes
@@ -28,11 +29,18 @@ class _Seen:
 class Workspace:
     """A root folder with the settings and the environment of its tools; paths cannot leave it.
 
-    `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line.
+    `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line;
+    it has its own time limit, that of other commands by default.
     """
 
     def __init__(
-        self, root: Path, settings: ToolSettings, env: Mapping[str, str], *, tests: str = "auto"
+        self,
+        root: Path,
+        settings: ToolSettings,
+        env: Mapping[str, str],
+        *,
+        tests: str = "auto",
+        tests_timeout_s: float | None = None,
     ) -> None:
         if not root.is_dir():
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
@@ -41,7 +49,18 @@ class Workspace:
         self.env = scrubbed_environment(env, self.root)
         self.reading_env = reading_environment(env, self.root)
         self.tests = tests
+        self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
         self._seen: dict[Path, _Seen] = {}
+
+    def for_agent(self) -> "Workspace":
+        """The same workspace for an agent that has read nothing of it yet."""
+        view = copy.copy(self)
+        view.forget()
+        return view
+
+    def forget(self) -> None:
+        """Take everything as not read."""
+        self._seen = {}
 
     def resolve(self, path: str) -> Path:
         """The real path of a file that need not exist; a path that leaves the root is a Mistake."""

@@ -124,14 +124,14 @@ fast_coder (haiku, visit 2)
 • read_file a.py:1-80: 80 lines
 ✗ run_command rm -rf x: not permitted: the user said no
 retry    fast_coder: throttled; n in 1.5 s
-I
-have
-fixed
-…
 ✓ gate tests green: pytest -q (1.2 s)
 ✗ gate lint red: ruff check (1.2 s)
     ok
 warning  the ledger cannot be written
+fast_coder: I
+have
+fixed
+…
 
 --- a/a.py
 +++ b/a.py

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeflow.core.codec import from_json, to_json
-from codeflow.core.events import ModelCalled, Notice, RunStarted
+from codeflow.core.events import Event, ModelCalled, Notice, RunStarted
 from codeflow.core.values import EXIT_CODES, Mode, Spend, Status, Usage
 
 costs = st.none() | st.decimals(min_value=0, max_value=1000, places=9, allow_nan=False)
@@ -31,7 +31,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 @given(texts, st.builds(Usage, input_tokens=st.integers(0), output_tokens=st.integers(0)) | st.none(), costs)
 def test_events_survive_json(text, usage, cost):
-    events = [
+    events: list[Event] = [
         Notice(level="warning", text=text),
         RunStarted(session_id=text, task=text, workspace=text, mode=Mode.ASK, roster=text, version=text),
         ModelCalled(

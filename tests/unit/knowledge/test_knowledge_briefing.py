@@ -55,6 +55,7 @@ def test_the_first_message_holds_the_facts(project, git):
     found = briefing(project, tests="pytest -q", lint="")
     lines = found.facts.splitlines()
     assert lines[0] == f"Working directory: {project}"
+    assert lines[1].endswith(", shell bash")
     assert "Versions: Python " in found.facts
     assert "  branch trunk, changed files: 2" in lines
     assert "  ?? src/new.py" in lines

@@ -183,6 +183,6 @@ def test_the_last_fault_decides_the_error_and_its_exit_code(outcome, error, exit
     assert ended.hint
 
 
-@pytest.mark.parametrize("outcome", set(Outcome) - {Outcome.OK})
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.OK}))
 def test_every_outcome_but_success_has_a_treatment(outcome):
     assert fault(outcome, "x").outcome is outcome

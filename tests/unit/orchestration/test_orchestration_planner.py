@@ -41,12 +41,10 @@ def test_a_valid_plan_is_taken(tmp_path):
 def test_an_impossible_plan_is_sent_back_once_with_the_reason(tmp_path, changes, problem):
     work = planning(tmp_path)
     work.take(answer(**changes))
-    assert work.plan is None
-    assert not work.settled
+    assert (work.plan, work.settled) == (None, False)
     assert problem in work.prompt("first")
     work.take(answer(**changes))
-    assert work.settled
-    assert work.plan is None
+    assert (work.plan, work.settled) == (None, True)
 
 
 def test_the_second_answer_can_mend_the_first(tmp_path):

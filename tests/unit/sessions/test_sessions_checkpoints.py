@@ -1,7 +1,6 @@
 import os
 import shutil
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -174,6 +173,15 @@ def test_what_the_user_did_between_two_runs_of_a_session_is_his(repo, checkpoint
     assert (repo / "mine").read_text() == "2"
 
 
+def test_an_undo_that_was_cut_short_is_finished_by_the_next(repo, checkpoints):
+    write(repo, {"a": "1", "b": "1"})
+    checkpoints.take(START)
+    write(repo, {"a": "2", "b": "2"})
+    checkpoints.take(END)
+    write(repo, {"a": "1"})
+    assert checkpoints.undo().restored == ("b",)
+
+
 def test_a_killed_run_is_undone_without_an_end(repo, checkpoints):
     write(repo, {"a": "1"})
     checkpoints.take(START)
@@ -335,31 +343,6 @@ def test_names_that_no_git_tree_can_hold_are_skipped(repo, checkpoints):
     assert checkpoints.take(START).skipped == ("pack/.GIT/config",)
 
 
-def test_the_diff_names_added_modified_deleted_renamed_and_binary_files(repo, checkpoints):
-    text = "".join(f"line {number}\n" for number in range(20))
-    write(repo, {"old.py": text, "gone": "x\n", "edit": "a\nb\n", "image": b"\x00\x01"})
-    first = checkpoints.take(START)
-    (repo / "old.py").rename(repo / "new.py")
-    (repo / "gone").unlink()
-    write(repo, {"edit": "a\nc\nd\n", "added": "1\n", "image": b"\x00\x02"})
-    changes, patch = checkpoints.diff(first, checkpoints.take(END))
-    assert [(c.path, c.change, c.added_lines, c.removed_lines) for c in changes] == [
-        ("added", "added", 1, 0),
-        ("edit", "modified", 2, 1),
-        ("gone", "deleted", 0, 1),
-        ("image", "modified", 0, 0),
-        ("new.py", "renamed", 0, 0),
-    ]
-    assert "rename from old.py\nrename to new.py" in patch
-    assert "+c\n+d\n" in patch
-    assert "Binary files a/image and b/image differ" in patch
-
-
-def test_nothing_changed_is_an_empty_diff(repo, checkpoints):
-    write(repo, {"a": "1"})
-    assert checkpoints.diff(checkpoints.take(START), checkpoints.take(END)) == ((), "")
-
-
 def test_an_empty_repository_can_be_saved(repo, checkpoints):
     checkpoints.take(START)
     write(repo, {"a": "1"})
@@ -383,34 +366,3 @@ def test_a_git_hook_that_starts_codeflow_does_not_mislead_it(repo, git, checkpoi
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert Checkpoints(repo, "s2").take(START).files == 1
-
-
-@pytest.mark.parametrize(
-    ("prepare", "reason"),
-    [
-        (lambda root: None, "is not in a git repository"),
-        (
-            lambda root: subprocess.run(["git", "init", "-q", "--bare", root], check=True),
-            "bare git repository",
-        ),
-        (lambda root: (root / ".git").mkdir(), "git rev-parse failed"),
-    ],
-)
-def test_where_there_can_be_no_checkpoints_the_reason_is_said(tmp_path, prepare, reason):
-    root = tmp_path / "plain"
-    root.mkdir()
-    prepare(root)
-    checkpoints = Checkpoints(root, "s1")
-    assert reason in (checkpoints.unavailable or "")
-    with pytest.raises(SessionError, match="no checkpoints: "):
-        checkpoints.take(START)
-
-
-def test_a_folder_that_its_repository_ignores_has_no_checkpoints(repo, git):
-    write(repo, {".gitignore": "build/\n", "build/x/a": "1"})
-    assert "is ignored by the repository" in (Checkpoints(repo / "build" / "x", "s1").unavailable or "")
-
-
-def test_a_machine_without_git_has_no_checkpoints(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert Checkpoints(tmp_path, "s1").unavailable == "git is not installed"

@@ -44,10 +44,13 @@ class TextRenderer:
         self._quiet = quiet
         self._progress = Progress()
         self._summaries: dict[str, str] = {}
+        self._last_words: tuple[str, str] = ("", "")
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunFinished):
             self._line.stop()
+            if self._last_words[1] != event.result.answer:
+                self._show_last_words()
             show_answer(self._out, self._err, event.result, quiet=self._quiet)
             if not self._quiet:
                 show_evidence(self._err, event.result)
@@ -80,6 +83,7 @@ class TextRenderer:
     def _work(self, event: Event) -> None:
         match event:
             case AgentStarted():
+                self._show_last_words()
                 visit = f", visit {event.visit}" if event.visit > 1 else ""
                 self._say(f"{event.agent} ({event.model}{visit})", "bold cyan")
             case AgentFinished():
@@ -115,8 +119,15 @@ class TextRenderer:
     def _agent_finished(self, event: AgentFinished) -> None:
         if not event.ok:
             self._say(f"✗ {event.agent} failed: {event.summary}", "red")
-        elif summary := first_lines(event.summary, _AGENT_LINES):
-            self._err.print(Text(summary, style="dim"))
+        else:
+            self._last_words = (event.agent, event.summary)
+
+    def _show_last_words(self) -> None:
+        """What the last agent said, unless it turns out to be the run's answer."""
+        agent, words = self._last_words
+        if not self._quiet and (summary := first_lines(words, _AGENT_LINES)):
+            self._err.print(Text(f"{agent}: {summary}", style="dim"))
+        self._last_words = ("", "")
 
     def _tool_finished(self, event: ToolFinished) -> None:
         mark, style = ("✗", "red" if event.denied else "yellow") if event.is_error else ("•", "")

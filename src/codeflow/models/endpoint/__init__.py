@@ -1,6 +1,6 @@
 """Bedrock on the loopback: real boto3 and real Strands run against a recorded transcript."""
 
-from codeflow.models.endpoint.rules import ModelRules
+from codeflow.models.endpoint.rules import ModelRules, rules_from
 from codeflow.models.endpoint.server import CONFLICTING_VARIABLES, Endpoint, environment
 from codeflow.models.endpoint.service import Request
 from codeflow.models.endpoint.transcript import Transcript, dump, load, parse
@@ -15,4 +15,5 @@ __all__ = [
     "environment",
     "load",
     "parse",
+    "rules_from",
 ]

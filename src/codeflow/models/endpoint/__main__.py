@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 
 from codeflow.core.errors import CodeflowError
-from codeflow.models.endpoint import CONFLICTING_VARIABLES, Endpoint, environment, load
+from codeflow.models.catalogue import Catalogue
+from codeflow.models.endpoint import CONFLICTING_VARIABLES, Endpoint, environment, load, rules_from
 
 
 def main() -> int:
@@ -18,7 +19,9 @@ def main() -> int:
     arguments = parser.parse_args()
     interrupted = contextlib.suppress(KeyboardInterrupt)  # Ctrl-C is how serving ends
     try:
-        with interrupted, Endpoint(load(arguments.transcript), port=arguments.port) as endpoint:
+        rules_for = rules_from(Catalogue.load())
+        script = load(arguments.transcript)
+        with interrupted, Endpoint(script, rules_for=rules_for, port=arguments.port) as endpoint:
             lines = [f"unset {name}" for name in CONFLICTING_VARIABLES]
             lines += [f"export {name}={shlex.quote(v)}" for name, v in environment(endpoint.url).items()]
             sys.stdout.write("\n".join(lines) + "\n")

@@ -1,9 +1,11 @@
 """Converse's rules that botocore's service model does not state; messages follow the service's own wording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from codeflow.models.catalogue import Catalogue
 
 MAX_CACHE_POINTS = 4
 
@@ -21,6 +23,25 @@ class ModelRules:
     cache: bool = True
     cache_min_tokens: int = 1024
     max_output: int | None = None
+
+
+def rules_from(catalogue: Catalogue) -> Callable[[str], ModelRules]:
+    """What each model of the catalogue accepts; a model that it does not know accepts everything."""
+
+    def rules_for(model_id: str) -> ModelRules:
+        spec = catalogue.find(model_id)
+        if spec is None:
+            return ModelRules()
+        return ModelRules(
+            forced_tool_choice=spec.forced_tool_choice,
+            sampling=spec.sampling != "refused",
+            streaming_tools=spec.streaming_tools,
+            cache=spec.cache != "none",
+            cache_min_tokens=spec.cache_min_tokens,
+            max_output=spec.max_output,
+        )
+
+    return rules_for
 
 
 def broken_rules(operation: str, request: dict[str, Any], model: ModelRules) -> Iterator[str]:
