@@ -1,5 +1,6 @@
 """`codeflow demo`: the whole path on a small repository, without an account."""
 
+import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from codeflow.core.places import resource
 _SAID = (
     "The model's replies are a recorded transcript, so this costs nothing and needs no account.\n"
     "Everything else is real: the tools, the gates, git, the checkpoint and the cost arithmetic.\n"
+    "The dollars are what these calls would have cost on Bedrock.\n"
 )
 _SVG_WIDTH = 100
 
@@ -40,12 +42,18 @@ def demo(
 
 
 def _pictured(transcript: Path, workspace: Path, svg: Path) -> int:
+    from rich._export_format import CONSOLE_SVG_FORMAT
     from rich.console import Console
 
     canvas = Console(record=True, stderr=True, width=_SVG_WIDTH, markup=False, emoji=False, highlight=False)
     code = play(transcript, workspace, canvas=canvas)
-    canvas.save_svg(str(svg), title="codeflow run")
+    canvas.save_svg(str(svg), title="codeflow demo", code_format=_without_web_fonts(CONSOLE_SVG_FORMAT))
     return code
+
+
+def _without_web_fonts(template: str) -> str:
+    """A picture by rich without the fonts that it would have every reader load from a third party."""
+    return re.sub(r"@font-face \{\{.*?\}\}", "", template, flags=re.DOTALL)
 
 
 def _repository(source: Path, folder: Path | None) -> Path:
