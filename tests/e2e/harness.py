@@ -17,6 +17,9 @@ ROUTER = {
     "agent": "router",
     "say": '{"complexity": "SIMPLE", "kind": "bugfix", "confidence": 0.9, "reason": "one failing test"}',
 }
+CODEFLOW = str(Path(sys.executable).with_name("codeflow"))
+"""The installed script: `python -m codeflow` would put the tested project itself on Python's path."""
+
 BUG = "def add(a, b):\n    return a - b\n"
 FIXED = "def add(a, b):\n    return a + b\n"
 TEST = """import unittest
@@ -63,7 +66,7 @@ class Shell:
 
     def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Finished:
         done = subprocess.run(
-            [sys.executable, "-m", "codeflow", *arguments],
+            [CODEFLOW, *arguments],
             cwd=self.project,
             env={**self.env, **(env or {})},
             input=stdin,
@@ -73,6 +76,10 @@ class Shell:
             check=False,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    def at(self, folder: Path) -> "Shell":
+        """The same user in another folder."""
+        return Shell(folder, self.env)
 
     def run(
         self, endpoint: Endpoint, *arguments: str, stdin: str = "", task: str = "make the failing test pass"

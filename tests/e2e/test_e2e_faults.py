@@ -3,11 +3,10 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-from tests.e2e.harness import BUG, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
+from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
 
 from codeflow.models.endpoint import environment
 
@@ -188,7 +187,7 @@ def test_the_wall_clock_limit_stops_the_run(shell, scripted):
 def test_an_interrupt_during_a_silent_model_call_keeps_the_session(shell, project, scripted, number):
     with scripted([ROUTER, READ, {**EDIT, "latency_ms": 60_000}]) as endpoint:
         process = subprocess.Popen(
-            [sys.executable, "-m", "codeflow", "run", "make the failing test pass", "--output", "json"],
+            [CODEFLOW, "run", "make the failing test pass", "--output", "json"],
             cwd=project,
             env={**shell.env, **environment(endpoint.url)},
             stdout=subprocess.PIPE,
@@ -210,7 +209,7 @@ def test_an_interrupt_during_a_silent_model_call_keeps_the_session(shell, projec
 def test_a_killed_process_leaves_a_readable_session_and_undo_works(shell, project, scripted):
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         process = subprocess.Popen(
-            [sys.executable, "-m", "codeflow", "run", "make the failing test pass"],
+            [CODEFLOW, "run", "make the failing test pass"],
             cwd=project,
             env={**shell.env, **environment(endpoint.url)},
             stdout=subprocess.DEVNULL,

@@ -1,0 +1,17 @@
+"""What holds for every test: no socket leaves this machine."""
+
+import sys
+from typing import Any
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+        raise OSError(f"a test tried to reach {address[0]}: the wire is faked on the loopback only")
+
+
+sys.addaudithook(_refuse_the_network)
