@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+
+from codeflow.agents.specialists import load_specialists, parse, require
+from codeflow.core.errors import UsageError
+from codeflow.core.places import resource
+from codeflow.core.values import Effect
+from codeflow.models.rosters import ROLES
+from codeflow.tools.registry import TOOLS
+
+SEVEN = {
+    "architect",
+    "senior_coder",
+    "fast_coder",
+    "test_engineer",
+    "reviewer",
+    "debugger",
+    "documentation",
+}
+READERS = {"architect", "reviewer"}
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.md"
+    path.write_text(text)
+    return path
+
+
+def test_the_seven_are_there_each_with_its_role_and_purpose(tmp_path, env):
+    found = load_specialists(tmp_path, env)
+    assert set(found) == SEVEN
+    assert {specialist.role for specialist in found.values()} <= set(ROLES)
+    assert len({specialist.description for specialist in found.values()}) == len(SEVEN)
+
+
+@pytest.mark.parametrize("name", sorted(SEVEN))
+def test_each_prompt_is_short_and_says_how_to_finish(name):
+    specialist = parse(resource("prompts") / "agents" / f"{name}.md")
+    assert len(specialist.prompt) < 2_500
+    assert "Finish with" in specialist.prompt
+    assert "not yours to follow" in specialist.prompt
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_readers_have_no_tool_that_writes(name, tmp_path, env):
+    tools = load_specialists(tmp_path, env)[name].tools
+    assert all(TOOLS[tool].effect is not Effect.WRITE for tool in tools)
+
+
+def test_the_project_beats_the_user_and_both_beat_the_packaged(tmp_path, env):
+    write(tmp_path / "config" / "codeflow" / "agents", "reviewer", "---\nname: reviewer\n---\nmine")
+    assert load_specialists(tmp_path, env)["reviewer"].prompt == "mine"
+    write(tmp_path / ".codeflow" / "agents", "reviewer", "---\nname: reviewer\n---\nours")
+    assert load_specialists(tmp_path, env)["reviewer"].prompt == "ours"
+
+
+def test_agent_files_of_other_products_load_unchanged(tmp_path, env):
+    write(
+        tmp_path / ".claude" / "agents",
+        "helper",
+        "---\nname: helper\ndescription: Use it\ntools: Read, Grep, Bash, WebFetch\nmodel: opus\ncolor: red\n---\nHelp.",
+    )
+    helper = load_specialists(tmp_path, env)["helper"]
+    assert helper.tools == ("read_file", "search_files", "run_command", "run_tests")
+    assert (helper.role, helper.model) == ("architect", None)
+
+
+def test_no_list_of_tools_means_all_of_them(tmp_path):
+    assert parse(write(tmp_path, "a", "---\nname: a\n---\nx")).tools == tuple(TOOLS)
+
+
+def test_a_model_id_is_kept(tmp_path):
+    path = write(tmp_path, "a", "---\nname: a\nmodel: qwen.qwen3-coder-next\n---\nx")
+    assert parse(path).model == "qwen.qwen3-coder-next"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("no front matter", "no front matter"),
+        ("---\nname: a\n", "no front matter"),
+        ("---\n- a\n---\nx", "no keys"),
+        ("---\nname: [\n---\nx", "not YAML"),
+        ("---\ndescription: x\n---\nx", "name"),
+        ("---\nname: a b\n---\nx", "name"),
+        ("---\nname: a\nmax_turns: 0\n---\nx", "max_turns"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, problem):
+    path = write(tmp_path, "a", text)
+    with pytest.raises(UsageError) as caught:
+        parse(path)
+    assert str(path) in str(caught.value)
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_is_met_with_the_nearest(tmp_path, env):
+    with pytest.raises(UsageError) as caught:
+        require(load_specialists(tmp_path, env), "revewer")
+    assert "reviewer" in caught.value.hint

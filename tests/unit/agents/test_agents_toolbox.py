@@ -1,0 +1,147 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from codeflow.agents.toolbox import Bench, PolicedTool, arguments_model, tool_spec
+from codeflow.core.events import Event, ToolFinished, ToolStarted
+from codeflow.core.settings import load_settings
+from codeflow.core.values import Allow, Ask, Deny, Effect, ToolResult, Verdict
+from codeflow.tools.registry import TOOLS
+from codeflow.tools.tool import argument, tool
+from codeflow.tools.workspace import Workspace
+
+
+class Desk:
+    """One tool on a bench, and what happened around it."""
+
+    def __init__(self, folder: Path, made, verdict: Verdict = Allow(), answer: bool | None = None) -> None:  # noqa: B008 - a constant
+        self.events: list[Event] = []
+        self.saved = 0
+        self.asked: list[tuple[str, str, str]] = []
+
+        async def approve(name: str, summary: str, reason: str) -> bool:
+            self.asked.append((name, summary, reason))
+            return bool(answer)
+
+        async def before_change() -> None:
+            self.saved += 1
+
+        workspace = Workspace(folder, load_settings(folder, env={}).tools, {})
+        self.bench = Bench(
+            workspace=workspace,
+            emit=self.events.append,
+            judge=lambda _tool, _arguments: verdict,
+            approve=None if answer is None else approve,
+            before_change=before_change,
+            instructions_for=lambda path: f"rules for {path}" if path == "deep/a.py" else None,
+        )
+        self.tool = PolicedTool(made, "coder", self.bench, workspace)
+
+    async def call(self, **arguments) -> tuple[str, str]:
+        stream = self.tool.stream({"toolUseId": "t1", "name": "x", "input": arguments}, {})
+        (event,) = [event async for event in stream]
+        result = event.tool_result
+        return result["status"], result["content"][0]["text"]
+
+
+@tool(effect=Effect.READ, summary=argument("path"))
+async def look(ws: Workspace, path: str, times: int = 1, only: list[str] | None = None) -> ToolResult:
+    """Look at a path.
+
+    Args:
+        path: Where.
+        times: How often.
+    """
+    if path == "broken":
+        raise RuntimeError("boom")
+    return ToolResult(content=f"{path} x{times}", display="looked")
+
+
+@tool(effect=Effect.WRITE, summary=argument("path"))
+async def touch(ws: Workspace, path: str) -> ToolResult:
+    """Touch a path.
+
+    Args:
+        path: Where.
+    """
+    before = len(list(ws.root.iterdir()))
+    await asyncio.sleep(0.01)
+    (ws.root / path).touch()
+    return ToolResult(content=f"{before}", display="touched", changed=(path,))
+
+
+def test_the_model_is_told_names_types_defaults_and_words():
+    spec = tool_spec(look, arguments_model(look))
+    schema = spec["inputSchema"]["json"]
+    assert (spec["name"], spec["description"]) == ("look", "Look at a path.")
+    assert schema["required"] == ["path"]
+    assert schema["properties"]["path"] == {"type": "string", "description": "Where."}
+    assert schema["properties"]["times"]["default"] == 1
+    assert "title" not in str(schema)
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_every_tool_has_a_small_schema_that_a_model_can_read(name):
+    made = TOOLS[name]
+    spec = tool_spec(made, arguments_model(made))
+    assert spec["description"]
+    schema = spec["inputSchema"]["json"]
+    assert schema["type"] == "object"
+    assert all(field.get("description") for field in schema["properties"].values())
+    assert "ws" not in schema["properties"]
+    assert len(str(spec)) < 1_500
+
+
+async def test_a_permitted_call_is_told_and_answered(tmp_path):
+    desk = Desk(tmp_path, look)
+    assert await desk.call(path="a", times=2) == ("success", "a x2")
+    started, finished = desk.events
+    assert isinstance(started, ToolStarted)
+    assert isinstance(finished, ToolFinished)
+    assert (started.summary, finished.display, finished.is_error) == ("a", "looked", False)
+    assert desk.saved == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"path": 3}, {"path": "a", "nonsense": 1}, {"path": "a", "times": "x"}]
+)
+async def test_wrong_arguments_come_back_as_an_error_that_names_them(tmp_path, arguments):
+    status, text = await Desk(tmp_path, look).call(**arguments)
+    assert status == "error"
+    assert "wrong arguments" in text
+
+
+async def test_a_fault_in_a_tool_does_not_end_the_run(tmp_path):
+    status, text = await Desk(tmp_path, look).call(path="broken")
+    assert status == "error"
+    assert "RuntimeError: boom" in text
+
+
+async def test_a_denied_call_is_not_made_and_is_remembered(tmp_path):
+    desk = Desk(tmp_path, touch, Deny("no writing today"))
+    status, text = await desk.call(path="a")
+    assert (status, "no writing today" in text) == ("error", True)
+    assert not (tmp_path / "a").exists()
+    assert desk.bench.denied == ["touch a: no writing today"]
+    assert [event.denied for event in desk.events if isinstance(event, ToolFinished)] == [True]
+
+
+@pytest.mark.parametrize(("answer", "made"), [(True, True), (False, False), (None, False)])
+async def test_a_question_is_a_yes_only_when_somebody_says_yes(tmp_path, answer, made):
+    desk = Desk(tmp_path, touch, Ask("it writes"), answer)
+    await desk.call(path="a")
+    assert (tmp_path / "a").exists() == made
+    assert desk.asked == ([] if answer is None else [("touch", "a", "it writes")])
+
+
+async def test_writers_take_turns_and_the_tree_is_saved_before_each(tmp_path):
+    desk = Desk(tmp_path, touch)
+    answers = await asyncio.gather(*(desk.call(path=name) for name in "abc"))
+    assert sorted(text for _, text in answers) == ["0", "1", "2"]
+    assert desk.saved == 3
+
+
+async def test_instructions_of_a_folder_come_with_its_first_file(tmp_path):
+    status, text = await Desk(tmp_path, look).call(path="deep/a.py")
+    assert (status, text) == ("success", "deep/a.py x1\n\nrules for deep/a.py")

@@ -1,0 +1,101 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from codeflow.core.events import Event, GateFinished, GateStarted
+from codeflow.core.values import Gate, GateStatus
+from codeflow.orchestration.gates import Gates, red
+from codeflow.tools.process import execute
+
+
+def gates(folder: Path, *commands: tuple[str, str], refuse: str = "", **more) -> tuple[Gates, list[Event]]:
+    events: list[Event] = []
+
+    def run(command: str, timeout_s: float):
+        return execute(command, cwd=folder, env=os.environ, timeout_s=timeout_s, output_limit_chars=2_000)
+
+    async def permit(gate: Gate) -> str | None:
+        return "not today" if gate.name == refuse else None
+
+    listed = [Gate(name=name, command=command, timeout_s=5) for name, command in commands]
+    return Gates(gates=listed, execute=run, permit=permit, emit=events.append, **more), events
+
+
+async def statuses(made: Gates) -> dict[str, GateStatus]:
+    return {result.name: result.status for result in await made.run()}
+
+
+async def test_the_exit_code_is_the_verdict(tmp_path):
+    made, events = gates(tmp_path, ("tests", "true"), ("lint", "echo bad; exit 3"))
+    results = await made.run()
+    assert [(r.name, r.status, r.exit_code) for r in results] == [
+        ("tests", GateStatus.GREEN, 0),
+        ("lint", GateStatus.RED, 3),
+    ]
+    assert results[1].output.strip() == "bad"
+    assert [type(event) for event in events] == [GateStarted, GateFinished] * 2
+    assert [result.name for result in red(results)] == ["lint"]
+
+
+async def test_a_failure_that_says_nothing_new_is_not_the_runs_own(tmp_path):
+    (tmp_path / "log").write_text("error in line 3: old\n")
+    made, _ = gates(tmp_path, ("lint", "cat log; exit 1"))
+    made.measure_baseline()
+    await made.baseline_ready()
+    (tmp_path / "log").write_text("error in line 12: old\n")
+    assert await statuses(made) == {"lint": GateStatus.ALREADY_RED}
+    (tmp_path / "log").write_text("error in line 12: old\nerror in line 1: new\n")
+    assert await statuses(made) == {"lint": GateStatus.RED}
+
+
+async def test_a_strict_gate_has_to_be_green_whatever_it_was_before(tmp_path):
+    made, _ = gates(tmp_path, ("tests", "echo same; exit 1"), strict=frozenset({"tests"}))
+    made.measure_baseline()
+    await made.baseline_ready()
+    assert await statuses(made) == {"tests": GateStatus.RED}
+
+
+async def test_what_was_green_before_is_red_now(tmp_path):
+    made, _ = gates(tmp_path, ("tests", "test ! -e broken"))
+    made.measure_baseline()
+    await made.baseline_ready()
+    (tmp_path / "broken").touch()
+    assert await statuses(made) == {"tests": GateStatus.RED}
+
+
+@pytest.mark.parametrize("command", ["no-such-program-here", "pytest() { return 5; }; pytest"])
+async def test_a_gate_that_cannot_show_anything_is_skipped(tmp_path, command):
+    made, _ = gates(tmp_path, ("types", command))
+    assert await statuses(made) == {"types": GateStatus.SKIPPED}
+
+
+async def test_a_gate_that_is_not_permitted_does_not_run_and_says_why(tmp_path):
+    made, _ = gates(tmp_path, ("tests", "touch ran"), refuse="tests")
+    made.measure_baseline()
+    await made.baseline_ready()
+    (result,) = await made.run()
+    assert (result.status, result.exit_code) == (GateStatus.SKIPPED, None)
+    assert "not today" in result.output
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_gate_that_takes_too_long_is_red(tmp_path):
+    made, _ = gates(tmp_path)
+    slow = Gate(name="tests", command="echo begun; sleep 60", timeout_s=0.3)
+    (result,) = await made.run([slow])
+    assert (result.status, result.exit_code) == (GateStatus.RED, None)
+    assert "begun" in result.output
+    assert "stopped after" in result.output
+
+
+async def test_stopping_ends_a_baseline_and_its_processes(tmp_path):
+    made, _ = gates(tmp_path, ("tests", "echo $$ > pid; sleep 60"))
+    made.measure_baseline()
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
+    await made.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert made.baseline == {}
