@@ -188,3 +188,11 @@ def test_gates_that_stay_red_fail_the_run_after_the_bounded_rounds(shell, script
     assert done.code == 1
     assert "red" in done.result["error"]["message"]
     assert len(endpoint.requests) == 5
+
+
+def test_the_graph_in_plan_mode_ends_with_the_plan(shell, project, scripted):
+    with scripted(WHOLE[:4]) as endpoint:
+        done = shell.run(endpoint, "--mode", "plan", "--pattern", "graph", task="add a divide function")
+    assert done.code == 0, done.stderr
+    assert done.result["plan"]["acceptance"] == PLAN["acceptance"]
+    assert (project / "calc.py").read_text() == BUG

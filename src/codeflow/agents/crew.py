@@ -62,7 +62,8 @@ class Crew:
         self.emit(AgentStarted(agent=name, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
-            outcome = await self._drive(agent, prompt, specialist.max_turns or self.max_turns)
+            turns = min(self.max_turns, specialist.max_turns or self.max_turns)
+            outcome = await self._drive(agent, prompt, turns)
         except CodeflowError as error:
             outcome = Visit(ok=False, text=str(error))
             raise

@@ -155,7 +155,8 @@ class Engine:
             emit=self.broadcast,
             safety=self.safety,
         )
-        if self.task.dry_run:
+        plan_mode = self.task.mode is Mode.PLAN
+        if self.task.dry_run or (plan_mode and self._pattern is Pattern.GRAPH):
             return await self._plan_only(job)
         await self._measure(route)
         if self._pattern is Pattern.GRAPH:
