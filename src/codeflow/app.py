@@ -1,5 +1,7 @@
 """The composition root: the only file that knows every room. Settings and a task in, an engine out."""
 
+import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -7,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from codeflow.agents.crew import Crew
-from codeflow.agents.specialists import Specialist, load_specialists, require
+from codeflow.agents.specialists import Specialist, read_specialists, require
 from codeflow.agents.toolbox import Approve, Bench
-from codeflow.core.errors import CodeflowError
+from codeflow.core.errors import CodeflowError, UsageError
 from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.settings import Settings
-from codeflow.core.values import Complexity, Gate, Limits, Mode, Route, Task, Verdict
+from codeflow.core.values import Complexity, Gate, Mode, Route, Task, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.models.attempts import RetryPolicy
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
+from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connect, connector
 from codeflow.models.rosters import Roster
 from codeflow.orchestration.engine import Closable, Engine
@@ -41,15 +44,19 @@ GATE_NAMES = ("build", "lint", "types", "tests")
 """Cheapest evidence first."""
 
 _ROUTER_ATTEMPTS = 2
+_PYTEST = re.compile(r"(python3? -m )?pytest(?= |$)")
+_TARGET = re.compile(r"-[qvx]|(?!-|/|.*\.\.)[\w./:\[\]-]+")
 
 
 class Books:
     """Who listens to a run: its session log first, then budget, meter and ledger."""
 
-    def __init__(self, workspace: Path, limits: Limits, env: Mapping[str, str], *, spends: bool) -> None:
-        self.budget = Budget(max_cost=limits.max_cost)
+    def __init__(self, workspace: Path, budget: Budget, env: Mapping[str, str], *, spends: bool) -> None:
+        self.budget = budget
         self.meter = Meter()
-        self.log = SessionStore(state_home(env) / "sessions").create(workspace)
+        store = SessionStore(state_home(env) / "sessions")
+        self.neighbours = store.running(workspace)
+        self.log = store.create(workspace)
         self.ledger_problem: str | None = None
         self.broadcast = Broadcast([self.log, self.budget, self.meter])
         self.resources: list[Closable] = [self.log]
@@ -71,7 +78,8 @@ class Books:
     def late_warnings(self) -> list[str]:
         """What only the end of a run shows."""
         warnings = [
-            f"the price of {model} is unknown: the budget could not hold it" for model in self.budget.unpriced
+            f"the price of {model} is unknown: the budget took it for the dearest known"
+            for model in sorted(self.budget.unpriced)
         ]
         if self._recorder and self._recorder.problem:
             warnings.append(f"the ledger could not be written: {self._recorder.problem}")
@@ -154,12 +162,13 @@ def build(
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be written.
     """
+    _quiet_strands()
     workspace = _workspace(settings, task, env)
-    specialists = load_specialists(workspace.root, env)
+    specialists, skipped = read_specialists(workspace.root, env)
     lineup = _lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(workspace.root, task.limits, env, spends=spends)
+    books = Books(workspace.root, _budget(task, lineup), env, spends=spends)
     models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
     safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
 
@@ -182,7 +191,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=_notes(safety, commands, books.ledger_problem),
+        notes=(*skipped, *_notes(safety, commands, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -194,6 +203,16 @@ def build(
         late_warnings=books.late_warnings,
         resources=books.resources,
     )
+
+
+def _quiet_strands() -> None:
+    """Strands logs what it also raises or returns; without a handler Python prints it between our lines."""
+    logging.getLogger("strands").addHandler(logging.NullHandler())
+
+
+def _budget(task: Task, lineup: Lineup) -> Budget:
+    dearest = dearest_prices(lineup.catalogue.models.values())
+    return Budget(max_cost=task.limits.max_cost, unknown_prices=dearest)
 
 
 def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
@@ -227,7 +246,22 @@ def _lineup(settings: Settings, task: Task, specialists: Mapping[str, Specialist
         lineup.candidates(role)
     for specialist in specialists.values():
         lineup.candidates(specialist.role, own_choice=specialist.model)
+        _refuse_strange_model(specialist, task.workspace, settings, lineup.catalogue)
     return lineup
+
+
+def _refuse_strange_model(
+    specialist: Specialist, workspace: Path, settings: Settings, catalogue: Catalogue
+) -> None:
+    """A stranger's agent file must not send prompts to an ARN of the stranger's account."""
+    if specialist.model is None or catalogue.find(specialist.model) is not None:
+        return
+    trusted = {Path(folder).expanduser().resolve() for folder in settings.trusted_folders}
+    if specialist.source.is_relative_to(workspace) and workspace.resolve() not in trusted:
+        raise UsageError(
+            f"{specialist.source}: model {specialist.model!r} is not in the catalogue",
+            hint="Name a model that `codeflow models` lists, or add this folder to trusted_folders.",
+        )
 
 
 def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
@@ -275,24 +309,41 @@ def _gates(settings: Settings, bench: Bench, commands: Mapping[str, str]) -> Gat
     return Gates(
         gates=[Gate(name=name, command=command, timeout_s=timeout_s) for name, command in commands.items()],
         execute=run,
-        permit=partial(_permit_gate, bench),
+        permit=partial(_permit_gate, bench, commands.get("tests", "")),
         emit=bench.emit,
     )
 
 
-async def _permit_gate(bench: Bench, gate: Gate) -> str | None:
-    """The project's gates are judged like run_tests, a command that an agent proposed like run_command."""
-    if gate.name in GATE_NAMES:
+async def _permit_gate(bench: Bench, tests: str, gate: Gate) -> str | None:
+    """The project's gates are judged like run_tests, a command that an agent proposed like run_command.
+
+    An agent's command that is the test command with a narrower target counts as run_tests.
+    """
+    if gate.name in GATE_NAMES or narrows(gate.command, tests):
         return await bench.permit(TOOLS["run_tests"], gate.command, {})
     return await bench.permit(TOOLS["run_command"], gate.command, {"command": gate.command})
 
 
-def _notes(safety: Safety, commands: Mapping[str, str], ledger_problem: str | None) -> tuple[str, ...]:
+def narrows(command: str, tests: str) -> bool:
+    """Whether a command runs a part of the project's tests and can do nothing else."""
+    runner = _PYTEST.match(command) if "pytest" in tests else None
+    prefix = runner[0] if runner else tests
+    if not prefix or not command.startswith(prefix):
+        return False
+    return all(_TARGET.fullmatch(word) for word in command.removeprefix(prefix).split())
+
+
+def _notes(safety: Safety, commands: Mapping[str, str], books: Books) -> tuple[str, ...]:
     notes: list[str] = []
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
     if "tests" not in commands:
         notes.append("no test command was found: nothing will show that a change works (set gates.tests)")
-    if ledger_problem:
-        notes.append(f"this run's cost will not be in the ledger: {ledger_problem}")
+    if books.ledger_problem:
+        notes.append(f"this run's cost will not be in the ledger: {books.ledger_problem}")
+    if books.neighbours:
+        others = ", ".join(books.neighbours)
+        notes.append(
+            f"another run is at work in this folder ({others}): undo cannot tell their changes apart"
+        )
     return tuple(notes)

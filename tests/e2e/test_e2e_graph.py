@@ -5,6 +5,8 @@ from typing import Any
 
 from tests.e2e.harness import BUG
 
+from codeflow.models.endpoint import environment
+
 ROUTER = {
     "agent": "router",
     "say": '{"complexity": "COMPLEX", "kind": "feature", "confidence": 0.9, "reason": "a new function"}',
@@ -196,3 +198,63 @@ def test_the_graph_in_plan_mode_ends_with_the_plan(shell, project, scripted):
     assert done.code == 0, done.stderr
     assert done.result["plan"]["acceptance"] == PLAN["acceptance"]
     assert (project / "calc.py").read_text() == BUG
+
+
+def test_an_optional_agent_whose_model_is_gone_does_not_fail_the_run(shell, scripted):
+    plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
+    rest = [
+        {"agent": "architect", "say": json.dumps(plan)},
+        *edit("fast_coder", "a - b", "a + b"),
+        {"agent": "test_engineer", "say": "x", "faults": [{"error": "ThrottlingException"}] * 40},
+        {"agent": "reviewer", "say": "No findings."},
+        {"agent": "documentation", "say": "Nothing to do."},
+    ]
+    with scripted([ROUTER, *rest]) as endpoint:
+        done = shell(
+            "run",
+            "add a divide function",
+            "--output",
+            "json",
+            env={**environment(endpoint.url), "CODEFLOW_MODELS__MAX_WAIT_S": "0.01"},
+        )
+    assert done.code == 0, done.stderr
+
+
+def test_an_agent_out_of_turns_can_be_visited_again(shell, scripted):
+    plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
+    wandering = [{"agent": "architect", "call": [{"git_status": {}}]}] * 2
+    rest = [
+        *wandering,
+        {"agent": "architect", "say": json.dumps(plan)},
+        *edit("fast_coder", "a - b", "a + b")[1:],
+        *[
+            {"agent": agent, "say": "Nothing to do."}
+            for agent in ("test_engineer", "reviewer", "documentation")
+        ],
+    ]
+    with scripted([ROUTER, *rest]) as endpoint:
+        done = shell.run(endpoint, "--max-turns", "2", task="add a divide function")
+    assert done.code == 0, done.stderr
+
+
+def test_hostile_names_in_findings_and_plans_do_not_end_the_run(shell, scripted):
+    strange = {
+        **PLAN,
+        "steps": [{**PLAN["steps"][0], "files": ["a\0b", "x" * 5000]}],
+        "acceptance": ["true\0"],
+    }
+    plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
+    rest = [
+        {"agent": "architect", "say": json.dumps(strange)},
+        {"agent": "architect", "say": json.dumps(plan)},
+        *edit("fast_coder", "a - b", "a + b"),
+        {"agent": "test_engineer", "say": "None."},
+        review(
+            {"file": "a\0b", "line": 1, "problem": "NUL", "command": "false"},
+            {"file": "x" * 5000, "line": 1, "problem": "long", "command": "false"},
+        ),
+        {"agent": "documentation", "say": "None."},
+    ]
+    with scripted([ROUTER, *rest]) as endpoint:
+        done = shell.run(endpoint, task="add a divide function")
+    assert done.code == 0, done.stderr

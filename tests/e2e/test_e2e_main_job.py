@@ -260,3 +260,52 @@ def test_credentials_of_codeflow_do_not_reach_commands(shell, scripted):
     seen = (shell.project / "seen.txt").read_text()
     assert "HOME=" in seen
     assert "AWS_ACCESS_KEY_ID" not in seen
+
+
+def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scripted):
+    removed = {"agent": "fast_coder", "call": [{"run_command": {"command": "rm test_calc.py"}}]}
+    debugger = [{"agent": "debugger", "say": "There is nothing to run."}] * 2
+    with scripted([ROUTER, removed, SAID, *debugger]) as endpoint:
+        done = shell.run(endpoint, "--mode", "auto")
+    assert done.code == 1
+    assert done.result["gates"][0]["status"] == "red"
+    assert shell("undo").code == 0
+    assert (project / "test_calc.py").exists()
+
+
+def test_a_refused_edit_does_not_end_as_success(shell, project, scripted):
+    router = {**ROUTER, "say": ROUTER["say"].replace("bugfix", "feature")}
+    with scripted([router, *REPAIR[1:]]) as endpoint:
+        done = shell.run(endpoint, "--mode", "ask")
+    assert done.code == 3
+    assert done.result["status"] == "stopped"
+    assert any("edit_file" in line for line in done.result["denied"])
+    assert (project / "calc.py").read_text() == BUG
+
+
+def test_a_recording_never_replaces_a_file_of_the_user(shell, project, scripted):
+    with scripted(REPAIR) as endpoint:
+        done = shell.run(endpoint, "--record", "calc.py")
+    assert done.code == 2
+    assert (project / "calc.py").read_text() == BUG
+
+
+def test_a_stranger_cannot_turn_a_role_to_a_model_of_his_own(shell, project, scripted):
+    strange = "arn:aws:bedrock:us-east-1:999999999999:application-inference-profile/abc"
+    folder = project / ".codeflow" / "agents"
+    folder.mkdir(parents=True)
+    (folder / "fast_coder.md").write_text(f"---\nname: fast_coder\nmodel: {strange}\n---\nHello.\n")
+    with scripted(REPAIR) as endpoint:
+        done = shell.run(endpoint)
+    assert done.code == 2
+    assert "trusted_folders" in done.result["error"]["hint"]
+    assert endpoint.requests == []
+
+
+def test_undo_finds_the_session_that_changed_something(shell, project, scripted):
+    with scripted(REPAIR) as endpoint:
+        assert shell.run(endpoint).code == 0
+    with scripted(REPAIR) as endpoint:
+        assert shell.run(endpoint, "--dry-run").code == 0
+    assert shell("undo").code == 0
+    assert (project / "calc.py").read_text() == BUG

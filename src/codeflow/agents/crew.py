@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from strands import Agent
 from strands.agent.conversation_manager import SlidingWindowConversationManager
-from strands.hooks import MessageAddedEvent
+from strands.hooks import BeforeToolCallEvent, MessageAddedEvent
 from strands.types.exceptions import (
     ContextWindowOverflowException,
     EventLoopException,
@@ -97,10 +97,23 @@ class Crew:
         def log(event: MessageAddedEvent) -> None:
             self.emit(MessageAdded(agent=specialist.name, message=_plain(event.message)))
 
+        def tell(event: BeforeToolCallEvent) -> None:
+            if event.selected_tool is None:
+                self.bench.tell_unknown(specialist.name, event.tool_use)
+
         agent.add_hook(log, MessageAddedEvent)
+        agent.add_hook(tell, BeforeToolCallEvent)
         return agent
 
+    def _close_turn(self, agent: Agent) -> None:
+        """An earlier visit that was stopped ends in tool results; the model has to speak before the next task."""
+        if agent.messages and agent.messages[-1]["role"] == "user":
+            said: Any = {"role": "assistant", "content": [{"text": "(I was stopped here.)"}]}
+            agent.messages.append(said)
+            self.emit(MessageAdded(agent=agent.name, message=_plain(said)))
+
     async def _drive(self, agent: Agent, prompt: str, max_turns: int) -> Visit:
+        self._close_turn(agent)
         turns_left = max_turns
         next_prompt: str | None = prompt
         while turns_left > 0:

@@ -1,7 +1,7 @@
 """Specialist files: Markdown with YAML front matter, packaged, the user's and the project's."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -67,17 +67,40 @@ class _FrontMatter(BaseModel):
 
 
 def load_specialists(workspace: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, Specialist]:
-    """Every specialist by name; a later folder replaces an earlier one's specialist of the same name.
+    """Every specialist by name; see `read_specialists`."""
+    return read_specialists(workspace, env)[0]
+
+
+def read_specialists(
+    workspace: Path, env: Mapping[str, str] = os.environ
+) -> tuple[Mapping[str, Specialist], tuple[str, ...]]:
+    """Every specialist by name, and which files of other products are not used, and why.
+
+    The packaged ones come first, then the user's, then the project's, each replacing its namesake. What lies in
+    `.claude/agents` was not written for codeflow: it adds specialists but replaces none.
 
     Raises:
-        UsageError: naming the file whose front matter cannot be used.
+        UsageError: naming the file of ours whose front matter cannot be used.
     """
-    found: dict[str, Specialist] = {}
-    for folder in _folders(workspace, env):
-        for path in sorted(folder.glob("*.md")):
-            specialist = parse(path)
-            found[specialist.name] = specialist
-    return found
+    found = {one.name: one for one in _parse_all(resource("prompts") / "agents")}
+    found |= {one.name: one for one in _parse_all(config_home(env) / "agents")}
+    skipped: list[str] = []
+    for path in sorted((workspace / ".claude" / "agents").glob("*.md")):
+        try:
+            guest = parse(path, foreign=True)
+        except UsageError as error:
+            skipped.append(f"agent file not used: {error}")
+            continue
+        if guest.name in found:
+            skipped.append(f"agent file not used: {path}: codeflow has its own {guest.name}")
+        else:
+            found[guest.name] = guest
+    found |= {one.name: one for one in _parse_all(workspace / ".codeflow" / "agents")}
+    return found, tuple(skipped)
+
+
+def _parse_all(folder: Path) -> list[Specialist]:
+    return [parse(path) for path in sorted(folder.glob("*.md"))]
 
 
 def require(specialists: Mapping[str, Specialist], name: str) -> Specialist:
@@ -92,42 +115,43 @@ def require(specialists: Mapping[str, Specialist], name: str) -> Specialist:
     raise UsageError(f"no agent is called {name!r}", hint=f"Did you mean {', '.join(near)}?")
 
 
-def _folders(workspace: Path, env: Mapping[str, str]) -> Iterator[Path]:
-    yield resource("prompts") / "agents"
-    yield config_home(env) / "agents"
-    yield workspace / ".claude" / "agents"
-    yield workspace / ".codeflow" / "agents"
-
-
-def parse(path: Path) -> Specialist:
-    """One specialist file.
+def parse(path: Path, *, foreign: bool = False) -> Specialist:
+    """One specialist file; a `foreign` one may name models and tools that mean nothing here.
 
     Raises:
         UsageError: when the front matter is missing, malformed, or names an unknown tool.
     """
-    matter, prompt = _split(path)
+    matter, prompt = _split(path, lenient=foreign)
     try:
         parsed = _FrontMatter.model_validate(matter)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {where}: {first['msg']}", hint="Correct the front matter.") from error
-    alias = FOREIGN_MODELS.get(parsed.model or "")
+    alias = _alias(parsed.model or "", foreign=foreign)
     return Specialist(
         name=parsed.name,
         description=parsed.description,
         prompt=prompt,
         role=parsed.role or alias or "senior_coder",
-        tools=_tools(path, parsed.tools),
+        tools=_tools(path, parsed.tools, foreign=foreign),
         model=None if alias else parsed.model,
         max_turns=parsed.max_turns,
         source=path,
     )
 
 
-def _split(path: Path) -> tuple[dict[str, Any], str]:
+def _alias(model: str, *, foreign: bool) -> str | None:
+    """The roster role that another product's model name stands for."""
+    if not foreign:
+        return FOREIGN_MODELS.get(model)
+    family = next((role for name, role in FOREIGN_MODELS.items() if name in model), "senior_coder")
+    return family if model else None
+
+
+def _split(path: Path, *, lenient: bool) -> tuple[dict[str, Any], str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", hint="Correct or remove the file.") from error
     opening, _, rest = text.partition("---\n")
@@ -136,10 +160,22 @@ def _split(path: Path) -> tuple[dict[str, Any], str]:
         raise UsageError(
             f"{path}: no front matter", hint="Begin the file with ---, name:, description:, then ---."
         )
+    if not prompt.strip():
+        raise UsageError(f"{path}: no prompt", hint="Write the agent's instructions below the front matter.")
+    return (_plain_lines(matter) if lenient else _yaml(path, matter)), prompt.strip()
+
+
+def _plain_lines(matter: str) -> dict[str, Any]:
+    """`key: the rest of the line`: what other products write there is often no valid YAML."""
+    pairs = (line.partition(":") for line in matter.splitlines() if line[:1].isalpha())
+    return {key.strip(): value.strip().strip("\"'") for key, colon, value in pairs if colon}
+
+
+def _yaml(path: Path, matter: str) -> dict[str, Any]:
     try:
         parsed: object = yaml.safe_load(matter)
-    except yaml.YAMLError as error:
-        problem = str(error).replace("\n", " ")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-45
+        problem = " ".join(str(error).split())
         raise UsageError(
             f"{path}: front matter is not YAML: {problem}", hint="Correct the front matter."
         ) from error
@@ -147,17 +183,17 @@ def _split(path: Path) -> tuple[dict[str, Any], str]:
         raise UsageError(
             f"{path}: front matter has no keys", hint="It needs at least name: and description:."
         )
-    return cast("dict[str, Any]", parsed), prompt.strip()
+    return cast("dict[str, Any]", parsed)
 
 
-def _tools(path: Path, listed: Sequence[str] | None) -> tuple[str, ...]:
+def _tools(path: Path, listed: Sequence[str] | None, *, foreign: bool) -> tuple[str, ...]:
     """No list means every tool, as in the other products' files."""
     if listed is None:
         return tuple(TOOLS)
     names: list[str] = []
     for tool in listed:
         mapped = FOREIGN_TOOLS.get(tool, (tool,) if tool in TOOLS else ())
-        if not mapped and path.is_relative_to(resource("prompts")):
+        if not mapped and not foreign:
             raise UsageError(f"{path}: no tool is called {tool!r}", hint=f"Tools: {', '.join(TOOLS)}.")
         names.extend(mapped)
     return tuple(dict.fromkeys(names))

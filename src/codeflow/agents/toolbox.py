@@ -1,6 +1,7 @@
 """The one adapter between our tools and Strands: policy, approval, checkpoint, events, error boundary."""
 
 import asyncio
+import difflib
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,8 +19,8 @@ from codeflow.core.values import Allow, Ask, Deny, Effect, ToolResult, Verdict
 from codeflow.tools.registry import Tool
 from codeflow.tools.workspace import Workspace
 
-Approve = Callable[[str, str, str], Awaitable[bool]]
-"""(tool, one-line summary, reason) -> whether a person agreed."""
+Approve = Callable[[str, str, str, str], Awaitable[bool]]
+"""(tool, one-line summary, reason, what exactly it would do) -> whether a person agreed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +36,11 @@ class Bench:
     instructions_for: Callable[[str], str | None]
     """Nested instruction files that govern a path and were not shown yet."""
     denied: list[str] = field(default_factory=list)
+    """Everything refused, one line each."""
+    changed: set[str] = field(default_factory=set)
+    """Paths that tools say they changed; without checkpoints nobody knows more."""
+    unasked_changes: list[str] = field(default_factory=list)
+    """Changes refused because nobody was there to be asked."""
     one_writer: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def permit(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
@@ -42,7 +48,24 @@ class Bench:
         refusal = await self._refusal(tool, summary, arguments)
         if refusal is not None:
             self.denied.append(f"{tool.name} {summary}: {refusal}")
+        if refusal is not None and self.approve is None and tool.effect is Effect.WRITE:
+            self.unasked_changes.append(f"{tool.name} {summary}")
         return refusal
+
+    def tell_unknown(self, agent: str, tool_use: ToolUse) -> None:
+        """Strands answers a call of a tool that does not exist; people are told here."""
+        call_id, name = tool_use["toolUseId"], tool_use["name"]
+        self.emit(ToolStarted(agent=agent, call_id=call_id, tool=name, summary=""))
+        self.emit(
+            ToolFinished(
+                agent=agent,
+                call_id=call_id,
+                tool=name,
+                is_error=True,
+                display="there is no such tool",
+                duration_s=0.0,
+            )
+        )
 
     async def _refusal(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
         match self.judge(tool, arguments):
@@ -53,8 +76,17 @@ class Bench:
             case Ask(reason) if self.approve is None:
                 return f"{reason}; nobody is here to be asked"
             case Ask(reason):
-                agreed = await self.approve(tool.name, summary, reason)
+                agreed = await self.approve(tool.name, summary, reason, preview(arguments))
                 return None if agreed else "the user said no"
+
+
+def preview(arguments: Mapping[str, Any]) -> str:
+    """What a call would do, in full: a replacement as a diff, every other argument that has several lines as it is."""
+    old, new = arguments.get("old_text"), arguments.get("new_text")
+    if isinstance(old, str) and isinstance(new, str):
+        changed = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
+        return "\n".join(list(changed)[2:])
+    return "\n".join(value for value in arguments.values() if isinstance(value, str) and "\n" in value)
 
 
 def arguments_model(tool: Tool) -> type[BaseModel]:
@@ -127,7 +159,7 @@ class PolicedTool(AgentTool):
             {
                 "toolUseId": tool_use["toolUseId"],
                 "status": "error" if result.is_error else "success",
-                "content": [{"text": result.content or "(no output)"}],
+                "content": [{"text": _sendable(result.content) or "(no output)"}],
             }
         )
 
@@ -147,6 +179,7 @@ class PolicedTool(AgentTool):
         )
         started = time.monotonic()
         result = self._with_instructions(await self._guarded(arguments), arguments)
+        self._bench.changed.update(result.changed)
         self._finish(call_id, result, duration_s=time.monotonic() - started)
         return result
 
@@ -202,6 +235,11 @@ class PolicedTool(AgentTool):
                 denied=denied,
             )
         )
+
+
+def _sendable(text: str) -> str:
+    """Text that UTF-8 can carry: a file name or output may hold lone surrogates, which the service refuses."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _first_problem(error: ValidationError) -> str:

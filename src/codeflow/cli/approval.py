@@ -8,25 +8,43 @@ from contextlib import AbstractContextManager
 from codeflow.cli.render.clean import visible
 
 _YES = {"y", "yes"}
+_NO = {"n", "no"}
+_PREVIEW_LINES = 60
 
 
 class TerminalApproval:
-    """One question at a time on stderr, answered by a line on stdin; anything but yes is no."""
+    """One question at a time on stderr, answered by a line on stdin."""
 
     def __init__(self, quiet_terminal: Callable[[], AbstractContextManager[None]]) -> None:
         self._quiet_terminal = quiet_terminal
         self._turn = asyncio.Lock()
 
-    async def __call__(self, tool: str, summary: str, reason: str) -> bool:
+    async def __call__(self, tool: str, summary: str, reason: str, preview: str) -> bool:
         async with self._turn:
             with self._quiet_terminal():
-                sys.stderr.write(
-                    f"{visible(tool)} wants: {visible(summary)}\n  why asked: {visible(reason)}\n"
-                )
-                sys.stderr.write("  allow it? [y]es / [n]o: ")
-                sys.stderr.flush()
-                answer = await _read_line()
-        return answer.strip().lower() in _YES
+                sys.stderr.write(f"{visible(tool)} wants: {visible(summary)}\n")
+                sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(preview)))
+                sys.stderr.write(f"  why asked: {visible(reason)}\n")
+                return await _yes_or_no()
+
+
+async def _yes_or_no() -> bool:
+    """An answer that is neither is asked for again; the end of the input is a no."""
+    while True:
+        sys.stderr.write("  allow it? [y]es / [n]o: ")
+        sys.stderr.flush()
+        line = await _read_line()
+        answer = line.strip().lower()
+        if not line or answer in _NO:
+            return False
+        if answer in _YES:
+            return True
+
+
+def _shortened(preview: str) -> list[str]:
+    lines = preview.splitlines()
+    left_out = len(lines) - _PREVIEW_LINES
+    return [*lines[:_PREVIEW_LINES], *([f"… {left_out} more lines"] if left_out > 0 else [])]
 
 
 def can_ask() -> bool:

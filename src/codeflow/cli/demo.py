@@ -32,13 +32,22 @@ def demo(
 
     A small repository's failing test is repaired with recorded model replies; everything else is real.
     """
+    if svg is not None and (svg.is_dir() or not svg.parent.is_dir()):
+        raise UsageError(f"{svg}: cannot be written", hint="--svg takes a file in an existing folder.")
     source = resource("config") / "demo"
     workspace = _repository(source / "repo", folder)
     print(f"Demo repository: {workspace}\n{_SAID}", file=sys.stderr)
     transcript = source / "transcript.yaml"
     code = _pictured(transcript, workspace, svg) if svg else play(transcript, workspace)
-    print(f"\nIn {workspace}: `git diff` shows the change, `codeflow undo` takes it back.", file=sys.stderr)
+    print(
+        f"\nIn {workspace}: `git diff` shows the change, `{_command()} undo` takes it back.", file=sys.stderr
+    )
     return code
+
+
+def _command() -> str:
+    """How the user can call codeflow: by name, or, before it is on PATH, by the path of this program."""
+    return "codeflow" if shutil.which("codeflow") else str(Path(sys.argv[0]).resolve())
 
 
 def _pictured(transcript: Path, workspace: Path, svg: Path) -> int:

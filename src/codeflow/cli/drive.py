@@ -16,11 +16,12 @@ from codeflow.core.values import EXIT_CODES, Status
 if TYPE_CHECKING:
     from codeflow.orchestration.engine import Engine
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
-    """Run the engine's task; SIGINT and SIGTERM cancel it, a second one ends the process at once.
+    """Run the engine's task; SIGINT, SIGTERM and SIGHUP cancel it, a second one ends the process at once.
 
     Raises:
         KeyboardInterrupt: when it was interrupted before there was anything to tell.
@@ -99,7 +100,7 @@ def _on_signals(cancel: Callable[[], object]) -> Iterator[None]:
         interrupted = True
         cancel()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in _ENDING}
     try:
         yield
     finally:

@@ -74,12 +74,19 @@ def check_record(path: Path | None) -> None:
     """Refuse a transcript that could not be written, before anything is spent.
 
     Raises:
-        UsageError: when the path is a folder or its folder does not exist.
+        UsageError: when the path is a folder or another file of the user's, or its folder does not exist.
     """
     if path is None:
         return
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: cannot be written", hint="--record takes a file in an existing folder.")
+    if path.exists() and not _is_transcript(path):
+        raise UsageError(f"{path}: exists and is no transcript", hint="--record takes a new file.")
+
+
+def _is_transcript(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.stat().st_size == 0 or file.readline().startswith(b"codeflow_transcript:")
 
 
 def _recorder(task: Task) -> "Recorder":

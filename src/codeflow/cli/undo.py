@@ -1,15 +1,22 @@
 """`codeflow undo`: the work tree as it was before a session."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codeflow.cli.render.clean import one_line
 
+if TYPE_CHECKING:
+    from codeflow.core.events import Event
+    from codeflow.sessions.checkpoints import Undone
+
 
 def undo(
-    session: Annotated[str | None, typer.Argument(help="Default: this folder's latest session.")] = None,
+    session: Annotated[
+        str | None, typer.Argument(help="Default: this folder's latest session that changed files.")
+    ] = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to restore; default: this one.")] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Also where you changed a file since.")] = False,
@@ -26,15 +33,35 @@ def undo(
 
     root = existing_folder(workspace)
     store = SessionStore(state_home() / "sessions")
-    session_id = store.find(session) if session else store.latest(root)
-    if session_id is None:
+    ids = [store.find(session)] if session else [known.id for known in store.list(root)]
+    if not ids:
         raise SessionError(
             f"no session has worked in {root}", hint="`codeflow sessions --all` lists those of other folders."
         )
-    checkpoints = Checkpoints(root, session_id)
-    if checkpoints.unavailable:
-        raise SessionError(checkpoints.unavailable, hint="Without a git repository there are no checkpoints.")
-    undone = checkpoints.undo(force=force)
+    for session_id in ids:
+        checkpoints = Checkpoints(root, session_id)
+        if checkpoints.unavailable:
+            raise SessionError(
+                checkpoints.unavailable, hint="Without a git repository there are no checkpoints."
+            )
+        undone = checkpoints.undo(force=force)
+        if undone.restored or undone.removed or undone.conflicts:
+            return _told(session_id, undone, committed=_committed(store.events(session_id)))
+    print(f"Nothing to undo in {'session ' + ids[0] if session else 'any session of this folder'}.")
+    return 0
+
+
+def _committed(events: "Iterable[Event]") -> bool:
+    """Whether the session made commits, which an undo of the work tree leaves where they are."""
+    from codeflow.core.events import ToolFinished
+
+    return any(
+        isinstance(event, ToolFinished) and event.tool == "git_commit" and not event.is_error
+        for event in events
+    )
+
+
+def _told(session_id: str, undone: "Undone", *, committed: bool) -> int:
     for path in undone.conflicts:
         print(f"conflict  {one_line(path)}")
     if undone.conflicts:
@@ -44,6 +71,7 @@ def undo(
         print(f"restored  {one_line(path)}")
     for path in undone.removed:
         print(f"removed   {one_line(path)}")
-    if not (undone.restored or undone.removed):
-        print(f"Nothing to undo in session {session_id}.")
+    print(f"Session {session_id} is undone.")
+    if committed:
+        print("Its commits are still there: `git log` shows them, `git reset --soft` takes them back.")
     return 0

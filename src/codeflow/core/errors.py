@@ -3,7 +3,8 @@
 CodeflowError                 1
 ├── UsageError                2   a flag, file or setting that the user has to correct
 ├── ModelError                75  a model call that failed for good
-│   ├── ModelAccessError      77  credentials missing or expired, or no access to the model
+│   ├── ModelAccessError      77  no access to the model
+│   │   └── CredentialsError  77  credentials missing, expired or invalid
 │   ├── ContextOverflowError  1   the conversation no longer fits the model
 │   └── BadReplyError         1   the model kept answering with something unusable
 ├── BudgetExceededError       3   the next call would break a limit
@@ -45,6 +46,10 @@ class ModelAccessError(ModelError):
     """Credentials are missing, expired or not allowed to use the model; retrying cannot help."""
 
     status = Status.NO_ACCESS
+
+
+class CredentialsError(ModelAccessError):
+    """There are no valid credentials, for any model."""
 
 
 class ContextOverflowError(ModelError):

@@ -23,6 +23,7 @@ TRUSTED_ONLY = frozenset(
         "models.endpoint_url",
         "models.profile",
         "models.region",
+        "models.roles",
         "gates.tests",
         "gates.lint",
         "gates.types",
@@ -32,6 +33,7 @@ TRUSTED_ONLY = frozenset(
 """Keys by which a stranger's repository could loosen permissions, run a command, or redirect a prompt."""
 ALWAYS_OWN = frozenset({"trusted_folders"})
 _ENV_PREFIX = "CODEFLOW_"
+_FLAGS = "the command line"
 
 
 def _no_limit(value: object) -> object:
@@ -67,8 +69,8 @@ class RouterSettings(_Section):
 
 
 class GraphSettings(_Section):
-    review_rounds: int = Field(ge=0)
-    debug_rounds: int = Field(ge=0)
+    review_rounds: int = Field(ge=0, le=10)
+    debug_rounds: int = Field(ge=0, le=10)
 
 
 class GateSettings(_Section):
@@ -144,7 +146,7 @@ def load_settings(
     if project_file.exists():
         layers.append((str(project_file), _project(project_file, workspace, user)))
     layers.append(("the environment", _from_environment(env)))
-    layers.append(("the command line", dict(flags or {})))
+    layers.append((_FLAGS, dict(flags or {})))
 
     merged: Table = {}
     for _, layer in layers:
@@ -175,7 +177,7 @@ def _project(path: Path, workspace: Path, user: Table) -> Table:
     }
     refused = ALWAYS_OWN if workspace.resolve() in trusted else TRUSTED_ONLY
     for key, _ in leaves(table):
-        if key in refused:
+        if any(key == name or key.startswith(f"{name}.") for name in refused):
             raise UsageError(
                 f"{path}: {key} may not be set by a project that you have not trusted",
                 hint=f"Remove it, or add this folder to trusted_folders in {config_home() / 'settings.toml'}.",
@@ -204,4 +206,9 @@ def _explain(error: ValidationError, layers: list[tuple[str, Table]]) -> UsageEr
         "the settings",
     )
     problem = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-    return UsageError(f"{origin}: {key}: {problem}", hint="config/settings.toml documents every setting.")
+    if origin == _FLAGS:
+        flag = key.rpartition(".")[2].removesuffix("_s").replace("_", "-")
+        return UsageError(f"--{flag}: {problem}", hint="`codeflow run --help` lists the flags.")
+    return UsageError(
+        f"{origin}: {key}: {problem}", hint="The file that `codeflow init` writes documents every setting."
+    )

@@ -22,12 +22,12 @@ MAX_COMMIT_CHARS = 100
 class Briefing:
     """`instructions` belong to the system prompt, `facts` to the first message; both may be empty.
 
-    `notes` are for people: what was refused or is not there.
+    `refused` are instruction files that could not be used, and why.
     """
 
     instructions: str
     facts: str
-    notes: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
 def brief(
@@ -66,7 +66,7 @@ def brief(
             repository_map(project.workspace, files.paths, task=task, tokens=limits.map_tokens).splitlines(),
         ),
     ]
-    return Briefing(instructions, "\n".join(filter(None, sections)), tuple(notes))
+    return Briefing(instructions, "\n".join(filter(None, sections)), tuple(refused))
 
 
 def _shell(environment: Mapping[str, str]) -> str:

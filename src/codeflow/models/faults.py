@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from codeflow.core.errors import BadReplyError, ContextOverflowError, ModelAccessError, ModelError
+from codeflow.core.errors import (
+    BadReplyError,
+    ContextOverflowError,
+    CredentialsError,
+    ModelAccessError,
+    ModelError,
+)
 from codeflow.core.values import Status
 
 
@@ -93,7 +99,7 @@ _TREATMENTS = {
         "never", False, ContextOverflowError, "Start a new session, or use a model with a larger context."
     ),
     Outcome.QUOTA: _Treatment("backoff", True, ModelError, "Ask for a higher limit in AWS Service Quotas."),
-    Outcome.CREDENTIALS: _Treatment("never", False, ModelAccessError, "Run `codeflow doctor`."),
+    Outcome.CREDENTIALS: _Treatment("never", False, CredentialsError, "Run `codeflow doctor`."),
     Outcome.ACCESS: _Treatment("never", True, ModelAccessError, "Run `codeflow doctor`."),
     Outcome.VALIDATION: _Treatment(
         "never",

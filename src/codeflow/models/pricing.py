@@ -1,5 +1,6 @@
 """What a model call costs, exactly: decimal dollars, or None when a price that is needed is unknown."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from codeflow.core.values import Cost, Usage
@@ -47,6 +48,14 @@ def highest_prices(spec: ModelSpec, prompt_tokens: int) -> tuple[Cost, Cost]:
         return None, None
     prompt = max(prices.input, _write_price(prices)) if spec.cache != "none" else prices.input
     return prompt / _MILLION, prices.output / _MILLION
+
+
+def dearest_prices(specs: Iterable[ModelSpec]) -> tuple[Decimal, Decimal]:
+    """The highest known prices per input and output token: an upper guess for a model without any."""
+    known = [highest_prices(spec, 0) for spec in specs]
+    inputs = [price for price, _ in known if price is not None]
+    outputs = [price for _, price in known if price is not None]
+    return max(inputs, default=Decimal(0)), max(outputs, default=Decimal(0))
 
 
 def _write_price(prices: Prices) -> Decimal:

@@ -14,6 +14,7 @@ from codeflow.models.faults import Fault, Outcome, fault
 _GOOD_STOPS = frozenset(
     {"end_turn", "tool_use", "max_tokens", "stop_sequence", "guardrail_intervened", "content_filtered"}
 )
+MAX_DEPTH = 50
 _OVERFLOW_STOP = "model_context_window_exceeded"
 
 
@@ -27,6 +28,7 @@ class Answer:
     text: str = ""
     tool_inputs: list[str] = field(default_factory=list)
     """The JSON text of every tool call, as far as it came."""
+    tool_ids: list[str] = field(default_factory=list)
     input_includes_cache: bool = False
     """OpenAI counts cached tokens as input too, Bedrock apart from it."""
     _in_call: bool = False
@@ -38,7 +40,10 @@ class Answer:
             self.stop_reason = event["messageStop"]["stopReason"]
         elif "metadata" in event:
             self.metadata = dict(event["metadata"])
-        elif "contentBlockStart" in event and event["contentBlockStart"].get("start", {}).get("toolUse"):
+        elif "contentBlockStart" in event and (
+            call := event["contentBlockStart"].get("start", {}).get("toolUse")
+        ):
+            self.tool_ids.append(call.get("toolUseId", ""))
             self._open_call()
         elif "contentBlockStop" in event:
             self._in_call = False
@@ -99,13 +104,17 @@ class Answer:
             return fault(Outcome.MALFORMED, f"{model_id}: stopped with {self.stop_reason}")
         if self.stop_reason == "max_tokens" and (self.tool_inputs or not self.text.strip()):
             return fault(Outcome.TRUNCATED, f"{model_id}: the output limit was reached inside a tool call")
+        malformed = self._malformed()
+        return fault(Outcome.MALFORMED, f"{model_id}: {malformed}") if malformed else None
+
+    def _malformed(self) -> str | None:
         if not all(_is_object(arguments) for arguments in self.tool_inputs):
-            return fault(Outcome.MALFORMED, f"{model_id}: a tool call's arguments are not a JSON object")
+            return "a tool call's arguments are not a JSON object"
+        if len(set(self.tool_ids)) < len(self.tool_ids) or not all(self.tool_ids):
+            return "tool calls without an id of their own"
         if self.stop_reason == "tool_use" and not self.tool_inputs:
-            return fault(Outcome.MALFORMED, f"{model_id}: announced a tool call and made none")
-        if not self.tool_inputs and not self.text.strip():
-            return fault(Outcome.MALFORMED, f"{model_id}: empty answer")
-        return None
+            return "announced a tool call and made none"
+        return "empty answer" if not self.tool_inputs and not self.text.strip() else None
 
     async def content(self) -> tuple[dict[str, Any], ...]:
         """The content blocks as Strands will store them; encrypted reasoning, which JSON cannot hold, is left out."""
@@ -127,7 +136,18 @@ async def _replay(events: Sequence[StreamEvent]) -> AsyncIterator[StreamEvent]:
 
 def _is_object(arguments: str) -> bool:
     """No text at all is a call without arguments: Strands reads it as {}."""
+    if not arguments.strip():
+        return True
     try:
-        return not arguments.strip() or isinstance(json.loads(arguments), dict)
-    except ValueError:
+        parsed = json.loads(arguments)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(parsed, dict) and _is_shallow(parsed, MAX_DEPTH)
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    """Whether nothing is nested deeper; Strands walks arguments recursively, and no tool takes such a thing."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(item, depth - 1) for item in inner)

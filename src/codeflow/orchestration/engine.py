@@ -8,6 +8,7 @@ from typing import Protocol
 
 from codeflow import __version__
 from codeflow.agents.crew import Crew
+from codeflow.agents.toolbox import Bench
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import (
     Broadcast,
@@ -23,7 +24,7 @@ from codeflow.core.events import (
 from codeflow.core.settings import Settings
 from codeflow.core.values import Complexity, FileChange, Mode, Pattern, Route, Status, Task, TaskKind
 from codeflow.knowledge.briefing import Briefing
-from codeflow.orchestration.gates import Gates
+from codeflow.orchestration.gates import Gates, was_refused
 from codeflow.orchestration.job import Job
 from codeflow.orchestration.patterns.graph import GraphRun
 from codeflow.orchestration.patterns.single import run_single
@@ -36,6 +37,10 @@ BASELINE_PATIENCE_S = 5.0
 """How long the first message waits for the gates' state; a slower suite is measured beside the reading."""
 
 _CODER = {Complexity.SIMPLE: "fast_coder", Complexity.MEDIUM: "senior_coder"}
+
+
+INTERRUPT_PATIENCE_S = 0.1
+"""How long an interrupted run may take to tell what it changed."""
 
 
 class Closable(Protocol):
@@ -51,6 +56,9 @@ class Verdict:
     status: Status
     error: str | None = None
     hint: str | None = None
+
+
+_INTERRUPTED = Verdict(Status.INTERRUPTED, "interrupted")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,10 +119,8 @@ class Engine:
             async with limit:
                 problem = await self._work()
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
-            return Verdict(Status.INTERRUPTED, "interrupted", f"Undo: codeflow undo {self.session_id}")
+            _uncancel()
+            return _INTERRUPTED
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -124,23 +130,36 @@ class Engine:
         return self._judge(problem)
 
     def _judge(self, problem: str | None) -> Verdict:
-        if problem is None:
+        bench = self._job.crew.bench if self._job else None
+        unverified = self._unverified(bench)
+        if problem is None and unverified is None:
             return Verdict(Status.DONE)
-        denied = self._job.crew.bench.denied if self._job else []
+        if problem is None:
+            return Verdict(Status.STOPPED, unverified, "Allow it in a terminal, or with --mode auto.")
+        denied = bench.denied if bench else []
         if denied:
             return Verdict(
                 Status.STOPPED,
                 f"{problem}; {len(denied)} actions were not permitted",
                 "Allow them in a terminal, or with --mode auto.",
             )
-        return Verdict(Status.FAILED, problem, f"Undo: codeflow undo {self.session_id}")
+        return Verdict(Status.FAILED, problem)
+
+    def _unverified(self, bench: Bench | None) -> str | None:
+        """What the policy kept from happening although the result depends on it."""
+        if self._job is None or bench is None:
+            return None
+        if bench.unasked_changes:
+            return f"changes were not permitted: {'; '.join(bench.unasked_changes)}"
+        refused = [gate.name for gate in self._job.gate_results if was_refused(gate)]
+        return f"not verified, these gates were not permitted: {', '.join(refused)}" if refused else None
 
     async def _work(self) -> str | None:
         route, briefing = await asyncio.gather(
             self.router.classify(self.task.text, self.task.complexity), asyncio.to_thread(self.brief)
         )
         self._route = route
-        for note in briefing.notes:
+        for note in briefing.refused:
             self.broadcast(Notice(level="info", text=note))
         self.broadcast(Routed(route=route))
         self._pattern, reason = self._choose(route)
@@ -207,14 +226,38 @@ class Engine:
 
     async def _close(self, verdict: Verdict) -> RunResult:
         await self.gates.stop()
-        files, diff = await self.safety.finish()
+        files, diff, verdict = await self._compare(verdict)
+        if self.safety.unavailable and self._job:
+            files = _claimed(self._job.crew.bench.changed)
         for text in self.late_warnings():
-            self.broadcast(Notice(level="warning", text=text))
+            self._warn(text)
         result = self._result(verdict, files, diff)
         self.broadcast(RunFinished(result=result))
         for resource in self.resources:
             resource.close()
         return result
+
+    async def _compare(self, verdict: Verdict) -> tuple[tuple[FileChange, ...], str, Verdict]:
+        """What the run changed; an interrupted one, also one interrupted here, waits for it only shortly."""
+        comparing = asyncio.ensure_future(self.safety.finish())
+        try:
+            interrupted = verdict.status is Status.INTERRUPTED
+            await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S if interrupted else None)
+        except asyncio.CancelledError:
+            _uncancel()
+            verdict = _INTERRUPTED
+            await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S)
+        if not comparing.done():
+            self._warn("the run's changes were not compared with the checkpoint before it ended")
+            return (), "", verdict
+        try:
+            return *comparing.result(), verdict
+        except CodeflowError as error:
+            self._warn(f"the run's changes could not be compared with the checkpoint: {error}")
+            return (), "", verdict
+
+    def _warn(self, text: str) -> None:
+        self.broadcast(Notice(level="warning", text=text))
 
     def _result(self, verdict: Verdict, files: tuple[FileChange, ...], diff: str) -> RunResult:
         job = self._job
@@ -238,6 +281,21 @@ class Engine:
             model_calls=self.meter.calls,
             duration_s=round(time.monotonic() - self._started, 3),
             error=verdict.error,
-            hint=verdict.hint,
+            hint=verdict.hint
+            or (f"Undo: codeflow undo {self.session_id}" if files and verdict.error else None),
             denied=tuple(job.crew.bench.denied) if job else (),
         )
+
+
+def _claimed(paths: set[str]) -> tuple[FileChange, ...]:
+    """Changed files by the tools' own account, which counts no lines."""
+    return tuple(
+        FileChange(path=path, change="changed", added_lines=0, removed_lines=0) for path in sorted(paths)
+    )
+
+
+def _uncancel() -> None:
+    """Take note of a cancellation, so that what follows can wait for things again."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.uncancel()

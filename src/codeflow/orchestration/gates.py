@@ -1,8 +1,9 @@
 """Commands that decide whether work is accepted, and what they said before anything was changed."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from codeflow.core.events import Emit, GateFinished, GateStarted
@@ -14,6 +15,8 @@ BASELINE_TIMEOUT_S = 60.0
 
 _COMMAND_NOT_FOUND = 127
 _PYTEST_NO_TESTS = 5
+_PASSING = re.compile(r":\d+(:\d+)?|\bline \d+|\b\d+\.\d+ ?m?s\b|\b0x[0-9a-f]+\b|^\s*\d+ \|")
+"""What differs between two runs of the same failure: places, times, addresses; but never counts."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Gates:
     """None when a gate may run, else why not."""
     emit: Emit
     strict: frozenset[str] = frozenset()
-    baseline: Mapping[str, GateResult] = field(default_factory=dict)
+    baseline: dict[str, GateResult] = field(default_factory=dict)
     _measuring: asyncio.Task[None] | None = None
 
     def measure_baseline(self) -> None:
@@ -50,15 +53,17 @@ class Gates:
             await asyncio.wait({self._measuring})
 
     async def _measure(self) -> None:
-        try:
-            async with asyncio.timeout(BASELINE_TIMEOUT_S):
-                results = [await self._run(gate) for gate in self.gates if await self.permit(gate) is None]
-        except TimeoutError:
-            return
-        self.baseline = {result.name: result for result in results}
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._measure_each(), BASELINE_TIMEOUT_S)
+
+    async def _measure_each(self) -> None:
+        for gate in self.gates:
+            if await self.permit(gate) is None:
+                self.baseline[gate.name] = self._could_not_run(await self._run(gate))
 
     async def run(self, extra: Iterable[Gate] = ()) -> tuple[GateResult, ...]:
         """Run the project's gates and some more, in this order, and say what each showed."""
+        await self.baseline_ready()
         return await self.run_only((*self.gates, *extra))
 
     async def run_only(self, gates: Iterable[Gate]) -> tuple[GateResult, ...]:
@@ -73,13 +78,12 @@ class Gates:
         return tuple(results)
 
     async def _run(self, gate: Gate) -> GateResult:
-        outcome = await self.execute(gate.command, gate.timeout_s)
+        try:
+            outcome = await self.execute(gate.command, gate.timeout_s)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in a command that an agent wrote
+            return _failed_to_start(gate, error)
         status = GateStatus.GREEN if outcome.exit_code == 0 else GateStatus.RED
         output = outcome.output
-        if outcome.exit_code == _COMMAND_NOT_FOUND:
-            status = GateStatus.SKIPPED
-        if outcome.exit_code == _PYTEST_NO_TESTS and "pytest" in gate.command:
-            status = GateStatus.SKIPPED
         if outcome.timed_out:
             output += f"\n[stopped after {gate.timeout_s:g} s]"
         return GateResult(
@@ -94,15 +98,30 @@ class Gates:
     def _compare(self, result: GateResult) -> GateResult:
         """A failure that says nothing new since before the run is not this run's."""
         before = self.baseline.get(result.name)
-        if result.status is not GateStatus.RED or result.name in self.strict or before is None:
+        known = result.name in {gate.name for gate in self.gates}
+        if result.status is not GateStatus.RED or not known:
             return result
-        same = before.status is GateStatus.RED and _complaints(result.output) <= _complaints(before.output)
-        return replace(result, status=GateStatus.ALREADY_RED) if same else result
+        if before is None or before.status is GateStatus.SKIPPED:
+            return self._could_not_run(result)
+        if result.name not in self.strict and before.status is GateStatus.RED and _same(before, result):
+            return replace(result, status=GateStatus.ALREADY_RED)
+        return result
+
+    def _could_not_run(self, result: GateResult) -> GateResult:
+        """A project's gate whose program is missing, or that has no tests, shows nothing either way."""
+        no_tests = result.exit_code == _PYTEST_NO_TESTS and "pytest" in result.command
+        missing = result.exit_code == _COMMAND_NOT_FOUND
+        return replace(result, status=GateStatus.SKIPPED) if no_tests or missing else result
 
 
 def red(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
     """Those that stand in the way."""
     return tuple(result for result in results if result.status is GateStatus.RED)
+
+
+def was_refused(result: GateResult) -> bool:
+    """Whether the policy kept a gate from running."""
+    return result.status is GateStatus.SKIPPED and result.exit_code is None
 
 
 def _skipped(gate: Gate, reason: str) -> GateResult:
@@ -116,6 +135,24 @@ def _skipped(gate: Gate, reason: str) -> GateResult:
     )
 
 
+def _failed_to_start(gate: Gate, error: Exception) -> GateResult:
+    return GateResult(
+        name=gate.name,
+        command=gate.command,
+        status=GateStatus.RED,
+        exit_code=None,
+        duration_s=0.0,
+        output=f"the command could not be started: {error}",
+    )
+
+
+def _same(before: GateResult, now: GateResult) -> bool:
+    """Whether a gate failed in the same way: same exit code, not by a signal or the clock, nothing new said."""
+    if before.exit_code is None or before.exit_code != now.exit_code or before.exit_code < 0:
+        return False
+    complaints = _complaints(now.output)
+    return bool(complaints) and complaints <= _complaints(before.output)
+
+
 def _complaints(output: str) -> set[str]:
-    """The lines of an output without what changes from run to run: line numbers, counts, times."""
-    return {re.sub(r"\d+", "#", line).strip() for line in output.splitlines() if line.strip()}
+    return {_PASSING.sub("#", line).strip() for line in output.splitlines() if line.strip()}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codeflow.agents.crew import Crew, Visit
+from codeflow.core.errors import ModelAccessError, ModelError
 from codeflow.core.events import Emit, Notice
 from codeflow.core.settings import Settings
 from codeflow.core.values import Gate, GateResult, Mode, Plan, Route, Task, TaskKind
@@ -40,8 +41,16 @@ class Job:
         return visit
 
     async def visit_optional(self, agent: str, prompt: str, *, node: str) -> Visit:
-        """A visit that the run can do without: a failure is said, and the run goes on."""
-        visit = await self.crew.visit(agent, prompt, node=node)
+        """A visit that the run can do without: a failure is said, and the run goes on.
+
+        Missing credentials end it all the same: whoever comes next would not get further.
+        """
+        try:
+            visit = await self.crew.visit(agent, prompt, node=node)
+        except ModelAccessError:
+            raise
+        except ModelError as error:
+            visit = Visit(ok=False, text=str(error))
         if not visit.ok:
             self.warn(f"{agent} did not finish ({visit.text}); the run goes on without it")
         return visit

@@ -70,9 +70,9 @@ def design_check(plan: Plan, *, workspace: Path, specialists: Collection[str]) -
             problems.append(f"step {step.id}: no specialist {step.specialist!r} (there are: {names})")
         problems.extend(f"step {step.id}: needs unknown step {n!r}" for n in step.needs if n not in ids)
         problems.extend(
-            f"step {step.id}: {name} is outside the workspace"
+            f"step {step.id}: {name!r} is not a path inside the workspace"
             for name in step.files
-            if not (workspace / name).resolve().is_relative_to(workspace.resolve())
+            if not is_inside(workspace, name)
         )
     try:
         TopologicalSorter({step.id: step.needs for step in plan.steps}).prepare()
@@ -82,7 +82,17 @@ def design_check(plan: Plan, *, workspace: Path, specialists: Collection[str]) -
     return tuple(problems)
 
 
+def is_inside(workspace: Path, name: str) -> bool:
+    """Whether a path that a model wrote can exist and stays inside the workspace."""
+    try:
+        return (workspace / name).resolve().is_relative_to(workspace.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, a loop of links
+        return False
+
+
 def _command_problem(command: str, workspace: Path) -> str | None:
+    if "\0" in command:
+        return f"acceptance command {command!r} holds a NUL"
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -90,7 +100,8 @@ def _command_problem(command: str, workspace: Path) -> str | None:
     program = next((word for word in words if "=" not in word.split("/")[0]), "")
     if not program:
         return f"acceptance command {command!r} runs nothing"
-    found = program in _SHELL_BUILTINS or shutil.which(program) or (workspace / program).exists()
+    here = is_inside(workspace, program) and (workspace / program).exists()
+    found = here or program in _SHELL_BUILTINS or shutil.which(program)
     return None if found else f"acceptance command {command!r}: no program {program!r} here"
 
 

@@ -12,7 +12,7 @@ def last_object(text: str) -> dict[str, Any] | None:
     while position != -1:
         try:
             value, end = decoder.raw_decode(text, position)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # ValueError: also a number too long to convert
             end = position + 1
         else:
             found = value if isinstance(value, dict) else found

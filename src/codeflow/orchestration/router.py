@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from codeflow.core.errors import ModelError
+from codeflow.core.errors import CredentialsError, ModelError
 from codeflow.core.events import Emit, Notice
 from codeflow.core.places import resource
 from codeflow.core.values import Complexity, Route, TaskKind
@@ -80,7 +80,11 @@ class Router:
     emit: Emit
 
     async def classify(self, text: str, complexity: Complexity | None = None) -> Route:
-        """The route of a task; a given complexity is taken as it is and no model is asked."""
+        """The route of a task; a given complexity is taken as it is and no model is asked.
+
+        Raises:
+            CredentialsError: no other model could be asked either.
+        """
         by_rules = rules(text)
         if complexity is not None:
             return replace(by_rules, complexity=complexity, confidence=1.0, reason="given", source="flag")
@@ -94,8 +98,7 @@ class Router:
         verdict = await self._ask(self.model, prompt, text)
         if verdict is None:
             return by_rules
-        cached.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        cached.write_text(verdict.model_dump_json(), encoding="utf-8")
+        self._remember(cached, verdict)
         return self._careful(verdict, by_rules, source="router")
 
     async def _ask(self, model: StreamingModel, prompt: str, text: str) -> _Verdict | None:
@@ -105,6 +108,8 @@ class Router:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await _collect(model.stream(request, None, prompt))
+        except CredentialsError:
+            raise
         except ModelError as error:
             self._notice(f"the router could not be asked ({error})")
             return None
@@ -117,6 +122,13 @@ class Router:
         except ValidationError:
             self._notice("the router's answer was not a verdict")
             return None
+
+    def _remember(self, path: Path, verdict: _Verdict) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(verdict.model_dump_json(), encoding="utf-8")
+        except OSError as error:
+            self.emit(Notice(level="warning", text=f"the router's verdict could not be cached: {error}"))
 
     def _notice(self, problem: str) -> None:
         self.emit(Notice(level="warning", text=f"{problem}; the rule set decided instead"))

@@ -24,8 +24,10 @@ class Budget:
     max_cost: Decimal | None
     """US dollars; None for no limit."""
     spent: Decimal = Decimal(0)
+    unknown_prices: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+    """What a token of a model without a known price is taken to cost, read and written: the dearest there is."""
     unpriced: set[str] = field(default_factory=set)
-    """Models admitted without a known price: what they cost is not limited."""
+    """Models admitted without a known price: the limit holds for them by assumption only."""
     _reserved: dict[_Call, Decimal] = field(default_factory=dict)
 
     @property
@@ -41,15 +43,16 @@ class Budget:
         """
         if self.max_cost is None:
             return estimate.max_output_tokens
-        if estimate.input_price is None or estimate.output_price is None:
+        input_price, output_price = estimate.input_price, estimate.output_price
+        if input_price is None or output_price is None:
             self.unpriced.add(estimate.model)
-            return estimate.max_output_tokens
+            input_price, output_price = self.unknown_prices
         rest = self.max_cost - self.spent - self.reserved
-        prompt = estimate.prompt_tokens * estimate.input_price
-        tokens = _affordable(rest - prompt, estimate.output_price, estimate.max_output_tokens)
+        prompt = estimate.prompt_tokens * input_price
+        tokens = _affordable(rest - prompt, output_price, estimate.max_output_tokens)
         if tokens < min(SMALLEST_ANSWER, estimate.max_output_tokens):
             raise self._exceeded(estimate, rest)
-        self._reserve(estimate, prompt + tokens * estimate.output_price)
+        self._reserve(estimate, prompt + tokens * output_price)
         return tokens
 
     def __call__(self, event: Event) -> None:

@@ -127,6 +127,10 @@ class SessionStore:
         """The sessions of a workspace, or of all, newest first; damaged ones too, with their `problem`."""
         return [_info(path) for path in reversed(self._paths(workspace))]
 
+    def running(self, workspace: Path) -> Sequence[str]:
+        """The ids of the workspace's sessions that another process is writing now."""
+        return [path.stem for path in self._paths(workspace) if _is_locked(path)]
+
     def latest(self, workspace: Path) -> str | None:
         """The id of the workspace's newest session."""
         paths = self._paths(workspace)

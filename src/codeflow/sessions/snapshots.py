@@ -1,5 +1,6 @@
 """The state of a work tree, as a mapping from path to what stands there."""
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -9,7 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
+from codeflow.core.places import cache_home, state_home
 from codeflow.sessions.repository import Repository
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,32 @@ def capture(repository: Repository, also: Iterable[str]) -> Snapshot:
     """Stores every file of the work tree as it is on disk; `also` names paths to hold even when ignored.
 
     Raises:
-        SessionError: when git cannot read or store a file.
+        SessionError: when git cannot read or store a file, or files keep coming and going.
     """
+    paths = list(also)
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(SessionError, FileNotFoundError):  # a file may vanish between look and read
+            return _capture(repository, paths)
+    try:
+        return _capture(repository, paths)
+    except FileNotFoundError as error:
+        raise SessionError(
+            f"the work tree changes while it is being saved: {error}", hint="Try again."
+        ) from error
+
+
+def _capture(repository: Repository, also: Iterable[str]) -> Snapshot:
     listed = repository.names("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    own_folders = [
+        folder for folder in (state_home(), cache_home()) if folder.is_relative_to(repository.workspace)
+    ]
     modes: dict[str, int] = {}
     skipped: list[str] = []
     real_folders: dict[Path, bool] = {}
     for path in sorted({*listed, *also}):
         file = repository.workspace / path
+        if any(file.is_relative_to(folder) for folder in own_folders):
+            continue
         if not _in_real_folder(file.parent, repository.workspace, real_folders):
             continue
         mode = _mode(file)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from codeflow.agents.specialists import load_specialists, parse, require
+from codeflow.agents.specialists import load_specialists, parse, read_specialists, require
 from codeflow.core.errors import UsageError
 from codeflow.core.places import resource
 from codeflow.core.values import Effect
@@ -106,3 +106,19 @@ def test_an_unknown_name_is_met_with_the_nearest(tmp_path, env):
     with pytest.raises(UsageError) as caught:
         require(load_specialists(tmp_path, env), "revewer")
     assert "reviewer" in caught.value.hint
+
+
+def test_what_another_product_left_is_skipped_aloud_or_read_leniently(tmp_path, env):
+    folder = tmp_path / ".claude" / "agents"
+    write(folder, "README", "# Our agents\n")
+    write(folder, "reviewer", "---\nname: reviewer\n---\ntheirs")
+    write(
+        folder,
+        "guest",
+        "\ufeff---\nname: guest\ndescription: Use it. Examples: <example>Context: x</example>\n"
+        "model: claude-sonnet-4-5-20250929\n---\nHelp.",
+    )
+    found, skipped = read_specialists(tmp_path, env)
+    assert found["reviewer"].prompt != "theirs"
+    assert (found["guest"].role, found["guest"].model) == ("senior_coder", None)
+    assert len(skipped) == 2

@@ -20,7 +20,7 @@ class Desk:
         self.saved = 0
         self.asked: list[tuple[str, str, str]] = []
 
-        async def approve(name: str, summary: str, reason: str) -> bool:
+        async def approve(name: str, summary: str, reason: str, _preview: str) -> bool:
             self.asked.append((name, summary, reason))
             return bool(answer)
 

@@ -12,7 +12,7 @@ from codeflow.cli.approval import TerminalApproval, can_ask
 
 async def ask():
     approve = TerminalApproval(nullcontext)
-    return await asyncio.gather(*(approve("run_command", c, "not listed as safe") for c in ("rm \\x1b[2Kx", "ls")))
+    return await asyncio.gather(*(approve("run_command", c, "not listed as safe", "line 1\\n\\x1b[2Kline 2") for c in ("rm \\x1b[2Kx", "ls")))
 
 assert can_ask()
 print(asyncio.run(ask()))
@@ -21,7 +21,7 @@ print(asyncio.run(ask()))
 
 @pytest.mark.parametrize(
     ("typed", "allowed"),
-    [(b"y\nYES\n", "[True, True]"), (b"n\ny\n", "[False, True]"), (b"\nyep\n", "[False, False]")],
+    [(b"y\nYES\n", "[True, True]"), (b"n\ny\n", "[False, True]"), (b"\nyep\nn\nno\n", "[False, False]")],
 )
 def test_only_a_clear_yes_allows_a_call_and_calls_are_asked_for_in_turn(typed, allowed):
     person, terminal = pty.openpty()
@@ -35,6 +35,7 @@ def test_only_a_clear_yes_allows_a_call_and_calls_are_asked_for_in_turn(typed, a
     os.close(person)
     assert out.strip() == allowed
     assert r"run_command wants: rm \x1b[2Kx" in shown
+    assert r"  | \x1b[2Kline 2" in shown
     assert "why asked: not listed as safe" in shown
 
 

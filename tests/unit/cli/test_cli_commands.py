@@ -134,9 +134,9 @@ def test_every_command_has_help(cli):
         (["run", "fix", "--model", "architect=nova-prro"], "unknown model 'nova-prro'"),
         (["run", "fix", "--roster", "clasic"], "did you mean classic"),
         (["run", "fix", "--agent", "reviwer"], "no agent is called 'reviwer'"),
-        (["run", "fix", "--max-cost", "much"], "the command line: run.max_cost"),
-        (["run", "fix", "--max-turns", "0"], "the command line: run.max_turns"),
-        (["run", "fix", "--timeout", "nan"], "the command line: run.timeout_s"),
+        (["run", "fix", "--max-cost", "much"], "--max-cost: "),
+        (["run", "fix", "--max-turns", "0"], "--max-turns: "),
+        (["run", "fix", "--timeout", "nan"], "--timeout: "),
         (["replay", "missing.yaml"], "missing.yaml: cannot be read"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_session_can_be_listed_and_read_again(cli, project, transcript):
     assert "• read_file a.py" in cli("sessions", "show", session["id"]).stdout
     events = json.loads(cli("sessions", "show", session["id"], "--output", "json").stdout)
     assert events[-1]["kind"] == "run_finished"
-    assert cli("undo").stdout.startswith("Nothing to undo in session")
+    assert cli("undo").stdout.startswith("Nothing to undo")
 
 
 def test_a_run_that_fails_ends_with_its_status_and_one_object(cli, project, transcript):

@@ -187,10 +187,10 @@ def test_progress_counts_every_call_and_marks_a_lower_bound():
     assert progress.line() == "0 tokens · $0.0000 · working"
     progress.note(AgentStarted(agent="fast_coder", node="coder", visit=1, model="haiku"))
     progress.note(called(Decimal("0.5")))
-    assert progress.line() == "1.5k tokens · $0.5000 · fast_coder (haiku) thinking"
+    assert progress.line() == "1.5k tokens · $0.5000 · fast_coder: thinking"
     progress.note(called(None))
     progress.note(ToolStarted(agent="fast_coder", call_id="1", tool="read_file", summary="a.py"))
-    assert progress.line() == "3.0k tokens · ≥ $0.5000 · fast_coder (haiku) read_file a.py"
+    assert progress.line() == "3.0k tokens · ≥ $0.5000 · fast_coder: read_file a.py"
 
 
 def test_the_status_line_leaves_nothing_behind_and_makes_room_for_a_question():

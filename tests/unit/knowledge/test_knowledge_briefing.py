@@ -68,7 +68,7 @@ def test_the_first_message_holds_the_facts(project, git):
     assert "Not available: no command for lint was found" in lines
     assert lines[-1] == "Definitions in the files nearest to the task: src/app.py: greet(name)"
     assert found.instructions == "Instructions of AGENTS.md:\nBe brief."
-    assert found.notes == ("no command for lint was found",)
+    assert "no command for lint was found" in found.facts
 
 
 def test_the_same_workspace_gives_the_same_text(project, git):
@@ -79,7 +79,7 @@ def test_without_git_the_files_are_walked_and_it_is_said(project):
     (project / "node_modules").mkdir()
     (project / "node_modules" / "x.js").write_text("")
     found = briefing(project)
-    assert found.notes == ("this is not a git repository",)
+    assert "this is not a git repository" in found.facts
     assert "  src/app.py" in found.facts
     assert "node_modules" not in found.facts
 
@@ -92,7 +92,7 @@ def test_a_workspace_that_its_repository_ignores_is_walked(project, git):
 def test_an_unborn_branch_and_a_broken_repository_are_no_fault(project, git):
     assert "branch trunk, changed files: 2" in briefing(project).facts
     shutil.rmtree(project / ".git" / "objects")
-    assert briefing(project).notes == ("git cannot read this repository",)
+    assert "git cannot read this repository" in briefing(project).facts
 
 
 def test_a_subfolder_gets_the_instructions_of_the_repository_too(project, git):

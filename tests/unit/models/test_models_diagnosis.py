@@ -6,7 +6,13 @@ from botocore import exceptions as boto
 from botocore.eventstream import ChecksumMismatch
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
-from codeflow.core.errors import BadReplyError, ContextOverflowError, ModelAccessError, ModelError
+from codeflow.core.errors import (
+    BadReplyError,
+    ContextOverflowError,
+    CredentialsError,
+    ModelAccessError,
+    ModelError,
+)
 from codeflow.models.catalogue import Catalogue
 from codeflow.models.diagnosis import classify
 from codeflow.models.faults import Outcome, RequestRefusedError, fault, to_error
@@ -167,7 +173,7 @@ def test_messages_stay_on_one_bounded_line_and_name_the_model():
     ("outcome", "error", "exit_code"),
     [
         (Outcome.THROTTLED, ModelError, 75),
-        (Outcome.CREDENTIALS, ModelAccessError, 77),
+        (Outcome.CREDENTIALS, CredentialsError, 77),
         (Outcome.ACCESS, ModelAccessError, 77),
         (Outcome.OVERFLOW, ContextOverflowError, 1),
         (Outcome.MALFORMED, BadReplyError, 1),

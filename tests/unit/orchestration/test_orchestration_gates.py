@@ -99,3 +99,37 @@ async def test_stopping_ends_a_baseline_and_its_processes(tmp_path):
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert made.baseline == {}
+
+
+@pytest.mark.parametrize(
+    "after", ["exit 2", "kill -SEGV $$", "echo 9 failed; exit 1", "echo 1 failed; echo new; exit 1"]
+)
+async def test_another_failure_than_before_is_the_runs_own(tmp_path, after):
+    (tmp_path / "gate.sh").write_text("echo 1 failed in 0.12s; exit 1")
+    made, _ = gates(tmp_path, ("tests", "sh gate.sh"))
+    made.measure_baseline()
+    await made.baseline_ready()
+    assert await statuses(made) == {"tests": GateStatus.ALREADY_RED}
+    (tmp_path / "gate.sh").write_text(after)
+    assert await statuses(made) == {"tests": GateStatus.RED}
+
+
+async def test_a_gate_that_ran_before_is_not_skipped_when_its_program_is_gone(tmp_path):
+    (tmp_path / "gate.sh").write_text("exit 1")
+    made, _ = gates(tmp_path, ("tests", "sh gate.sh"))
+    made.measure_baseline()
+    await made.baseline_ready()
+    (tmp_path / "gate.sh").write_text("no-such-program-here")
+    assert await statuses(made) == {"tests": GateStatus.RED}
+
+
+async def test_a_proposed_command_that_cannot_run_is_red(tmp_path):
+    made, _ = gates(tmp_path)
+    proposed = [Gate(name="acceptance-1", command=c, timeout_s=5) for c in ("no-such-program-here", "true\0")]
+    assert [result.status for result in await made.run(proposed)] == [GateStatus.RED] * 2
+
+
+async def test_gates_wait_for_a_baseline_under_way(tmp_path):
+    made, _ = gates(tmp_path, ("tests", "mkdir lock && sleep 0.2 && rmdir lock"))
+    made.measure_baseline()
+    assert await statuses(made) == {"tests": GateStatus.GREEN}

@@ -31,7 +31,7 @@ def test_a_valid_plan_is_taken(tmp_path):
         ({"steps": [STEP, STEP]}, "same id"),
         ({"steps": [{**STEP, "needs": ["s9"]}]}, "unknown step 's9'"),
         ({"steps": [{**STEP, "needs": ["s1"]}]}, "circle"),
-        ({"steps": [{**STEP, "files": ["../../etc/passwd"]}]}, "outside the workspace"),
+        ({"steps": [{**STEP, "files": ["../../etc/passwd"]}]}, "not a path inside the workspace"),
         ({"acceptance": ["no-such-program-anywhere --x"]}, "no program"),
         ({"acceptance": ["python3 -c 'unfinished"]}, "cannot be parsed"),
         ({"acceptance": [""]}, "runs nothing"),

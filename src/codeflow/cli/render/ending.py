@@ -9,7 +9,7 @@ from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.console import table
 from codeflow.cli.render.figures import money, tokens, total_money
 from codeflow.core.events import RunResult, Share
-from codeflow.core.values import FileChange, GateResult, Status
+from codeflow.core.values import FileChange, GateResult, GateStatus, Status
 
 _DIFF_LINES = 200
 _DIFF_STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red", "diff": "bold"}
@@ -44,7 +44,9 @@ def show_evidence(err: Console, result: RunResult) -> None:
     cost = total_money(result.known_cost, result.unpriced_calls)
     style = "bold green" if result.status is Status.DONE else "bold red"
     words = result.status.replace("_", " ")
-    err.print(Text(f"{words} in {result.duration_s:.1f} s, {cost}", style=style))
+    still_red = [gate.name for gate in result.gates if gate.status is GateStatus.ALREADY_RED]
+    caveat = f" ({', '.join(still_red)}: red before the run, and still)" if still_red else ""
+    err.print(Text(f"{words} in {result.duration_s:.1f} s, {cost}{caveat}", style=style))
     undo = f"; `codeflow undo {result.session_id}` takes it back" if result.files_changed else ""
     err.print(Text(f"session {one_line(result.session_id)}{undo}"))
 

@@ -31,7 +31,7 @@ class Progress:
     """What the events seen so far add up to."""
 
     def __init__(self) -> None:
-        self._models: dict[str, str] = {}
+        self._agents: dict[str, None] = {}
         self._doing: dict[str, str] = {}
         self._gate = ""
         self._usage = Usage()
@@ -40,9 +40,9 @@ class Progress:
     def note(self, event: Event) -> None:
         match event:
             case AgentStarted():
-                self._models[event.agent] = event.model
+                self._agents[event.agent] = None
             case AgentFinished():
-                self._models.pop(event.agent, None)
+                self._agents.pop(event.agent, None)
                 self._doing.pop(event.agent, None)
             case ToolStarted():
                 self._doing[event.agent] = f"{event.tool} {event.summary}"
@@ -60,9 +60,7 @@ class Progress:
 
     def line(self) -> str:
         """One line for now, cleaned of control characters."""
-        workers = [
-            f"{agent} ({model}) {self._doing.get(agent, 'thinking')}" for agent, model in self._models.items()
-        ]
+        workers = [f"{agent}: {self._doing.get(agent, 'thinking')}" for agent in self._agents]
         if self._gate:
             workers.append(self._gate)
         now = ", ".join(one_line(worker, _DOING_LIMIT) for worker in workers) or "working"

@@ -63,7 +63,7 @@ def _boundaries(request: dict[str, Any]) -> Iterator[_Boundary]:
     running = hashlib.sha256()
     chars = 0
     for text, ttl in _blocks_with_points(request):
-        running.update(f"{len(text)}:{text}".encode())
+        running.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
         chars += len(text)
         yield _Boundary(running.digest(), chars // CHARS_PER_TOKEN, ttl)
 

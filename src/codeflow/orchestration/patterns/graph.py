@@ -22,8 +22,8 @@ from codeflow.orchestration.job import Job
 from codeflow.orchestration.patterns.review import Finding, parse_findings, prove
 from codeflow.orchestration.planner import Planning
 
-MAX_NODE_EXECUTIONS = 60
-"""Far above what the bounded rounds allow; a guard against a graph that circles through a fault of ours."""
+MAX_NODE_EXECUTIONS = 120
+"""Above what the bounded rounds allow; a guard against a graph that circles through a fault of ours."""
 
 
 class Stage(IntEnum):
@@ -63,6 +63,8 @@ class GraphRun:
             raise self._fault
         if self._problem is None and not self._green:
             return "the gates are still red"
+        if self._problem is None and self._stage is not Stage.DOCUMENTED:
+            return "the graph ended before its last node"
         return self._problem
 
     def _build(self) -> Any:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codeflow.core.values import Gate, GateStatus
 from codeflow.orchestration.job import Job
+from codeflow.orchestration.planner import is_inside
 from codeflow.orchestration.replies import last_object
 
 
@@ -40,11 +41,14 @@ def parse_findings(answer: str) -> tuple[Finding, ...]:
 
 def cites_a_line(finding: Finding, workspace: Path) -> bool:
     """Whether the cited line exists in a file of the workspace."""
-    path = (workspace / finding.file).resolve()
-    if not path.is_relative_to(workspace.resolve()) or not path.is_file():
+    path = workspace / finding.file
+    try:
+        if not is_inside(workspace, finding.file) or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return sum(1 for _ in file) >= finding.line_number
+    except OSError:
         return False
-    with path.open("rb") as file:
-        return sum(1 for _ in file) >= finding.line_number
 
 
 async def prove(
