@@ -34,6 +34,7 @@ from codeflow.telemetry.meter import Meter
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.project import Project, detect
 from codeflow.tools.registry import TOOLS
+from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -211,6 +212,7 @@ def _workspace(settings: Settings, task: Task, env: Mapping[str, str]) -> Worksp
         env,
         tests=settings.gates.tests,
         tests_timeout_s=settings.gates.timeout_s,
+        research=Research.configured(settings.research, env),
     )
 
 
