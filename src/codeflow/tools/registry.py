@@ -10,6 +10,7 @@ from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_wo
 from codeflow.tools.git_conflicts import git_conflicts
 from codeflow.tools.search import glob, search_files
 from codeflow.tools.tool import Tool
+from codeflow.tools.web import fetch_page, stackoverflow_search, web_search
 
 __all__ = ["TOOLS", "Tool"]
 
@@ -34,5 +35,8 @@ TOOLS: Mapping[str, Tool] = {
         git_commit,
         git_stash,
         git_worktree,
+        fetch_page,
+        web_search,
+        stackoverflow_search,
     )
 }
