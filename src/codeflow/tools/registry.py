@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from codeflow.tools.commands import run_command, run_tests
+from codeflow.tools.docs import docs_search
 from codeflow.tools.editing import edit_file, write_file
 from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
@@ -35,6 +36,7 @@ TOOLS: Mapping[str, Tool] = {
         git_commit,
         git_stash,
         git_worktree,
+        docs_search,
         fetch_page,
         web_search,
         stackoverflow_search,

@@ -61,7 +61,7 @@ async def search_files(
     if not hits and outcome.exit_code != 1:
         raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
     if hits and glob:  # to ripgrep, a glob outranks what git ignores
-        visible = set(await _visible_files(ws, path))
+        visible = set(await visible_files(ws, path))
         hits = [hit for hit in hits if hit[0] in visible]
     if not hits:
         return ToolResult(content="No matches.", display="no matches")
@@ -96,8 +96,8 @@ async def glob(ws: Workspace, pattern: str, path: str = ".", skip: int = 0) -> T
         path: Folder to look in.
         skip: Files to leave out, to go on.
     """
-    matching = set(await _visible_files(ws, path, f"--glob={pattern}"))
-    names = [name for name in await _visible_files(ws, path) if name in matching]
+    matching = set(await visible_files(ws, path, f"--glob={pattern}"))
+    names = [name for name in await visible_files(ws, path) if name in matching]
     first = max(0, skip)
     shown = names[first : first + _MOST_FILES]
     if not shown:
@@ -111,7 +111,7 @@ async def glob(ws: Workspace, pattern: str, path: str = ".", skip: int = 0) -> T
     return ToolResult(content="\n".join(lines), display=f"{len(names):,} files")
 
 
-async def _visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
+async def visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
     """The files that nothing ignores, sorted, as ripgrep writes them."""
     outcome = await _ripgrep(ws, path, ["--files", *narrow], most_chars=_LISTED_CHARS)
     if outcome.timed_out or outcome.exit_code not in (0, 1):

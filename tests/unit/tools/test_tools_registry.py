@@ -27,6 +27,7 @@ def test_every_tool_is_there_with_its_effect():
         "git_commit": Effect.EXECUTE,
         "git_stash": Effect.EXECUTE,
         "git_worktree": Effect.EXECUTE,
+        "docs_search": Effect.READ,
         "fetch_page": Effect.EXECUTE,
         "web_search": Effect.EXECUTE,
         "stackoverflow_search": Effect.EXECUTE,
