@@ -8,7 +8,7 @@ from typing import Any
 
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, load_specialists, require
-from codeflow.agents.toolbox import Approve, Bench
+from codeflow.agents.toolbox import Approve, Bench, PolicedTool
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home, state_home
@@ -155,7 +155,7 @@ def build(
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be written.
     """
-    workspace = _workspace(settings, task, env)
+    workspace = _workspace(settings, task.workspace, env)
     specialists = load_specialists(workspace.root, env)
     lineup = _lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
@@ -205,9 +205,29 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
-def _workspace(settings: Settings, task: Task, env: Mapping[str, str]) -> Workspace:
+def tool_by_hand(
+    tool: Tool, settings: Settings, root: Path, *, env: Mapping[str, str], approve: Approve | None
+) -> PolicedTool:
+    """One tool for a person to call in a folder, judged like an agent's call; no session and no checkpoint."""
+
+    async def no_checkpoint() -> None:
+        pass
+
+    workspace = _workspace(settings, root, env)
+    bench = Bench(
+        workspace=workspace,
+        emit=Broadcast([]),
+        judge=_judge(settings.run.mode, load_rules()),
+        approve=approve,
+        before_change=no_checkpoint,
+        instructions_for=lambda _path: None,
+    )
+    return PolicedTool(tool, "you", bench, workspace)
+
+
+def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Workspace:
     return Workspace(
-        task.workspace,
+        root,
         settings.tools,
         env,
         tests=settings.gates.tests,
