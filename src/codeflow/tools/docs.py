@@ -22,11 +22,11 @@ def _summary(arguments: Arguments) -> str:
 
 @tool(effect=Effect.READ, summary=_summary)
 async def docs_search(ws: Workspace, query: str, package: str = "") -> ToolResult:
-    """Search the documentation on this machine: this repository's Markdown, the installed Python packages in their installed versions, Python itself.
+    """Search documentation offline: installed Python packages, in their versions here; Python; this repository's Markdown.
 
     Args:
         query: Words or names, such as a function.
-        package: Only this installed package; "python" is the standard library, "repository" this project.
+        package: Only this package; also "python" (standard library), "repository".
     """
     if not query.strip():
         raise Mistake("The query is empty.")

@@ -1,6 +1,7 @@
 """What there is to read about a project offline: its own Markdown, its installed Python packages, Python itself."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -65,6 +66,9 @@ async def _python_folders(ws: Workspace) -> tuple[Path | None, Path | None]:
     """The packages of the project's interpreter, and its standard library. Nothing of the project runs."""
     venv = project_venv(ws.root)
     own = next(iter(sorted(venv.glob("lib/python3*/site-packages"))), None) if venv else None
+    base = _base_library(own) if own else None
+    if base:
+        return own, base
     try:
         asked = await execute(
             ("python3", "-I", "-c", _WHERE),
@@ -79,6 +83,14 @@ async def _python_folders(ws: Workspace) -> tuple[Path | None, Path | None]:
         return own, None
     site, standard = map(Path, asked.output.splitlines())
     return own or site, standard
+
+
+def _base_library(site: Path) -> Path | None:
+    """The standard library of the Python that a virtual environment was made from."""
+    configuration = _text(site.parents[2] / "pyvenv.cfg")
+    home = re.search(r"^home *= *(.+)$", configuration, re.MULTILINE)
+    library = Path(home[1].strip()).parent / "lib" / site.parent.name if home else None
+    return library if library and (library / "os.py").is_file() else None
 
 
 def _document(root: Path, file: Path) -> Source:

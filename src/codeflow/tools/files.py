@@ -30,9 +30,9 @@ async def read_file(
     """Read a text file, image or PDF. Lines come as number, tab, text; the number and tab are not part of the file.
 
     Args:
-        path: File, relative to the workspace.
-        start_line: First line to show, from 1.
-        line_count: How many lines; by default as many as fit.
+        path: File in the workspace.
+        start_line: From 1.
+        line_count: By default as many as fit.
     """
     attachment = attached(*await asyncio.to_thread(ws.read_bytes, path))
     if attachment:

@@ -32,7 +32,7 @@ async def git_diff(ws: Workspace, path: str = "", staged: bool = False, ref: str
     Args:
         path: File or folder; everything by default.
         staged: Compare what is staged.
-        ref: Compare with this commit or branch, or show a range such as main...HEAD.
+        ref: Compare with a commit, or show a range such as main...HEAD.
     """
     wanted = ws.relative(ws.resolve(path))
     chosen = [*(["--cached"] if staged else []), *([revision(ref)] if ref else [])]
@@ -50,8 +50,8 @@ async def git_log(ws: Workspace, path: str = "", count: int = 10, skip: int = 0)
 
     Args:
         path: Only commits that touch this file or folder.
-        count: Most commits to list, up to 100.
-        skip: Newest commits to leave out.
+        count: Up to 100.
+        skip: Newest commits to pass over.
     """
     most = min(max(1, count), _MOST_COMMITS)
     wanted = ws.relative(ws.resolve(path))
@@ -71,9 +71,9 @@ async def git_blame(ws: Workspace, path: str, start_line: int = 1, end_line: int
     """Show which commit, author and date each line of a file comes from.
 
     Args:
-        path: File, relative to the workspace.
-        start_line: First line, from 1.
-        end_line: Last line; by default 200 lines are shown.
+        path: File in the workspace.
+        start_line: From 1.
+        end_line: By default 200 lines are shown.
     """
     last = start_line + _MOST_BLAMED - 1 if end_line is None else end_line
     if start_line < 1 or last < start_line:

@@ -36,12 +36,12 @@ def _subject(arguments: Arguments) -> str:
 
 @tool(effect=Effect.EXECUTE, summary=_subject)
 async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected: bool = False) -> ToolResult:
-    """Commit the named files as they are now; other changes stay out, except when it concludes a merge.
+    """Commit the named files as they are now and nothing else; concludes a merge.
 
     Args:
-        message: Commit message; the first line is a short summary.
-        paths: Files to commit, deleted ones too.
-        on_protected: Commit to main, master or release/* because the user said so.
+        message: The first line is a short summary.
+        paths: Files, deleted ones too.
+        on_protected: Also on main, master or release/*: only when the user said so.
     """
     if not message.strip() or not paths:
         raise Mistake("A commit needs a message and at least one path.")
@@ -84,9 +84,9 @@ async def git_stash(
     """Put uncommitted changes of tracked files aside, or bring them back.
 
     Args:
-        action: push puts aside, pop brings back, list and show look.
-        message: What a push is called.
-        number: Which stash to pop or show; 0 is the newest.
+        action: push puts aside, pop brings back.
+        message: Name for a push.
+        number: Stash to pop or show; 0 is the newest.
     """
     entry = f"stash@{{{max(0, number)}}}"
     match action:
@@ -105,11 +105,11 @@ async def git_stash(
 async def git_worktree(
     ws: Workspace, action: Literal["add", "remove", "list"], branch: str = ""
 ) -> ToolResult:
-    """Keep a second checkout of the repository in .worktrees/, one folder a branch, to work there side by side.
+    """Manage further checkouts, one folder a branch, in .worktrees/.
 
     Args:
-        action: remove refuses while there are uncommitted changes.
-        branch: The checkout's branch; add creates it when it does not exist.
+        action: remove refuses to lose uncommitted changes.
+        branch: Created by add when there is none.
     """
     if action == "list":
         output = await read(ws, "worktree", "list")

@@ -43,14 +43,14 @@ async def search_files(
     *,
     skip: int = 0,
 ) -> ToolResult:
-    """Search file contents with a regular expression (ripgrep's; `(?i)` ignores case). Files that git ignores are left out.
+    """Search file contents with a regular expression (ripgrep's). What git ignores is left out.
 
     Args:
-        pattern: Regular expression, matched line by line.
-        path: File or folder to search in.
-        glob: Only files whose path matches, such as *.py or src/**/*.ts.
-        max_results: Most lines to show, up to 300.
-        skip: Matching lines to leave out, to go on.
+        pattern: Matched line by line; `(?i)` ignores case.
+        path: File or folder.
+        glob: Only such paths: *.py, src/**/*.ts.
+        max_results: Up to 300.
+        skip: Matches to pass over.
     """
     narrow = [f"--glob={glob}"] if glob else []
     command = [*_LINES, *narrow, f"--regexp={pattern}"]
@@ -89,12 +89,12 @@ def _answer(hits: list[list[str]], skip: int, most: int, *, complete: bool) -> T
 
 @tool(effect=Effect.READ, summary=_summary)
 async def glob(ws: Workspace, pattern: str, path: str = ".", skip: int = 0) -> ToolResult:
-    """List files whose path matches a glob, such as *.py (any depth) or src/**/test_*.ts. Files that git ignores are left out.
+    """List files by their path. What git ignores is left out.
 
     Args:
-        pattern: Glob; one with a slash is relative to the workspace.
+        pattern: *.py (at any depth), src/**/test_*.ts (from the workspace).
         path: Folder to look in.
-        skip: Files to leave out, to go on.
+        skip: Files to pass over.
     """
     matching = set(await visible_files(ws, path, f"--glob={pattern}"))
     names = [name for name in await visible_files(ws, path) if name in matching]

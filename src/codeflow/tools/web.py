@@ -23,7 +23,7 @@ async def fetch_page(ws: Workspace, url: str, start: int = 0) -> ToolResult:
 
     Args:
         url: An http or https address.
-        start: Character of the text to go on from.
+        start: Character to go on from.
     """
     if not re.match("https?://", url, re.IGNORECASE):
         raise Mistake(f"{url} is not an http or https address; read files with read_file.")
@@ -46,7 +46,7 @@ async def web_search(ws: Workspace, query: str, count: int = 5) -> ToolResult:
 
     Args:
         query: What to look for.
-        count: Most results, up to 10.
+        count: Up to 10.
     """
     hits = await search(ws.research, _asked(query), min(max(1, count), _MOST_RESULTS))
     if not hits:
@@ -62,7 +62,7 @@ async def stackoverflow_search(ws: Workspace, query: str, count: int = 3) -> Too
 
     Args:
         query: An error message or a question in a few words.
-        count: Most questions, up to 10.
+        count: Up to 10.
     """
     endpoint = ws.research.endpoints.get("stackexchange", "")
     if not endpoint:

@@ -132,6 +132,14 @@ async def test_pythons_own_modules_are_documented(project: Workspace, tmp_path: 
     assert first_line(everything) == "zebra.gallop(speed)"
 
 
+async def test_a_virtual_environment_has_the_library_it_was_made_from(project: Workspace, tmp_path: Path):
+    library = tmp_path / f"base/lib/python3.{sys.version_info.minor}"
+    library.mkdir(parents=True)
+    (library / "os.py").write_text('"""Stripes."""\n')
+    (project.root / ".venv/pyvenv.cfg").write_text(f"home = {tmp_path}/base/bin\nversion = 3\n")
+    assert (await search(project, "stripes", "python")).content.startswith("os\n[python 3.")
+
+
 async def test_a_package_that_is_not_there_names_its_neighbours(project: Workspace):
     result = await search(project, "x", "fruits")
     assert result.is_error
