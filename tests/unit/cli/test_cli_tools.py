@@ -36,7 +36,7 @@ def test_all_schemas_together_are_small(cli: Cli, capsys: pytest.CaptureFixture[
 def test_one_tool_is_shown_with_its_arguments(cli: Cli):
     shown = cli("tools", "show", "read_file").stdout
     assert shown.startswith("read_file (read)\nRead a text file")
-    assert "  path: File, relative to the workspace. (required)\n" in shown
+    assert "  path: File in the workspace. (required)\n" in shown
     assert "(default 1)" in shown
     assert json.loads(cli("tools", "show", "glob", "--output", "json").stdout)["schema"]["required"] == [
         "pattern"
