@@ -10,7 +10,7 @@ from typing import Any
 
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, read_specialists, require
-from codeflow.agents.toolbox import Approve, Bench
+from codeflow.agents.toolbox import Approve, Bench, PolicedTool
 from codeflow.core.errors import CodeflowError, UsageError
 from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home, state_home
@@ -37,6 +37,7 @@ from codeflow.telemetry.meter import Meter
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.project import Project, detect
 from codeflow.tools.registry import TOOLS
+from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -163,7 +164,7 @@ def build(
         SessionError: when the session's log cannot be written.
     """
     _quiet_strands()
-    workspace = _workspace(settings, task, env)
+    workspace = _workspace(settings, task.workspace, env)
     specialists, skipped = read_specialists(workspace.root, env)
     lineup = _lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
@@ -223,13 +224,34 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
-def _workspace(settings: Settings, task: Task, env: Mapping[str, str]) -> Workspace:
+def tool_by_hand(
+    tool: Tool, settings: Settings, root: Path, *, env: Mapping[str, str], approve: Approve | None
+) -> PolicedTool:
+    """One tool for a person to call in a folder, judged like an agent's call; no session and no checkpoint."""
+
+    async def no_checkpoint() -> None:
+        pass
+
+    workspace = _workspace(settings, root, env)
+    bench = Bench(
+        workspace=workspace,
+        emit=Broadcast([]),
+        judge=_judge(settings.run.mode, load_rules()),
+        approve=approve,
+        before_change=no_checkpoint,
+        instructions_for=lambda _path: None,
+    )
+    return PolicedTool(tool, "you", bench, workspace)
+
+
+def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Workspace:
     return Workspace(
-        task.workspace,
+        root,
         settings.tools,
         env,
         tests=settings.gates.tests,
         tests_timeout_s=settings.gates.timeout_s,
+        research=Research.configured(settings.research, env),
     )
 
 

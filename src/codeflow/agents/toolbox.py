@@ -3,19 +3,20 @@
 import asyncio
 import difflib
 import inspect
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from docstring_parser import parse as parse_docstring
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from strands.types._events import ToolResultEvent
-from strands.types.tools import AgentTool, ToolGenerator, ToolSpec, ToolUse
+from strands.types.tools import AgentTool, ToolGenerator, ToolResultContent, ToolSpec, ToolUse
 from typing_extensions import override
 
 from codeflow.core.events import Emit, ToolFinished, ToolStarted
-from codeflow.core.values import Allow, Ask, Deny, Effect, ToolResult, Verdict
+from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, ToolResult, Verdict
 from codeflow.tools.registry import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -154,19 +155,22 @@ class PolicedTool(AgentTool):
         invocation_state: dict[str, Any],
         **kwargs: Any,
     ) -> ToolGenerator:
-        result = await self._call(tool_use)
+        result = await self.call(tool_use["toolUseId"], tool_use["input"])
         yield ToolResultEvent(
             {
                 "toolUseId": tool_use["toolUseId"],
                 "status": "error" if result.is_error else "success",
-                "content": [{"text": _sendable(result.content) or "(no output)"}],
+                "content": [
+                    {"text": _sendable(result.content) or "(no output)"},
+                    *map(_block, result.attachments),
+                ],
             }
         )
 
-    async def _call(self, tool_use: ToolUse) -> ToolResult:
-        call_id = tool_use["toolUseId"]
+    async def call(self, call_id: str, given: Any) -> ToolResult:
+        """One call from the arguments as they came, which are checked, to its result."""
         try:
-            parsed = self._arguments.model_validate(tool_use["input"])
+            parsed = self._arguments.model_validate(given)
         except ValidationError as error:
             return self._refuse(call_id, f"wrong arguments: {_first_problem(error)}", denied=False)
         arguments = {name: getattr(parsed, name) for name in type(parsed).model_fields}
@@ -207,12 +211,7 @@ class PolicedTool(AgentTool):
         extra = self._bench.instructions_for(path) if isinstance(path, str) and not result.is_error else None
         if not extra:
             return result
-        return ToolResult(
-            content=f"{result.content}\n\n{extra}",
-            display=result.display,
-            is_error=result.is_error,
-            changed=result.changed,
-        )
+        return replace(result, content=f"{result.content}\n\n{extra}")
 
     def _refuse(self, call_id: str, problem: str, *, denied: bool, summary: str = "") -> ToolResult:
         result = ToolResult(content=f"Error: {problem}.", display=problem, is_error=True)
@@ -245,3 +244,13 @@ def _sendable(text: str) -> str:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _block(attachment: Attachment) -> ToolResultContent:
+    """The content block of an attachment; Converse takes few characters in the name of a document."""
+    source = {"bytes": attachment.data}
+    if attachment.kind == "image":
+        return cast("ToolResultContent", {"image": {"format": attachment.format, "source": source}})
+    name = " ".join(re.sub(r"[^A-Za-z0-9()\[\]-]+", " ", attachment.name).split())
+    document = {"format": attachment.format, "name": name or "document", "source": source}
+    return cast("ToolResultContent", {"document": document})

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from codeflow import __version__
-from codeflow.cli import agents, cost, demo, doctor, init, models, replay, run, sessions, undo
+from codeflow.cli import agents, cost, demo, doctor, init, models, replay, run, sessions, tools, undo
 
 
 def command_line() -> typer.Typer:
@@ -22,6 +22,7 @@ def command_line() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)
+    app.add_typer(tools.app, name="tools")
     app.add_typer(sessions.app, name="sessions")
     app.command("cost")(cost.cost)
     app.command("undo")(undo.undo)

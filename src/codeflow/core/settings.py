@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -28,6 +28,12 @@ TRUSTED_ONLY = frozenset(
         "gates.lint",
         "gates.types",
         "gates.build",
+        "research.searxng_url",
+        "research.allow_private",
+        "research.endpoints.tavily",
+        "research.endpoints.exa",
+        "research.endpoints.brave",
+        "research.endpoints.stackexchange",
     }
 )
 """Keys by which a stranger's repository could loosen permissions, run a command, or redirect a prompt."""
@@ -93,6 +99,20 @@ class ContextSettings(_Section):
     map_tokens: int = Field(ge=0)
 
 
+class ResearchEndpoints(_Section):
+    tavily: str
+    exa: str
+    brave: str
+    stackexchange: str
+
+
+class ResearchSettings(_Section):
+    provider: Literal["auto", "tavily", "exa", "brave", "searxng", "off"]
+    searxng_url: str
+    allow_private: bool
+    endpoints: ResearchEndpoints
+
+
 class Settings(_Section):
     """Everything that can be set; `config/settings.toml` documents each key."""
 
@@ -104,6 +124,7 @@ class Settings(_Section):
     gates: GateSettings
     tools: ToolSettings
     context: ContextSettings
+    research: ResearchSettings
 
 
 def merge(base: Table, over: Mapping[str, Any]) -> Table:

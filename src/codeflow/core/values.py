@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 Cost = Decimal | None
 """US dollars, or None when the price or the usage is unknown (never 0 for unknown)."""
@@ -178,6 +179,16 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A picture or document that a model looks at itself; `format` is Converse's name, such as png or pdf."""
+
+    kind: Literal["image", "document"]
+    format: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
     """What a tool answers: text for the model, one line for people, and what it did to the workspace."""
 
@@ -188,6 +199,7 @@ class ToolResult:
     is_error: bool = False
     changed: tuple[str, ...] = ()
     """Workspace-relative paths that the call created, changed or deleted."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

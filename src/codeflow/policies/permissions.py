@@ -69,7 +69,7 @@ def decide(mode: Mode, tool: str, effect: Effect, arguments: Mapping[str, Any], 
         case Mode.EDIT if effect is Effect.WRITE or _is_free(tool, command, rules.edit):
             return Allow()
         case Mode.EDIT:
-            return Ask("edit mode asks before commands, commits and branches")
+            return Ask("edit mode asks before commands, the web, commits and branches")
         case Mode.AUTO:
             return Allow()
 

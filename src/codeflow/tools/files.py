@@ -1,10 +1,12 @@
 """Tools that look at files and folders."""
 
+import asyncio
 import stat
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.git import ignored
+from codeflow.tools.attachments import attached
+from codeflow.tools.git_runner import ignored
 from codeflow.tools.text import numbered
 from codeflow.tools.tool import Arguments, Mistake, argument, one_line, tool
 from codeflow.tools.workspace import Workspace
@@ -25,14 +27,19 @@ def _range(arguments: Arguments) -> str:
 async def read_file(
     ws: Workspace, path: str, start_line: int = 1, line_count: int | None = None
 ) -> ToolResult:
-    """Read a text file. Lines come as number, tab, text; the number and tab are not part of the file.
+    """Read a text file, image or PDF. Lines come as number, tab, text; the number and tab are not part of the file.
 
     Args:
-        path: File, relative to the workspace.
-        start_line: First line to show, from 1.
-        line_count: How many lines; by default as many as fit.
+        path: File in the workspace.
+        start_line: From 1.
+        line_count: By default as many as fit.
     """
-    real, data, text = ws.read(path)
+    attachment = attached(*await asyncio.to_thread(ws.read_bytes, path))
+    if attachment:
+        what = f"{attachment.name}: {attachment.format}, {len(attachment.data):,} bytes"
+        unseen = f"If you cannot see this {attachment.kind}, say so instead of guessing."
+        return ToolResult(content=f"{what}. {unseen}", display=what, attachments=(attachment,))
+    real, data, text = await asyncio.to_thread(ws.read, path)
     lines = text.lines
     if start_line < 1 or (line_count is not None and line_count < 1):
         raise Mistake("start_line and line_count begin at 1.")
@@ -72,12 +79,12 @@ async def list_directory(ws: Workspace, path: str = ".") -> ToolResult:
     folder = ws.resolve(path)
     if not folder.is_dir():
         raise Mistake(f"{path} is not a folder; use read_file, or list the folder that holds it.")
-    found = sorted(entry for entry in folder.iterdir() if entry.name != ".git")
+    found = await asyncio.to_thread(lambda: sorted(e for e in folder.iterdir() if e.name != ".git"))
     hidden = await ignored(ws, folder, [entry.name for entry in found])
     entries = [entry for entry in found if entry.name not in hidden]
     lines = [_describe(entry) for entry in entries[:_MOST_ENTRIES]]
     if len(entries) > _MOST_ENTRIES:
-        lines.append(f"[{len(entries) - _MOST_ENTRIES:,} more entries; narrow with search_files and a glob]")
+        lines.append(f"[{len(entries) - _MOST_ENTRIES:,} more entries; narrow with glob]")
     if hidden:
         lines.append(f"[{len(hidden)} ignored by git left out]")
     return ToolResult(content="\n".join(lines) or "(empty folder)", display=f"{len(entries)} entries")

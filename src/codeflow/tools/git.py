@@ -1,34 +1,19 @@
-"""Git for a model. The reading commands run nothing that a repository's own configuration names."""
-
-import asyncio
-import os
-from collections.abc import Mapping
-from pathlib import Path
+"""Tools that look at a repository and its history."""
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.process import Outcome, execute
+from codeflow.tools.git_runner import read, revision
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_SHORT_TIMEOUT_S = 20.0
-_LITERAL = "--literal-pathspecs"
-_INERT = (
-    "git",
-    "--no-pager",
-    "--no-optional-locks",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "diff.external=",
-)
+_PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty", "--relative")
+_MOST_COMMITS = 100
+_MOST_BLAMED = 200
 
 
 @tool(effect=Effect.READ, summary=lambda _: "")
 async def git_status(ws: Workspace) -> ToolResult:
     """Show the current branch and the changed and untracked files, in git's short format."""
-    output = await _read(ws, "status", "--short", "--branch", "--ignore-submodules=dirty", "--", ".")
+    output = await read(ws, "status", "--short", "--branch", "--ignore-submodules=dirty", "--", ".")
     changed = len(output.splitlines()) - 1
     return ToolResult(
         content=output if changed else f"{output}\n(nothing changed)",
@@ -36,17 +21,22 @@ async def git_status(ws: Workspace) -> ToolResult:
     )
 
 
-@tool(effect=Effect.READ, summary=argument("path"))
-async def git_diff(ws: Workspace, path: str = "", staged: bool = False) -> ToolResult:
-    """Show uncommitted changes of tracked files as a unified diff.
+def _diff_summary(arguments: Arguments) -> str:
+    return " ".join(str(arguments[name]) for name in ("ref", "path") if arguments.get(name))
+
+
+@tool(effect=Effect.READ, summary=_diff_summary)
+async def git_diff(ws: Workspace, path: str = "", staged: bool = False, ref: str = "") -> ToolResult:
+    """Show changes of tracked files as a unified diff, by default the unstaged ones.
 
     Args:
         path: File or folder; everything by default.
-        staged: Show what is staged instead of what is not.
+        staged: Compare what is staged.
+        ref: Compare with a commit, or show a range such as main...HEAD.
     """
     wanted = ws.relative(ws.resolve(path))
-    options = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty", "--relative")
-    output = await _read(ws, "diff", *options, *(["--cached"] if staged else []), "--", wanted)
+    chosen = [*(["--cached"] if staged else []), *([revision(ref)] if ref else [])]
+    output = await read(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
     if not output:
         return ToolResult(
             content="No differences. Untracked files are listed by git_status.", display="no differences"
@@ -54,106 +44,58 @@ async def git_diff(ws: Workspace, path: str = "", staged: bool = False) -> ToolR
     return ToolResult(content=output, display=f"{len(output.splitlines())} lines")
 
 
-@tool(effect=Effect.EXECUTE, summary=argument("name"))
-async def git_branch(ws: Workspace, name: str = "") -> ToolResult:
-    """List the local branches, or create one from the current commit and switch to it.
+@tool(effect=Effect.READ, summary=argument("path"))
+async def git_log(ws: Workspace, path: str = "", count: int = 10, skip: int = 0) -> ToolResult:
+    """List commits of the current branch, newest first: hash, date, author, subject.
 
     Args:
-        name: The new branch; without it, branches are listed.
+        path: Only commits that touch this file or folder.
+        count: Up to 100.
+        skip: Newest commits to pass over.
     """
-    if not name:
-        output = await _read(ws, "branch", "--list", "--no-color")
-        return ToolResult(
-            content=output or "No branches yet.", display=f"{len(output.splitlines())} branches"
-        )
-    if name.startswith("-"):
-        raise Mistake(f"{name} is not a branch name.")
-    output = _succeeded(await _git(ws, "git", "switch", "--create", name))
-    return ToolResult(content=output, display=f"on {name}")
+    most = min(max(1, count), _MOST_COMMITS)
+    wanted = ws.relative(ws.resolve(path))
+    options = (f"--max-count={most + 1}", f"--skip={max(0, skip)}", "--no-color", "--date=short")
+    output = await read(ws, "log", *options, "--format=%h %ad %an: %s", "--", wanted)
+    commits = output.splitlines()
+    if not commits:
+        return ToolResult(content="No commits.", display="no commits")
+    lines = commits[:most]
+    if len(commits) > most:
+        lines.append(f"[older commits exist; go on with skip={max(0, skip) + most}]")
+    return ToolResult(content="\n".join(lines), display=f"{len(commits[:most])} commits")
 
 
-def _subject(arguments: Arguments) -> str:
-    return str(arguments.get("message") or "").partition("\n")[0]
-
-
-@tool(effect=Effect.EXECUTE, summary=_subject)
-async def git_commit(ws: Workspace, message: str, paths: list[str]) -> ToolResult:
-    """Commit the named files as they are now; other changes, staged or not, stay out of the commit.
+@tool(effect=Effect.READ, summary=argument("path"))
+async def git_blame(ws: Workspace, path: str, start_line: int = 1, end_line: int | None = None) -> ToolResult:
+    """Show which commit, author and date each line of a file comes from.
 
     Args:
-        message: Commit message; the first line is a short summary.
-        paths: Files to commit, deleted ones too.
+        path: File in the workspace.
+        start_line: From 1.
+        end_line: By default 200 lines are shown.
     """
-    if not message.strip() or not paths:
-        raise Mistake("A commit needs a message and at least one path.")
-    wanted = [ws.relative(ws.resolve(path)) for path in paths]
-    _succeeded(await _git(ws, *_INERT, _LITERAL, "add", "--", *wanted))
-    commit = ("git", _LITERAL, "commit", f"--message={message}", "--only", "--", *wanted)
-    output = _succeeded(await _git(ws, *commit))
-    return ToolResult(content=output, display=output.partition("\n")[0])
+    last = start_line + _MOST_BLAMED - 1 if end_line is None else end_line
+    if start_line < 1 or last < start_line:
+        raise Mistake("start_line begins at 1 and end_line is not before it.")
+    shown = min(last, start_line + _MOST_BLAMED - 1)
+    wanted = ws.relative(ws.resolve(path))
+    output = await read(ws, "blame", "--no-textconv", "--date=short", f"-L{start_line},{shown}", "--", wanted)
+    lines = output.splitlines()
+    if len(lines) == _MOST_BLAMED:
+        lines.append(f"[the file may go on; see more with start_line={shown + 1}]")
+    return ToolResult(content="\n".join(lines), display=f"lines {start_line}-{shown}")
 
 
-async def ignored(ws: Workspace, folder: Path, names: list[str]) -> set[str]:
-    """Those names in a folder that git ignores; none outside a repository."""
-    asked = "\0".join(f"./{name}" for name in names)
-    answer = await _raw(ws, "check-ignore", "-z", "--stdin", cwd=folder, stdin=os.fsencode(asked))
-    return {os.fsdecode(name).removeprefix("./") for name in answer.split(b"\0") if name}
+@tool(effect=Effect.READ, summary=argument("ref"))
+async def git_show(ws: Workspace, ref: str = "HEAD", path: str = "") -> ToolResult:
+    """Show a commit: message, changed files and diff; or a file as it was, with COMMIT:PATH.
 
-
-async def _read(ws: Workspace, *arguments: str) -> str:
-    env = ws.reading_env | await _filters_off(ws)
-    return _succeeded(await _git(ws, *_INERT, _LITERAL, *arguments, env=env))
-
-
-async def _filters_off(ws: Workspace) -> dict[str, str]:
-    """Variables that switch off the content filters of the repository's own configuration.
-
-    Filters from the user's configuration, such as git-lfs, stay on.
+    Args:
+        ref: Commit, branch or tag, or COMMIT:PATH.
+        path: Only the changes of this file or folder.
     """
-    wanted = ("config", "--local", "--includes", "--name-only", "-z", "--get-regexp", "^filter[.]")
-    keys = [os.fsdecode(key) for key in (await _raw(ws, *wanted, cwd=ws.root)).split(b"\0") if key]
-    variables = {"GIT_CONFIG_COUNT": str(len(keys))}
-    for number, key in enumerate(keys):
-        variables[f"GIT_CONFIG_KEY_{number}"] = key
-        variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if key.endswith(".required") else ""
-    return variables
-
-
-async def _raw(ws: Workspace, *arguments: str, cwd: Path, stdin: bytes = b"") -> bytes:
-    """The unaltered output of a short command of git; nothing when it fails."""
-    process = await asyncio.create_subprocess_exec(
-        *_INERT,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=cwd,
-        env=ws.reading_env,
-    )
-    try:
-        async with asyncio.timeout(_SHORT_TIMEOUT_S):
-            output, _ = await process.communicate(stdin)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return output if process.returncode == 0 else b""
-
-
-async def _git(ws: Workspace, *command: str, env: Mapping[str, str] | None = None) -> Outcome:
-    return await execute(
-        command,
-        cwd=ws.root,
-        env=env or ws.env,
-        timeout_s=ws.settings.command_timeout_s,
-        output_limit_chars=ws.settings.output_limit_chars,
-    )
-
-
-def _succeeded(outcome: Outcome) -> str:
-    if outcome.exit_code == 0:
-        return outcome.output.rstrip()
-    if "not a git repository" in outcome.output.lower():
-        raise Mistake("The workspace is not a git repository; work without git.")
-    problem = "took too long" if outcome.timed_out else f"failed with exit code {outcome.exit_code}"
-    raise Mistake(f"git {problem}:\n{outcome.output.rstrip()}")
+    narrow = ("--", ws.relative(ws.resolve(path))) if path else ()
+    layout = ("--no-show-signature", "--date=short", "--stat", "--patch")
+    output = await read(ws, "show", *_PLAIN_DIFF, *layout, revision(ref), *narrow)
+    return ToolResult(content=output or "(empty)", display=f"{len(output.splitlines())} lines")

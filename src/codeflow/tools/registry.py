@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 
 from codeflow.tools.commands import run_command, run_tests
+from codeflow.tools.docs import docs_search
 from codeflow.tools.editing import edit_file, write_file
 from codeflow.tools.files import list_directory, read_file
-from codeflow.tools.git import git_branch, git_commit, git_diff, git_status
-from codeflow.tools.search import search_files
+from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
+from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_worktree
+from codeflow.tools.git_conflicts import git_conflicts
+from codeflow.tools.search import glob, search_files
 from codeflow.tools.tool import Tool
+from codeflow.tools.web import fetch_page, stackoverflow_search, web_search
 
 __all__ = ["TOOLS", "Tool"]
 
@@ -19,11 +23,22 @@ TOOLS: Mapping[str, Tool] = {
         edit_file,
         list_directory,
         search_files,
+        glob,
         run_tests,
         run_command,
         git_status,
         git_diff,
+        git_log,
+        git_blame,
+        git_show,
+        git_conflicts,
         git_branch,
         git_commit,
+        git_stash,
+        git_worktree,
+        docs_search,
+        fetch_page,
+        web_search,
+        stackoverflow_search,
     )
 }

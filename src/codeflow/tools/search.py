@@ -1,4 +1,4 @@
-"""The tool that searches text, on ripgrep."""
+"""The tools that search text and file names, on ripgrep."""
 
 import shutil
 import sysconfig
@@ -6,15 +6,26 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.process import execute
-from codeflow.tools.tool import Arguments, Mistake, tool
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.tool import Arguments, Mistake, one_line, tool
 from codeflow.tools.workspace import Workspace
 
 _TIMEOUT_S = 30.0
 _COLLECTED_CHARS = 2_000_000
 _LONGEST_LINE = 300
 _MOST_LINES = 300
+_MOST_FILES = 200
+_LISTED_CHARS = 20_000_000
 _SEPARATOR = "\u241f"
+_EVERYWHERE = ("--no-config", "--color=never", "--sort=path", "--hidden", "--no-require-git", "--glob=!.git")
+_LINES = (
+    "--no-heading",
+    "--with-filename",
+    "--line-number",
+    f"--max-columns={_LONGEST_LINE}",
+    "--max-columns-preview",
+    f"--field-match-separator={_SEPARATOR}",
+)
 
 
 def _summary(arguments: Arguments) -> str:
@@ -24,56 +35,105 @@ def _summary(arguments: Arguments) -> str:
 
 @tool(effect=Effect.READ, summary=_summary)
 async def search_files(
-    ws: Workspace, pattern: str, path: str = ".", glob: str | None = None, max_results: int = 100
+    ws: Workspace,
+    pattern: str,
+    path: str = ".",
+    glob: str | None = None,
+    max_results: int = 100,
+    *,
+    skip: int = 0,
 ) -> ToolResult:
-    """Search file contents with a regular expression (ripgrep's; `(?i)` ignores case). Files that git ignores are left out.
+    """Search file contents with a regular expression (ripgrep's). What git ignores is left out.
 
     Args:
-        pattern: Regular expression, matched line by line.
-        path: File or folder to search in.
-        glob: Only files whose path matches, such as *.py or src/**/*.ts.
-        max_results: Most lines to show, up to 300.
+        pattern: Matched line by line; `(?i)` ignores case.
+        path: File or folder.
+        glob: Only such paths: *.py, src/**/*.ts.
+        max_results: Up to 300.
+        skip: Matches to pass over.
     """
+    narrow = [f"--glob={glob}"] if glob else []
+    command = [*_LINES, *narrow, f"--regexp={pattern}"]
+    outcome = await _ripgrep(ws, path, command, most_chars=_COLLECTED_CHARS)
+    hits = [line.split(_SEPARATOR, 2) for line in outcome.output.split("\n") if line.count(_SEPARATOR) > 1]
+    if not hits and outcome.timed_out:
+        raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
+    if not hits and outcome.exit_code != 1:
+        raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
+    if hits and glob:  # to ripgrep, a glob outranks what git ignores
+        visible = set(await visible_files(ws, path))
+        hits = [hit for hit in hits if hit[0] in visible]
+    if not hits:
+        return ToolResult(content="No matches.", display="no matches")
+    complete = not outcome.timed_out and outcome.total_chars < _COLLECTED_CHARS
+    return _answer(hits, max(0, skip), min(max(1, max_results), _MOST_LINES), complete=complete)
+
+
+def _answer(hits: list[list[str]], skip: int, most: int, *, complete: bool) -> ToolResult:
+    total = f"{len(hits):,}" if complete else f"more than {len(hits):,}"
+    shown = hits[skip : skip + most]
+    if not shown:
+        raise Mistake(f"There are {total} matching lines; skip {skip} is beyond them.")
+    parts = []
+    for path, lines in groupby(shown, key=lambda hit: hit[0].removeprefix("./")):
+        parts.append("\n".join([path, *(f"{number:>5}\t{text}" for _, number, text in lines)]))
+    reached = skip + len(shown)
+    if reached < len(hits):
+        parts.append(
+            f"[{len(shown)} of {total} matching lines; go on with skip={reached}, or narrow with path, glob or pattern]"
+        )
+    elif not complete:
+        parts.append(f"[{len(shown)} of {total} matching lines; narrow with path, glob or pattern]")
+    return ToolResult(content="\n\n".join(parts), display=f"{total} lines")
+
+
+@tool(effect=Effect.READ, summary=_summary)
+async def glob(ws: Workspace, pattern: str, path: str = ".", skip: int = 0) -> ToolResult:
+    """List files by their path. What git ignores is left out.
+
+    Args:
+        pattern: *.py (at any depth), src/**/test_*.ts (from the workspace).
+        path: Folder to look in.
+        skip: Files to pass over.
+    """
+    matching = set(await visible_files(ws, path, f"--glob={pattern}"))
+    names = [name for name in await visible_files(ws, path) if name in matching]
+    first = max(0, skip)
+    shown = names[first : first + _MOST_FILES]
+    if not shown:
+        problem = f"; there are {len(names)} in all" if names else f" {pattern}"
+        return ToolResult(content=f"No files match{problem}.", display="no files")
+    lines = [one_line(name.removeprefix("./")) for name in shown]
+    if first + len(shown) < len(names):
+        lines.append(
+            f"[files {first + 1}-{first + len(shown)} of {len(names):,}; go on with skip={first + len(shown)}]"
+        )
+    return ToolResult(content="\n".join(lines), display=f"{len(names):,} files")
+
+
+async def visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
+    """The files that nothing ignores, sorted, as ripgrep writes them."""
+    outcome = await _ripgrep(ws, path, ["--files", *narrow], most_chars=_LISTED_CHARS)
+    if outcome.timed_out or outcome.exit_code not in (0, 1):
+        problem = "took too long" if outcome.timed_out else f"failed:\n{outcome.output.strip()}"
+        raise Mistake(f"Listing files {problem}; correct or narrow path and pattern.")
+    return outcome.output.splitlines()
+
+
+async def _ripgrep(ws: Workspace, path: str, command: list[str], *, most_chars: int) -> Outcome:
     program = find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; use run_command with grep -rn instead.")
     where = ws.resolve(path)
     if not where.exists():
         raise Mistake(f"{path} does not exist; list_directory shows what does.")
-    options = (
-        "--no-config --no-heading --with-filename --line-number --color=never --sort=path --hidden "
-        f"--no-require-git --max-columns={_LONGEST_LINE} --max-columns-preview"
-    )
-    command = [program, *options.split(), "--glob=!.git", f"--field-match-separator={_SEPARATOR}"]
-    if glob:
-        command.append(f"--glob={glob}")
-    outcome = await execute(
-        [*command, f"--regexp={pattern}", "--", ws.relative(where)],
+    return await execute(
+        [program, *_EVERYWHERE, *command, "--", ws.relative(where)],
         cwd=ws.root,
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
-        output_limit_chars=_COLLECTED_CHARS,
+        output_limit_chars=most_chars,
     )
-    hits = [line for line in outcome.output.split("\n") if line.count(_SEPARATOR) > 1]
-    if not hits and outcome.timed_out:
-        raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
-    if not hits and outcome.exit_code != 1:
-        raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
-    if not hits:
-        return ToolResult(content="No matches.", display="no matches")
-    complete = not outcome.timed_out and outcome.total_chars < _COLLECTED_CHARS
-    return _answer(hits, min(max(1, max_results), _MOST_LINES), complete=complete)
-
-
-def _answer(hits: list[str], most: int, *, complete: bool) -> ToolResult:
-    shown = [hit.split(_SEPARATOR, 2) for hit in hits[:most]]
-    parts = []
-    for path, lines in groupby(shown, key=lambda hit: hit[0].removeprefix("./")):
-        parts.append("\n".join([path, *(f"{number:>5}\t{text}" for _, number, text in lines)]))
-    total = f"{len(hits):,}" if complete else f"more than {len(hits):,}"
-    if len(hits) > most or not complete:
-        parts.append(f"[{len(shown)} of {total} matching lines; narrow with path, glob or pattern]")
-    return ToolResult(content="\n\n".join(parts), display=f"{total} lines")
 
 
 def find_ripgrep(env: Mapping[str, str]) -> str | None:

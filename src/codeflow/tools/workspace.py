@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeflow.core.errors import UsageError
+from codeflow.core.places import cache_home
 from codeflow.core.settings import ToolSettings
 from codeflow.tools.environment import reading_environment, scrubbed_environment
+from codeflow.tools.research import OFFLINE, Research
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
 
@@ -41,6 +43,7 @@ class Workspace:
         *,
         tests: str = "auto",
         tests_timeout_s: float | None = None,
+        research: Research = OFFLINE,
     ) -> None:
         if not root.is_dir():
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
@@ -50,6 +53,8 @@ class Workspace:
         self.reading_env = reading_environment(env, self.root)
         self.tests = tests
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
+        self.research = research
+        self.cache = cache_home(env)
         self._seen: dict[Path, _Seen] = {}
 
     def for_agent(self) -> "Workspace":
@@ -86,25 +91,30 @@ class Workspace:
         """A resolved path as people and models write it."""
         return path.relative_to(self.root).as_posix()
 
-    def read(self, path: str) -> tuple[Path, bytes, Text]:
-        """A text file's real path, bytes and text; a Mistake for anything else."""
+    def read_bytes(self, path: str) -> tuple[Path, bytes]:
+        """A regular file's real path and bytes; a Mistake for anything else and for what is too large."""
         real = self.resolve(path)
         if real.is_dir():
             raise Mistake(f"{path} is a folder; use list_directory.")
         if not real.exists():
             raise Mistake(f"{path} does not exist.{_nearest_names(real)}")
         size = real.stat().st_size
-        kind = mimetypes.guess_type(real.name)[0] or "unknown type"
         if not real.is_file():
             raise Mistake(f"{path} is not a regular file.")
         if size > _LARGEST_FILE_BYTES:
             raise Mistake(
-                f"{path} is too large to read ({size:,} bytes, {kind}); use search_files, or run_command with sed -n."
+                f"{path} is too large to read ({size:,} bytes, {_kind(real)}); use search_files, or run_command with sed -n."
             )
-        data = real.read_bytes()
+        return real, real.read_bytes()
+
+    def read(self, path: str) -> tuple[Path, bytes, Text]:
+        """A text file's real path, bytes and text; a Mistake for anything else."""
+        real, data = self.read_bytes(path)
         text = decode(data)
         if text is None:
-            raise Mistake(f"{path} is a binary file ({size:,} bytes, {kind}) and cannot be shown as text.")
+            raise Mistake(
+                f"{path} is a binary file ({len(data):,} bytes, {_kind(real)}) and cannot be shown as text."
+            )
         return real, data, text
 
     def write(self, real: Path, data: bytes) -> None:
@@ -142,6 +152,10 @@ class Workspace:
         if len(seen.lines) < line_count:
             return f"You were shown {len(seen.lines)} of the {line_count} lines of {name} in full."
         return None
+
+
+def _kind(file: Path) -> str:
+    return mimetypes.guess_type(file.name)[0] or "unknown type"
 
 
 def _nearest_names(missing: Path) -> str:

@@ -6,7 +6,7 @@ import pytest
 from codeflow.agents.toolbox import Bench, PolicedTool, arguments_model, tool_spec
 from codeflow.core.events import Event, ToolFinished, ToolStarted
 from codeflow.core.settings import load_settings
-from codeflow.core.values import Allow, Ask, Deny, Effect, ToolResult, Verdict
+from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, ToolResult, Verdict
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.tool import argument, tool
 from codeflow.tools.workspace import Workspace
@@ -145,3 +145,27 @@ async def test_writers_take_turns_and_the_tree_is_saved_before_each(tmp_path):
 async def test_instructions_of_a_folder_come_with_its_first_file(tmp_path):
     status, text = await Desk(tmp_path, look).call(path="deep/a.py")
     assert (status, text) == ("success", "deep/a.py x1\n\nrules for deep/a.py")
+
+
+async def test_attachments_become_content_blocks_inside_the_result(tmp_path):
+    picture = Attachment(kind="image", format="png", name="a.png", data=b"\x89PNG")
+    paper = Attachment(kind="document", format="pdf", name="näme_v2  (x).pdf", data=b"%PDF-")
+
+    @tool(effect=Effect.READ, summary=argument("path"))
+    async def view(ws: Workspace, path: str) -> ToolResult:
+        """View.
+
+        Args:
+            path: Where.
+        """
+        return ToolResult(content="seen", display="seen", attachments=(picture, paper))
+
+    stream = Desk(tmp_path, view).tool.stream(
+        {"toolUseId": "t", "name": "view", "input": {"path": "deep/a.py"}}, {}
+    )
+    (event,) = [event async for event in stream]
+    assert event.tool_result["content"] == [
+        {"text": "seen\n\nrules for deep/a.py"},
+        {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}},
+        {"document": {"format": "pdf", "name": "n me v2 (x) pdf", "source": {"bytes": b"%PDF-"}}},
+    ]

@@ -57,6 +57,7 @@ Commands:
   init      Prepare a project for codeflow.
   demo      Show a whole run without an account.
   replay    Run a recorded task again.
+  tools     List what agents can do, or do it by hand.
   sessions  List the sessions of this folder, newest first.
 """)
 

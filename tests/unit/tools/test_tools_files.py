@@ -114,7 +114,7 @@ async def test_a_listing_works_without_git_and_is_capped(ws: Workspace):
         (ws.root / f"{number:04}").touch()
     content = (await list_directory.function(ws)).content
     assert content.count("\n") == 200
-    assert content.endswith("[805 more entries; narrow with search_files and a glob]")
+    assert content.endswith("[805 more entries; narrow with glob]")
 
 
 async def test_names_that_are_not_utf8_can_be_sent(ws: Workspace):

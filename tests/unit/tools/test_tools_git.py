@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from codeflow.tools.files import list_directory
-from codeflow.tools.git import git_branch, git_commit, git_diff, git_status
+from codeflow.tools.git import git_diff, git_log, git_show, git_status
+from codeflow.tools.git_changes import git_branch, git_commit
+from codeflow.tools.git_conflicts import git_conflicts
 from codeflow.tools.tool import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -56,6 +58,7 @@ async def test_a_commit_holds_only_the_named_files(repository: Workspace, git: G
     for name in ("a.txt", "b.txt", "c.txt"):
         (repository.root / name).write_text("changed\n")
     git("add", "c.txt")
+    git("switch", "--quiet", "--create", "work")
     result = await git_commit.function(repository, "-m subject\n\nbody", ["a.txt", "b.txt"])
     assert "2 files changed" in result.content
     assert git("show", "--name-only", "--format=%s").split("\n\n") == ["-m subject", "a.txt\nb.txt\n"]
@@ -64,6 +67,7 @@ async def test_a_commit_holds_only_the_named_files(repository: Workspace, git: G
 
 async def test_a_deletion_can_be_committed(repository: Workspace, git: Git):
     (repository.root / "a.txt").unlink()
+    git("switch", "--quiet", "--create", "work")
     assert not (await git_commit.function(repository, "delete", ["a.txt"])).is_error
     assert git("ls-files") == ""
 
@@ -74,7 +78,7 @@ async def test_a_deletion_can_be_committed(repository: Workspace, git: Git):
 async def test_impossible_commits_are_refused(
     repository: Workspace, git: Git, message: str, paths: list[str]
 ):
-    assert (await git_commit.function(repository, message, paths)).is_error
+    assert (await git_commit.function(repository, message, paths, on_protected=True)).is_error
     assert git("rev-list", "--count", "HEAD").strip() == "1"
 
 
@@ -85,13 +89,15 @@ async def test_a_commit_runs_the_users_hooks_without_credentials(repository: Wor
     hook.chmod(0o755)
     ws = Workspace(repository.root, repository.settings, env | {"AWS_SECRET_ACCESS_KEY": "hunter2"})
     (ws.root / "a.txt").write_text("two\n")
-    result = await git_commit.function(ws, "m", ["a.txt"])
+    result = await git_commit.function(ws, "m", ["a.txt"], on_protected=True)
     assert result.is_error
     assert "refused by hook" in result.content
     assert "hunter2" not in result.content
 
 
-@pytest.mark.parametrize("tool", [git_status, git_diff, git_branch, list_directory])
+@pytest.mark.parametrize(
+    "tool", [git_status, git_diff, git_log, git_show, git_conflicts, git_branch, list_directory]
+)
 async def test_reading_runs_nothing_that_the_repository_names(
     repository: Workspace, git: Git, tmp_path: Path, tool: Tool
 ):
@@ -108,6 +114,7 @@ async def test_reading_runs_nothing_that_the_repository_names(
         "filter.trap=x.clean",
         "filter.trap=x.process",
         "filter.trap.clean",
+        "gpg.program",
         "pager.status",
         "core.hooksPath",
     ):
@@ -124,7 +131,7 @@ async def test_reading_runs_nothing_that_the_repository_names(
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("tool", [git_status, git_diff, git_branch])
+@pytest.mark.parametrize("tool", [git_status, git_diff, git_log, git_show, git_conflicts, git_branch])
 async def test_without_a_repository_git_says_so(ws: Workspace, tool: Tool):
     assert (await tool.function(ws)).content == "The workspace is not a git repository; work without git."
 

@@ -14,12 +14,23 @@ def test_every_tool_is_there_with_its_effect():
         "edit_file": Effect.WRITE,
         "list_directory": Effect.READ,
         "search_files": Effect.READ,
+        "glob": Effect.READ,
         "run_tests": Effect.EXECUTE,
         "run_command": Effect.EXECUTE,
         "git_status": Effect.READ,
         "git_diff": Effect.READ,
+        "git_log": Effect.READ,
+        "git_blame": Effect.READ,
+        "git_show": Effect.READ,
+        "git_conflicts": Effect.READ,
         "git_branch": Effect.EXECUTE,
         "git_commit": Effect.EXECUTE,
+        "git_stash": Effect.EXECUTE,
+        "git_worktree": Effect.EXECUTE,
+        "docs_search": Effect.READ,
+        "fetch_page": Effect.EXECUTE,
+        "web_search": Effect.EXECUTE,
+        "stackoverflow_search": Effect.EXECUTE,
     }
 
 

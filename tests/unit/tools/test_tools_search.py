@@ -35,7 +35,9 @@ async def test_path_and_glob_narrow(tree: Workspace):
 
 async def test_the_cap_is_said(tree: Workspace):
     content = (await search(tree, "e", max_results=1)).content
-    assert content.endswith("[1 of 7 matching lines; narrow with path, glob or pattern]")
+    assert content.endswith(
+        "[1 of 7 matching lines; go on with skip=1, or narrow with path, glob or pattern]"
+    )
 
 
 async def test_long_lines_are_cut(tree: Workspace):

@@ -1,0 +1,163 @@
+"""The full-text index of documentation: one SQLite file for all projects, each version of a package once."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeflow.tools.docs_entries import Entry
+from codeflow.tools.docs_sources import Source
+
+_FORMAT = 1
+_WAIT_S = 20.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sources (
+    id INTEGER PRIMARY KEY, location TEXT UNIQUE, version TEXT
+);
+CREATE VIRTUAL TABLE IF NOT EXISTS entries USING fts5 (
+    words, body, title UNINDEXED, place UNINDEXED, source UNINDEXED, tokenize = 'porter unicode61'
+);
+"""
+_SEARCH = """
+SELECT title, body, place, source FROM entries
+WHERE entries MATCH ? AND source IN (SELECT value FROM json_each(?))
+ORDER BY bm25(entries, 6.0, 1.0), rowid LIMIT ?
+"""
+_IN_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+_STOPWORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "get",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "my",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "use",
+        "using",
+        "what",
+        "when",
+        "where",
+        "which",
+        "why",
+        "with",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A hit and where it comes from."""
+
+    source: Source
+    entry: Entry
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The index in a folder, made when there is none.
+
+    Raises:
+        sqlite3.Error: when it cannot be used.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(folder / f"docs-{_FORMAT}.sqlite3", timeout=_WAIT_S)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.executescript(_SCHEMA)
+        yield database
+    finally:
+        database.close()
+
+
+def bring_up_to_date(
+    database: sqlite3.Connection, sources: Iterable[Source], *, seconds: float
+) -> tuple[dict[int, Source], list[Source]]:
+    """Indexes what is missing until the time is up: the sources by their id, and those that have to wait."""
+    deadline = time.monotonic() + seconds
+    known: dict[int, Source] = {}
+    waiting: list[Source] = []
+    for source in sources:
+        number = _number(database, source)
+        if number is None and time.monotonic() < deadline:
+            number = _add(database, source)
+        if number is None:
+            waiting.append(source)
+        else:
+            known[number] = source
+    return known, waiting
+
+
+def find(database: sqlite3.Connection, query: str, known: dict[int, Source], count: int) -> list[Found]:
+    """The best entries of the known sources; a title counts more than what is written below it."""
+    asked = [word for word in _words(query) if word not in _STOPWORDS]
+    if not asked:
+        return []
+    match = " OR ".join(f'"{word}"' for word in asked)
+    numbers = f"[{','.join(map(str, known))}]"
+    return [
+        Found(source=known[number], entry=Entry(title=title, body=body, place=place))
+        for title, body, place, number in database.execute(_SEARCH, (match, numbers, count))
+    ]
+
+
+def _number(database: sqlite3.Connection, source: Source) -> int | None:
+    known = "SELECT id FROM sources WHERE location = ? AND version = ?"
+    row = database.execute(known, (source.location, source.version)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _add(database: sqlite3.Connection, source: Source) -> int:
+    """Replaces what is known of another version at the same place, in one transaction."""
+    rows = [(_text(entry.title), entry.body, entry.title, entry.place) for entry in source.read()]
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        number = _number(database, source)
+        if number is not None:  # another process was faster
+            return number
+        place = (source.location,)
+        database.execute(
+            "DELETE FROM entries WHERE source IN (SELECT id FROM sources WHERE location = ?)", place
+        )
+        database.execute("DELETE FROM sources WHERE location = ?", place)
+        add = "INSERT INTO sources (location, version) VALUES (?, ?) RETURNING id"
+        (number,) = database.execute(add, (source.location, source.version)).fetchone()
+        insert = "INSERT INTO entries (words, body, title, place, source) VALUES (?, ?, ?, ?, ?)"
+        database.executemany(insert, ((*row, number) for row in rows))
+    return int(number)
+
+
+def _text(title: str) -> str:
+    """A title with its identifiers and with their parts, so that either finds it."""
+    return f"{title} {' '.join(_words(title))}"
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _IN_WORDS.findall(text)]

@@ -1,0 +1,134 @@
+"""Tools that change a repository: branches, commits, stashes, work trees. None rewrites a commit or pushes."""
+
+import asyncio
+import re
+from typing import Literal
+
+from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.git_conflicts import changed_files, conflicts_in
+from codeflow.tools.git_runner import INERT, LITERAL, change, raw, read, run, succeeded
+from codeflow.tools.tool import Arguments, Mistake, argument, tool
+from codeflow.tools.workspace import Workspace
+
+_PROTECTED = re.compile(r"main|master|release/.*")
+_WORKTREES = ".worktrees"
+
+
+@tool(effect=Effect.EXECUTE, summary=argument("name"))
+async def git_branch(ws: Workspace, name: str = "") -> ToolResult:
+    """List the local branches, or create one from the current commit and switch to it.
+
+    Args:
+        name: The new branch; without it, branches are listed.
+    """
+    if not name:
+        output = await read(ws, "branch", "--list", "--no-color")
+        return ToolResult(
+            content=output or "No branches yet.", display=f"{len(output.splitlines())} branches"
+        )
+    output = await change(ws, "switch", "--create", _branch_name(name))
+    return ToolResult(content=output, display=f"on {name}")
+
+
+def _subject(arguments: Arguments) -> str:
+    return str(arguments.get("message") or "").partition("\n")[0]
+
+
+@tool(effect=Effect.EXECUTE, summary=_subject)
+async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected: bool = False) -> ToolResult:
+    """Commit the named files as they are now and nothing else; concludes a merge.
+
+    Args:
+        message: The first line is a short summary.
+        paths: Files, deleted ones too.
+        on_protected: Also on main, master or release/*: only when the user said so.
+    """
+    if not message.strip() or not paths:
+        raise Mistake("A commit needs a message and at least one path.")
+    wanted = [ws.relative(ws.resolve(path)) for path in paths]
+    if not on_protected:
+        await _refuse_protected(ws)
+    await _refuse_conflicts(ws, wanted)
+    succeeded(await run(ws, *INERT, LITERAL, "add", "--", *wanted))
+    merging = await raw(ws, "rev-parse", "--quiet", "--verify", "MERGE_HEAD", cwd=ws.root)
+    only = () if merging else ("--only", "--", *wanted)  # git refuses a partial commit during a merge
+    output = await change(ws, "commit", f"--message={message}", *only)
+    return ToolResult(content=output, display=output.partition("\n")[0])
+
+
+async def _refuse_protected(ws: Workspace) -> None:
+    branch = await raw(ws, "symbolic-ref", "--quiet", "--short", "HEAD", cwd=ws.root)
+    name = branch.decode(errors="replace").strip()
+    if _PROTECTED.fullmatch(name):
+        raise Mistake(
+            f"{name} is a protected branch. Create one with git_branch first; "
+            "pass on_protected only when the user asked for a commit here."
+        )
+
+
+async def _refuse_conflicts(ws: Workspace, wanted: list[str]) -> None:
+    for _, name in await changed_files(ws, *wanted):
+        regions = await asyncio.to_thread(conflicts_in, ws, name)
+        if regions:
+            raise Mistake(f"{name} has conflict markers in line {regions[0].first}; resolve them first.")
+
+
+def _action(arguments: Arguments) -> str:
+    return " ".join(str(arguments[name]) for name in ("action", "branch", "message") if arguments.get(name))
+
+
+@tool(effect=Effect.EXECUTE, summary=_action)
+async def git_stash(
+    ws: Workspace, action: Literal["push", "pop", "list", "show"], message: str = "", number: int = 0
+) -> ToolResult:
+    """Put uncommitted changes of tracked files aside, or bring them back.
+
+    Args:
+        action: push puts aside, pop brings back.
+        message: Name for a push.
+        number: Stash to pop or show; 0 is the newest.
+    """
+    entry = f"stash@{{{max(0, number)}}}"
+    match action:
+        case "push":
+            output = await change(ws, "stash", "push", *([f"--message={message}"] if message else []))
+        case "pop":
+            output = await change(ws, "stash", "pop", entry)
+        case "list":
+            output = await read(ws, "stash", "list") or "No stashes."
+        case _:
+            output = await read(ws, "stash", "show", "--patch", "--no-ext-diff", "--no-textconv", entry)
+    return ToolResult(content=output, display=output.partition("\n")[0])
+
+
+@tool(effect=Effect.EXECUTE, summary=_action)
+async def git_worktree(
+    ws: Workspace, action: Literal["add", "remove", "list"], branch: str = ""
+) -> ToolResult:
+    """Manage further checkouts, one folder a branch, in .worktrees/.
+
+    Args:
+        action: remove refuses to lose uncommitted changes.
+        branch: Created by add when there is none.
+    """
+    if action == "list":
+        output = await read(ws, "worktree", "list")
+        return ToolResult(content=output, display=f"{len(output.splitlines())} work trees")
+    folder = ws.writable(f"{_WORKTREES}/{_branch_name(branch).replace('/', '-')}")
+    place = ws.relative(folder)
+    if action == "remove":
+        await change(ws, "worktree", "remove", str(folder))
+        return ToolResult(content=f"{place} removed; the branch {branch} stays.", display=f"{place} removed")
+    known = await raw(ws, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}", cwd=ws.root)
+    ws.write(
+        folder.with_name(".gitignore"), b"/*/\n/.gitignore\n"
+    )  # untracked work trees would show up in git_status
+    target = (str(folder), branch) if known else ("-b", branch, str(folder))
+    await change(ws, "worktree", "add", *target)
+    return ToolResult(content=f"{branch} is checked out in {place}.", display=place)
+
+
+def _branch_name(name: str) -> str:
+    if not name or name.startswith("-"):
+        raise Mistake(f"{name!r} is not a branch name.")
+    return name

@@ -1,0 +1,111 @@
+"""Runs git. The reading commands run nothing that a repository's own configuration names."""
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.tool import Mistake
+from codeflow.tools.workspace import Workspace
+
+LITERAL = "--literal-pathspecs"
+INERT = (
+    "git",
+    "--no-pager",
+    "--no-optional-locks",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "diff.external=",
+    "-c",
+    "log.showSignature=false",
+)
+_SHORT_TIMEOUT_S = 20.0
+_NOT_A_REVISION = re.compile(r"^-|[\0\n]")
+
+
+def revision(name: str) -> str:
+    """The name of a commit or range as git may be given it: never an option."""
+    if not name.strip() or _NOT_A_REVISION.search(name):
+        raise Mistake(f"{name!r} is not a commit, branch or range; git_log and git_branch show some.")
+    return name
+
+
+async def ignored(ws: Workspace, folder: Path, names: list[str]) -> set[str]:
+    """Those names in a folder that git ignores; none outside a repository."""
+    asked = "\0".join(f"./{name}" for name in names)
+    answer = await raw(ws, "check-ignore", "-z", "--stdin", cwd=folder, stdin=os.fsencode(asked))
+    return {os.fsdecode(name).removeprefix("./") for name in answer.split(b"\0") if name}
+
+
+async def read(ws: Workspace, *arguments: str) -> str:
+    """The output of a command of git that only looks; a Mistake when it fails."""
+    env = await inert_environment(ws)
+    return succeeded(await run(ws, *INERT, LITERAL, *arguments, env=env))
+
+
+async def inert_environment(ws: Workspace) -> dict[str, str]:
+    """The reading environment, with the content filters of the repository's own configuration switched off.
+
+    Filters from the user's configuration, such as git-lfs, stay on.
+    """
+    wanted = ("config", "--local", "--includes", "--name-only", "-z", "--get-regexp", "^filter[.]")
+    keys = [os.fsdecode(key) for key in (await raw(ws, *wanted, cwd=ws.root)).split(b"\0") if key]
+    variables = {"GIT_CONFIG_COUNT": str(len(keys)), "GIT_NO_LAZY_FETCH": "1"}
+    for number, key in enumerate(keys):
+        variables[f"GIT_CONFIG_KEY_{number}"] = key
+        variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if key.endswith(".required") else ""
+    return ws.reading_env | variables
+
+
+async def raw(
+    ws: Workspace, *arguments: str, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> bytes:
+    """The unaltered output of a short command of git; nothing when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *INERT,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=cwd,
+        env=env or ws.reading_env,
+    )
+    try:
+        async with asyncio.timeout(_SHORT_TIMEOUT_S):
+            output, _ = await process.communicate(stdin)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return output if process.returncode == 0 else b""
+
+
+async def change(ws: Workspace, *arguments: str) -> str:
+    """The output of a command of git that changes something, with the user's hooks and filters."""
+    return succeeded(await run(ws, "git", LITERAL, *arguments))
+
+
+async def run(ws: Workspace, *command: str, env: Mapping[str, str] | None = None) -> Outcome:
+    """A command of git with a bounded time and output."""
+    return await execute(
+        command,
+        cwd=ws.root,
+        env=env or ws.env,
+        timeout_s=ws.settings.command_timeout_s,
+        output_limit_chars=ws.settings.output_limit_chars,
+    )
+
+
+def succeeded(outcome: Outcome) -> str:
+    """The output of a command of git; a Mistake when it failed."""
+    if outcome.exit_code == 0:
+        return outcome.output.rstrip()
+    if "not a git repository" in outcome.output.lower():
+        raise Mistake("The workspace is not a git repository; work without git.")
+    problem = "took too long" if outcome.timed_out else f"failed with exit code {outcome.exit_code}"
+    raise Mistake(f"git {problem}:\n{outcome.output.rstrip()}")

@@ -1,0 +1,89 @@
+from collections.abc import Callable
+
+import pytest
+
+from codeflow.tools.git_changes import git_commit, git_stash, git_worktree
+from codeflow.tools.search import search_files
+from codeflow.tools.workspace import Workspace
+
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def repository(ws: Workspace, git: Git) -> Workspace:
+    (ws.root / "a.txt").write_text("one\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message=first")
+    return ws
+
+
+@pytest.mark.parametrize(
+    ("branch", "refused"),
+    [("main", True), ("master", True), ("release/1.2", True), ("fix/main", False), ("maintenance", False)],
+)
+async def test_protected_branches_take_a_commit_only_when_told(
+    repository: Workspace, git: Git, branch: str, refused: bool
+):
+    git("switch", "--quiet", "--force-create", branch)
+    (repository.root / "a.txt").write_text("two\n")
+    result = await git_commit.function(repository, "m", ["a.txt"])
+    assert result.is_error is refused
+    if refused:
+        assert f"{branch} is a protected branch" in result.content
+        assert not (await git_commit.function(repository, "m", ["a.txt"], on_protected=True)).is_error
+    assert git("rev-list", "--count", "HEAD").strip() == "2"
+
+
+async def test_the_first_commit_of_a_repository_can_be_made(ws: Workspace, git: Git):
+    (ws.root / "a.txt").touch()
+    assert not (await git_commit.function(ws, "m", ["a.txt"], on_protected=True)).is_error
+
+
+@pytest.mark.parametrize("name", ["a.txt", "new/b.txt"])
+async def test_conflict_markers_are_not_committed(repository: Workspace, git: Git, name: str):
+    git("switch", "--quiet", "--create", "work")
+    (repository.root / "new").mkdir()
+    (repository.root / name).write_text("x\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n")
+    result = await git_commit.function(repository, "m", ["."])
+    assert result.content == f"{name} has conflict markers in line 2; resolve them first."
+    assert git("diff", "--cached", "--name-only") == ""
+
+
+async def test_a_heading_of_seven_signs_is_no_conflict(repository: Workspace, git: Git):
+    git("switch", "--quiet", "--create", "work")
+    (repository.root / "a.txt").write_text("Heading\n=======\n")
+    assert not (await git_commit.function(repository, "m", ["a.txt"])).is_error
+
+
+async def test_changes_are_put_aside_and_brought_back(repository: Workspace):
+    file = repository.root / "a.txt"
+    file.write_text("two\n")
+    assert "On main: later" in (await git_stash.function(repository, "push", message="later")).content
+    assert file.read_text() == "one\n"
+    assert "stash@{0}: On main: later" in (await git_stash.function(repository, "list")).content
+    assert "+two" in (await git_stash.function(repository, "show")).content
+    assert not (await git_stash.function(repository, "pop")).is_error
+    assert file.read_text() == "two\n"
+    assert (await git_stash.function(repository, "list")).content == "No stashes."
+    assert (await git_stash.function(repository, "pop", number=3)).is_error
+
+
+async def test_a_second_checkout_comes_and_goes(repository: Workspace, git: Git):
+    made = await git_worktree.function(repository, "add", "fix/one")
+    assert made.content == "fix/one is checked out in .worktrees/fix-one."
+    folder = repository.root / ".worktrees/fix-one"
+    assert (folder / "a.txt").read_text() == "one\n"
+    assert git("status", "--short") == ""
+    assert "fix/one" in (await git_worktree.function(repository, "list")).content
+    assert "a.txt" in (await search_files.function(repository, "one", path=".worktrees/fix-one")).content
+    (folder / "a.txt").write_text("work\n")
+    assert (await git_worktree.function(repository, "remove", "fix/one")).is_error
+    (folder / "a.txt").write_text("one\n")
+    assert not (await git_worktree.function(repository, "remove", "fix/one")).is_error
+    assert not folder.exists()
+    assert not (await git_worktree.function(repository, "add", "fix/one")).is_error
+
+
+@pytest.mark.parametrize("branch", ["", "--force", "../../out", "a..b"])
+async def test_impossible_work_trees_are_refused(repository: Workspace, branch: str):
+    assert (await git_worktree.function(repository, "add", branch)).is_error
