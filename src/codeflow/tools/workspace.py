@@ -14,6 +14,7 @@ from pathlib import Path
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import ToolSettings
 from codeflow.tools.environment import reading_environment, scrubbed_environment
+from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
 
@@ -30,7 +31,8 @@ class Workspace:
     """A root folder with the settings and the environment of its tools; paths cannot leave it.
 
     `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line;
-    it has its own time limit, that of other commands by default.
+    it has its own time limit, that of other commands by default. `trusted`: programs that only look at the project may
+    be the project's own. `servers` are shared by every agent of a run and closed at its end.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Workspace:
         *,
         tests: str = "auto",
         tests_timeout_s: float | None = None,
+        trusted: bool = False,
     ) -> None:
         if not root.is_dir():
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
@@ -50,6 +53,7 @@ class Workspace:
         self.reading_env = reading_environment(env, self.root)
         self.tests = tests
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
+        self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self._seen: dict[Path, _Seen] = {}
 
     def for_agent(self) -> "Workspace":

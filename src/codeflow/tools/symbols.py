@@ -1,0 +1,142 @@
+"""Finds the place that a model means by a name: text search proposes, the language server decides."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeflow.tools.lsp.positions import split_lines, utf16_length
+from codeflow.tools.lsp.values import Position, Symbol
+from codeflow.tools.process import execute
+from codeflow.tools.search import find_ripgrep
+from codeflow.tools.tool import Mistake
+from codeflow.tools.workspace import Workspace
+
+_TIMEOUT_S = 20.0
+_COLLECTED_CHARS = 2_000_000
+_LONGEST_LINE = 1_000
+_MOST_FILES_ASKED = 6
+_MOST_CHOICES = 12
+_NEAR_LINES = 3
+_SEPARATOR = "\u241f"
+_COMMENT = re.compile(r"\s*(#|//|/\*|\*|--|\"\"\"|''')")
+_KEYWORD = (
+    r"\b(?:def|class|func|fn|function|interface|type|struct|enum|union|trait|const|static|let|var|val|record|module|mod"
+    r"|namespace|package|macro_rules!|#define)\s+(?:\([^)]*\)\s*)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A line in which a word stands; `line` from 0, `column` in characters."""
+
+    path: Path
+    line: int
+    column: int
+    text: str
+
+    @property
+    def position(self) -> Position:
+        return Position(self.line, utf16_length(self.text[: self.column]))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a name stands, so that a server can be asked about it."""
+
+    path: Path
+    position: Position
+
+
+def last_name(symbol: str) -> str:
+    """The name itself of `Class.method`, `module::function` or `Class#method`."""
+    name = re.split(r"\.|::|#", symbol.strip().removesuffix("()"))[-1]
+    if not re.fullmatch(r"[\w$]+", name):
+        raise Mistake(f"{symbol!r} is not a name. Give one name, such as total or Order.total.")
+    return name
+
+
+def defines(name: str, text: str) -> bool:
+    """Whether a line of code looks as if it introduced the name, in any of the usual languages."""
+    word = rf"(?<![\w$.]){re.escape(name)}(?![\w$])"
+    return bool(
+        re.search(_KEYWORD + word, text)
+        or re.match(rf"\s*(?:[\w<>\[\],*&]+\s+)*[*&]?{word}\s*(?:\([^;]*$|:?=[^=]|:\s)", text)
+    )
+
+
+async def written(ws: Workspace, name: str, globs: Sequence[str] = ()) -> list[Hit]:
+    """Every line of the workspace in which a word stands, in files that git does not ignore, by path."""
+    program = find_ripgrep(ws.reading_env)
+    if program is None:
+        raise Mistake("ripgrep (rg) is not installed; give path and line of the name.")
+    options = (
+        "--no-config --no-heading --with-filename --line-number --color=never --sort=path --no-require-git "
+        f"--fixed-strings --word-regexp --max-columns={_LONGEST_LINE}"
+    )
+    filters = [f"--glob={glob}" for glob in globs]
+    outcome = await execute(
+        [program, *options.split(), f"--field-match-separator={_SEPARATOR}", *filters, "--", name, "."],
+        cwd=ws.root,
+        env=ws.reading_env,
+        timeout_s=_TIMEOUT_S,
+        output_limit_chars=_COLLECTED_CHARS,
+    )
+    rows = [row.split(_SEPARATOR, 2) for row in outcome.output.split("\n")]
+    lines = ((ws.root / row[0].removeprefix("./"), int(row[1]) - 1, row[2]) for row in rows if len(row) > 2)  # noqa: PLR2004 - path, line, text
+    return list(_hits(name, lines))
+
+
+def _hits(name: str, lines: Iterable[tuple[Path, int, str]]) -> Iterable[Hit]:
+    word = re.compile(rf"(?<![\w$]){re.escape(name)}(?![\w$])")
+    for path, number, text in lines:
+        if match := word.search(text):
+            yield Hit(path, number, match.start(), text)
+
+
+async def locate(ws: Workspace, symbol: str, path: str, line: int) -> Address:
+    """The place of a name: on a line, else its definition in a file, else its one definition in the workspace.
+
+    Raises:
+        Mistake: when it stands nowhere, or is defined at several places; the text lists them.
+        NoAnswer: when no server knows the language.
+    """
+    name = last_name(symbol)
+    if path:
+        real, _, text = ws.read(path)
+        hits = list(_hits(name, ((real, number, row) for number, row in enumerate(split_lines(text.content)))))
+    else:
+        globs = [f"*{suffix}" for language in ws.servers.languages.values() for suffix in language.extensions]
+        hits = await written(ws, name, globs)
+    if not hits:
+        raise Mistake(f"{name} does not stand in {path or 'any source file'}; search_files finds similar names.")
+    if path and line:
+        near = min(hits, key=lambda hit: abs(hit.line + 1 - line))
+        if abs(near.line + 1 - line) > _NEAR_LINES:
+            at = ", ".join(str(hit.line + 1) for hit in hits[:_MOST_CHOICES])
+            raise Mistake(f"{name} does not stand at line {line} of {path}, but at: {at}.")
+        return Address(near.path, near.position)
+    return await _definition(ws, symbol, hits)
+
+
+async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
+    name = last_name(symbol)
+    likely = [hit for hit in hits if defines(name, hit.text)]
+    asked = list(dict.fromkeys(hit.path for hit in [*likely, *hits]))[:_MOST_FILES_ASKED]
+    wanted = tuple(re.split(r"\.|::|#", symbol.strip().removesuffix("()")))
+    found: dict[tuple[Path, str], Symbol] = {}
+    for file in asked:
+        for known in await ws.servers.ask(file, lambda server, file=file: server.document_symbols(file)):
+            if tuple(known.name.split("."))[-len(wanted) :] == wanted:
+                found[file, known.name] = known
+    if len(found) > 1:
+        choices = "\n".join(
+            f"{ws.relative(file)}:{known.at.start.line + 1} {known.kind} {known.name}"
+            for (file, _), known in list(found.items())[:_MOST_CHOICES]
+        )
+        raise Mistake(f"{symbol} is defined at {len(found)} places; say path and line of the one meant:\n{choices}")
+    for known in found.values():
+        return Address(known.at.path, known.at.start)
+    code = [hit for hit in likely or hits if not _COMMENT.match(hit.text)]
+    first = (code or hits)[0]
+    return Address(first.path, first.position)
