@@ -1,5 +1,6 @@
 """Tools that read code by its meaning, on language servers; without one, text search stands in and says so."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
-from codeflow.tools.symbols import Hit, defines, last_name, locate, written
+from codeflow.tools.symbols import defines, last_name, locate, source_files, source_globs, symbols_of, written
 from codeflow.tools.text import decode, numbered
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
@@ -24,7 +25,13 @@ _EDIT_WAIT_S = 1.5
 
 def _place(arguments: Arguments) -> str:
     symbol, path, line = (arguments.get(name) for name in ("symbol", "path", "line"))
-    return f"{symbol} in {path}:{line}" if path and line else f"{symbol} in {path}" if path else str(symbol or "")
+    return (
+        f"{symbol} in {path}:{line}"
+        if path and line
+        else f"{symbol} in {path}"
+        if path
+        else str(symbol or "")
+    )
 
 
 @tool(effect=Effect.READ, summary=_place)
@@ -38,15 +45,13 @@ async def find_references(ws: Workspace, symbol: str, path: str = "", line: int 
     """
     try:
         at = await locate(ws, symbol, path, line)
-        found, whole, server = await ws.servers.ask(
-            at.path,
-            lambda server: _with_state(server.references(at.path, at.position), server),
-        )
+        answer = await ws.servers.ask(at.path, lambda server: server.references(at.path, at.position))
     except NoAnswer as reason:
         return await _by_text(ws, last_name(symbol), reason)
-    parts = [_listing(ws, found)] if found else [f"{server} knows no use of {symbol}."]
-    if not whole:
-        parts.append(f"[{server} is still reading the project; uses may be missing]")
+    found = answer.locations
+    parts = [_listing(ws, found) if found else f"No use of {symbol} is known."]
+    if not answer.complete:
+        parts.append("[the language server is still reading the project; uses may be missing]")
     parts += await _also_written(ws, last_name(symbol), {location.path for location in found})
     return ToolResult(content="\n\n".join(parts), display=f"{len(found)} references")
 
@@ -66,7 +71,9 @@ async def go_to_definition(ws: Workspace, symbol: str, path: str = "", line: int
     except NoAnswer as reason:
         return await _by_text(ws, last_name(symbol), reason, only_definitions=True)
     if not found:
-        raise Mistake(f"No definition of {symbol} is known. Give path and line of a use, or use search_files.")
+        raise Mistake(
+            f"No definition of {symbol} is known. Give path and line of a use, or use search_files."
+        )
     pieces = [_opening(ws, location) for location in found[:_MOST_DEFINITIONS]]
     if len(found) > _MOST_DEFINITIONS:
         pieces.append(f"[{len(found) - _MOST_DEFINITIONS} more definitions; give path and line of one use]")
@@ -103,12 +110,14 @@ async def document_symbols(ws: Workspace, path: str) -> ToolResult:
     """
     real, _, text = ws.read(path)
     try:
-        found = await ws.servers.ask(real, lambda server: server.document_symbols(real))
+        found = await symbols_of(ws, real)
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nparse_ast outlines the file without one.") from reason
     lines = [_outline(symbol) for symbol in found[:_MOST_LINES]]
     if len(found) > _MOST_LINES:
-        lines.append(f"[{len(found) - _MOST_LINES} more below line {found[_MOST_LINES].at.start.line}; use read_file]")
+        lines.append(
+            f"[{len(found) - _MOST_LINES} more below line {found[_MOST_LINES].at.start.line}; use read_file]"
+        )
     content = "\n".join(lines) or f"{path} defines nothing ({len(text.lines)} lines)."
     return ToolResult(content=content, display=f"{len(found)} symbols")
 
@@ -124,11 +133,11 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
     reasons = []
     for file in await _samples(ws):
         try:
-            found += await ws.servers.ask(file, lambda server, file=file: server.workspace_symbols(file, query))
+            found += await _named_like(ws, file, query)
         except NoAnswer as reason:
             reasons.append(str(reason))
     ours = [symbol for symbol in found if symbol.at.path.is_relative_to(ws.root)]
-    ours.sort(key=lambda symbol: (last_part(symbol.name) != query, symbol.at))
+    ours.sort(key=lambda symbol: (symbol.name.rpartition(".")[2] != query, symbol.at))
     lines = [
         f"{_name(ws, symbol.at.path)}:{symbol.at.start.line + 1} {symbol.kind} {symbol.name}"
         for symbol in ours[:_MOST_LINES]
@@ -138,6 +147,11 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
     if not lines:
         lines.append(f"No symbol has {query!r} in its name; search_files searches all text.")
     return ToolResult(content="\n".join([*lines, *reasons]), display=f"{len(ours)} symbols")
+
+
+async def _named_like(ws: Workspace, file: Path, query: str) -> list[Symbol]:
+    """The symbols of the project that a file belongs to."""
+    return await ws.servers.ask(file, lambda server: server.workspace_symbols(file, query))
 
 
 @tool(effect=Effect.READ, summary=argument("path"))
@@ -155,7 +169,9 @@ async def diagnostics(ws: Workspace, path: str) -> ToolResult:
     lines = [describe(problem) for problem in found[:_MOST_LINES]]
     if len(found) > _MOST_LINES:
         lines.append(f"[{len(found) - _MOST_LINES} more below; correct these first]")
-    return ToolResult(content="\n".join(lines) or f"{path} has no problems.", display=f"{len(found)} problems")
+    return ToolResult(
+        content="\n".join(lines) or f"{path} has no problems.", display=f"{len(found)} problems"
+    )
 
 
 async def new_diagnostics(ws: Workspace, real: Path, before: str) -> list[str]:
@@ -168,4 +184,81 @@ async def new_diagnostics(ws: Workspace, real: Path, before: str) -> list[str]:
 
 def describe(problem: Diagnostic) -> str:
     message = " ".join(problem.message.split())
-    return f"{problem.line + 1}: {problem.severity}: {message}" + (f" [{problem.code}]" if problem.code else "")
+    return f"{problem.line + 1}: {problem.severity}: {message}" + (
+        f" [{problem.code}]" if problem.code else ""
+    )
+
+
+def _listing(ws: Workspace, found: Sequence[Location]) -> str:
+    """The lines where something stands, under the names of their files."""
+    shown = found[:_MOST_LINES]
+    parts = []
+    for path, places in groupby(shown, key=lambda location: location.path):
+        texts = _lines(path)
+        rows = [_row(texts, number) for number in dict.fromkeys(place.start.line for place in places)]
+        parts.append("\n".join([_name(ws, path), *rows]))
+    if rest := found[len(shown) :]:
+        files = ", ".join(
+            _name(ws, path) for path in list(dict.fromkeys(place.path for place in rest))[:_MOST_FILES]
+        )
+        parts.append(f"[{len(rest)} more uses left out, in {files}; search_files with a path shows them]")
+    return "\n\n".join(parts)
+
+
+def _row(texts: Sequence[str], number: int) -> str:
+    text = texts[number] if number < len(texts) else ""
+    return f"{number + 1:>5}\t{text[:_LONGEST_LINE]}"
+
+
+def _lines(path: Path) -> list[str]:
+    text = decode(path.read_bytes())
+    return text.lines if text else []
+
+
+def _opening(ws: Workspace, location: Location) -> str:
+    first = location.start.line
+    lines = _lines(location.path)[first : first + _DEFINITION_LINES]
+    return f"{_name(ws, location.path)}:{first + 1}\n{numbered(lines, first + 1, width=_LONGEST_LINE)}"
+
+
+def _name(ws: Workspace, path: Path) -> str:
+    return ws.relative(path) if path.is_relative_to(ws.root) else str(path)
+
+
+def _outline(symbol: Symbol) -> str:
+    first, last = symbol.at.start.line + 1, symbol.last_line + 1
+    lines = f"{first}-{last}" if last > first else str(first)
+    return f"{'  ' * symbol.depth}{lines} {symbol.kind} {symbol.name.rpartition('.')[2]}"
+
+
+async def _samples(ws: Workspace) -> list[Path]:
+    """One file of each of the languages that the workspace has most files of."""
+    by_language = defaultdict(list)
+    for file in await source_files(ws):
+        by_language[language_name(ws.servers.languages, file)].append(file)
+    return [files[0] for files in sorted(by_language.values(), key=len, reverse=True)[:_MOST_LANGUAGES]]
+
+
+async def _also_written(ws: Workspace, name: str, known: Iterable[Path]) -> list[str]:
+    """Where else the word stands, so that a partial answer shows as one."""
+    others = {hit.path: None for hit in await written(ws, name, source_globs(ws))}.keys() - known
+    if not others:
+        return []
+    names = ", ".join(sorted(ws.relative(path) for path in others)[:_MOST_FILES])
+    more = f" and {len(others) - _MOST_FILES} more files" if len(others) > _MOST_FILES else ""
+    return [f"[the word also stands in {names}{more}, where the language server sees no use of this one]"]
+
+
+async def _by_text(
+    ws: Workspace, name: str, reason: NoAnswer, *, only_definitions: bool = False
+) -> ToolResult:
+    """The lines in which the word stands, or those that look like its definition, for want of a server."""
+    hits = await written(ws, name)
+    if only_definitions:
+        hits = [hit for hit in hits if defines(name, hit.text)]
+    what = "look like definitions" if only_definitions else "hold the word"
+    if not hits:
+        raise NoAnswer(f"{reason}\nBy text search, no lines {what} {name!r}.")
+    places = [Location(hit.path, hit.position, hit.position) for hit in hits]
+    content = f"{reason}\nBy text search, these lines {what}:\n\n{_listing(ws, places)}"
+    return ToolResult(content=content, display=f"{len(hits)} lines, by text search")

@@ -65,26 +65,46 @@ def defines(name: str, text: str) -> bool:
     )
 
 
+def source_globs(ws: Workspace) -> list[str]:
+    """What the names of files look like that a language server may know."""
+    return [f"*{suffix}" for language in ws.servers.languages.values() for suffix in language.extensions]
+
+
+async def source_files(ws: Workspace) -> list[Path]:
+    """The files that a language server may know, without those that git ignores, by path."""
+    output = await _ripgrep(ws, "--files", *(f"--glob={glob}" for glob in source_globs(ws)))
+    return [ws.root / name.removeprefix("./") for name in output.splitlines()]
+
+
 async def written(ws: Workspace, name: str, globs: Sequence[str] = ()) -> list[Hit]:
     """Every line of the workspace in which a word stands, in files that git does not ignore, by path."""
+    output = await _ripgrep(
+        ws,
+        *["--no-heading", "--with-filename", "--line-number", "--fixed-strings", "--word-regexp"],
+        f"--max-columns={_LONGEST_LINE}",
+        f"--field-match-separator={_SEPARATOR}",
+        *(f"--glob={glob}" for glob in globs),
+        "--",
+        name,
+        ".",
+    )
+    rows = [row.split(_SEPARATOR) for row in output.split("\n") if row.count(_SEPARATOR) > 1]
+    lines = ((ws.root / path.removeprefix("./"), int(number) - 1, text[0]) for path, number, *text in rows)
+    return list(_hits(name, lines))
+
+
+async def _ripgrep(ws: Workspace, *arguments: str) -> str:
     program = find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; give path and line of the name.")
-    options = (
-        "--no-config --no-heading --with-filename --line-number --color=never --sort=path --no-require-git "
-        f"--fixed-strings --word-regexp --max-columns={_LONGEST_LINE}"
-    )
-    filters = [f"--glob={glob}" for glob in globs]
     outcome = await execute(
-        [program, *options.split(), f"--field-match-separator={_SEPARATOR}", *filters, "--", name, "."],
+        [program, "--no-config", "--color=never", "--sort=path", "--no-require-git", *arguments],
         cwd=ws.root,
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
         output_limit_chars=_COLLECTED_CHARS,
     )
-    rows = [row.split(_SEPARATOR, 2) for row in outcome.output.split("\n")]
-    lines = ((ws.root / row[0].removeprefix("./"), int(row[1]) - 1, row[2]) for row in rows if len(row) > 2)  # noqa: PLR2004 - path, line, text
-    return list(_hits(name, lines))
+    return outcome.output
 
 
 def _hits(name: str, lines: Iterable[tuple[Path, int, str]]) -> Iterable[Hit]:
@@ -92,6 +112,11 @@ def _hits(name: str, lines: Iterable[tuple[Path, int, str]]) -> Iterable[Hit]:
     for path, number, text in lines:
         if match := word.search(text):
             yield Hit(path, number, match.start(), text)
+
+
+async def symbols_of(ws: Workspace, file: Path) -> list[Symbol]:
+    """What a file defines, in order; NoAnswer when no server knows its language."""
+    return await ws.servers.ask(file, lambda server: server.document_symbols(file))
 
 
 async def locate(ws: Workspace, symbol: str, path: str, line: int) -> Address:
@@ -104,12 +129,15 @@ async def locate(ws: Workspace, symbol: str, path: str, line: int) -> Address:
     name = last_name(symbol)
     if path:
         real, _, text = ws.read(path)
-        hits = list(_hits(name, ((real, number, row) for number, row in enumerate(split_lines(text.content)))))
+        hits = list(
+            _hits(name, ((real, number, row) for number, row in enumerate(split_lines(text.content))))
+        )
     else:
-        globs = [f"*{suffix}" for language in ws.servers.languages.values() for suffix in language.extensions]
-        hits = await written(ws, name, globs)
+        hits = await written(ws, name, source_globs(ws))
     if not hits:
-        raise Mistake(f"{name} does not stand in {path or 'any source file'}; search_files finds similar names.")
+        raise Mistake(
+            f"{name} does not stand in {path or 'any source file'}; search_files finds similar names."
+        )
     if path and line:
         near = min(hits, key=lambda hit: abs(hit.line + 1 - line))
         if abs(near.line + 1 - line) > _NEAR_LINES:
@@ -126,7 +154,7 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
     wanted = tuple(re.split(r"\.|::|#", symbol.strip().removesuffix("()")))
     found: dict[tuple[Path, str], Symbol] = {}
     for file in asked:
-        for known in await ws.servers.ask(file, lambda server, file=file: server.document_symbols(file)):
+        for known in await symbols_of(ws, file):
             if tuple(known.name.split("."))[-len(wanted) :] == wanted:
                 found[file, known.name] = known
     if len(found) > 1:
@@ -134,7 +162,9 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
             f"{ws.relative(file)}:{known.at.start.line + 1} {known.kind} {known.name}"
             for (file, _), known in list(found.items())[:_MOST_CHOICES]
         )
-        raise Mistake(f"{symbol} is defined at {len(found)} places; say path and line of the one meant:\n{choices}")
+        raise Mistake(
+            f"{symbol} is defined at {len(found)} places; say path and line of the one meant:\n{choices}"
+        )
     for known in found.values():
         return Address(known.at.path, known.at.start)
     code = [hit for hit in likely or hits if not _COMMENT.match(hit.text)]

@@ -142,8 +142,7 @@ class Connection(LanguageClient):
         self.protocol.set_writer(cast("asyncio.StreamWriter", process.stdin))
         self._async_tasks += [
             asyncio.create_task(self._read(process)),
-            asyncio.create_task(self._server_exit()),  # type: ignore[no-untyped-call] - pygls says no types here
-,
+            asyncio.create_task(self._server_exit()),  # type: ignore[no-untyped-call]  # pygls gives no type
         ]
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -242,7 +241,7 @@ class Connection(LanguageClient):
             self.tell(types.EXIT, None)
         self._kill()
         if self._server is not None:
-            await self.stop()  # type: ignore[no-untyped-call] - pygls says no types here
+            await self.stop()  # type: ignore[no-untyped-call]  # pygls gives no type
             os.close(self._our_end)
         self._errors.close()
 

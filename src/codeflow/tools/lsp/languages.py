@@ -66,4 +66,3 @@ def _load(path: Path) -> dict[str, Language]:
 def language_name(languages: dict[str, Language], file: Path) -> str | None:
     """The language of a file, by its suffix; a user's language goes before a packaged one."""
     return next((name for name in reversed(languages) if file.suffix in languages[name].extensions), None)
-

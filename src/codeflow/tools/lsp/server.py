@@ -22,6 +22,7 @@ from codeflow.tools.lsp.values import (
     Location,
     NoAnswer,
     Position,
+    References,
     Symbol,
 )
 
@@ -40,8 +41,7 @@ class Server:
 
     def __init__(self, language: Language, command: ServerCommand, root: Path, deadlines: Deadlines) -> None:
         self.name = command.name
-        self.settled = False
-        """Whether it knows the whole project; before that, answers about the project may be partial."""
+        self._settled = False
         self._command = command
         self._root = root
         self._deadlines = deadlines
@@ -87,7 +87,7 @@ class Server:
         params = types.HoverParams(_document(path), _position(position))
         return replies.hover(await self._ask(types.TEXT_DOCUMENT_HOVER, path, params, self._deadlines.place))
 
-    async def references(self, path: Path, position: Position) -> list[Location]:
+    async def references(self, path: Path, position: Position) -> References:
         """Every use of a name, its definition too, sorted."""
         context = types.ReferenceContext(include_declaration=True)
         params = types.ReferenceParams(context, _document(path), _position(position))
@@ -96,7 +96,8 @@ class Server:
             reply = await self._ask(types.TEXT_DOCUMENT_REFERENCES, path, params, self._deadlines.project)
             return sorted(set(replies.locations(reply)))
 
-        return await self._when_settled(ask)
+        found = await self._when_settled(ask)
+        return References(tuple(found), complete=self._settled)
 
     async def document_symbols(self, path: Path) -> list[Symbol]:
         params = types.DocumentSymbolParams(_document(path))
@@ -123,7 +124,7 @@ class Server:
             )
 
         edits = await self._when_settled(ask)
-        if not self.settled:
+        if not self._settled:
             raise NoAnswer(
                 f"{self.name} is still reading the project, so nothing was renamed; try again later."
             )
@@ -204,10 +205,10 @@ class Server:
         answer = await ask()
         loop = asyncio.get_running_loop()
         limit = loop.time() + self._deadlines.settle
-        while not self.settled and loop.time() < limit:
+        while not self._settled and loop.time() < limit:
             await asyncio.sleep(_SETTLING_PAUSE_S)
             again = await ask()
-            self.settled = again == answer and not self._connection.working
+            self._settled = again == answer and not self._connection.working
             answer = again
         return answer
 

@@ -32,6 +32,14 @@ class Location:
     end: Position
 
 
+@dataclass(frozen=True, slots=True)
+class References:
+    """Every use of a name; not `complete` while the server may not have read the whole project."""
+
+    locations: tuple[Location, ...]
+    complete: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
     """Something that has a name. `at` is the name itself, `last_line` (from 0) the end of the whole."""
