@@ -1,14 +1,23 @@
 """Tools that read code by its meaning, on language servers; without one, text search stands in and says so."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
-from codeflow.tools.symbols import defines, last_name, locate, source_files, source_globs, symbols_of, written
+from codeflow.tools.symbols import (
+    also_written,
+    defines,
+    last_name,
+    locate,
+    source_files,
+    source_globs,
+    symbols_of,
+    written,
+)
 from codeflow.tools.text import decode, numbered
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
@@ -52,7 +61,9 @@ async def find_references(ws: Workspace, symbol: str, path: str = "", line: int 
     parts = [_listing(ws, found) if found else f"No use of {symbol} is known."]
     if not answer.complete:
         parts.append("[the language server is still reading the project; uses may be missing]")
-    parts += await _also_written(ws, last_name(symbol), {location.path for location in found})
+    parts += await also_written(
+        ws, last_name(symbol), {location.path for location in found}, source_globs(ws)
+    )
     return ToolResult(content="\n\n".join(parts), display=f"{len(found)} references")
 
 
@@ -170,7 +181,7 @@ async def diagnostics(ws: Workspace, path: str) -> ToolResult:
     if len(found) > _MOST_LINES:
         lines.append(f"[{len(found) - _MOST_LINES} more below; correct these first]")
     return ToolResult(
-        content="\n".join(lines) or f"{path} has no problems.", display=f"{len(found)} problems"
+        content="\n".join(lines) or f"No problems reported in {path}.", display=f"{len(found)} problems"
     )
 
 
@@ -237,16 +248,6 @@ async def _samples(ws: Workspace) -> list[Path]:
     for file in await source_files(ws):
         by_language[language_name(ws.servers.languages, file)].append(file)
     return [files[0] for files in sorted(by_language.values(), key=len, reverse=True)[:_MOST_LANGUAGES]]
-
-
-async def _also_written(ws: Workspace, name: str, known: Iterable[Path]) -> list[str]:
-    """Where else the word stands, so that a partial answer shows as one."""
-    others = {hit.path: None for hit in await written(ws, name, source_globs(ws))}.keys() - known
-    if not others:
-        return []
-    names = ", ".join(sorted(ws.relative(path) for path in others)[:_MOST_FILES])
-    more = f" and {len(others) - _MOST_FILES} more files" if len(others) > _MOST_FILES else ""
-    return [f"[the word also stands in {names}{more}, where the language server sees no use of this one]"]
 
 
 async def _by_text(

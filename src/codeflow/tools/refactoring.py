@@ -1,12 +1,13 @@
 """Tools that change code by its meaning: a language server proposes the edits, and they are written here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.lsp.positions import apply_edits
 from codeflow.tools.lsp.values import Edits, NoAnswer
-from codeflow.tools.symbols import last_name, locate
+from codeflow.tools.symbols import also_written, last_name, locate
 from codeflow.tools.text import Text
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
@@ -15,7 +16,11 @@ _MOST_ACTIONS = 40
 
 
 def _renaming(arguments: Arguments) -> str:
-    return f"{arguments.get('symbol')} -> {arguments.get('new_name')}"
+    return " -> ".join(str(arguments[name]) for name in ("symbol", "new_name") if name in arguments)
+
+
+def _place(arguments: Arguments) -> str:
+    return ":".join(str(arguments[name]) for name in ("path", "line") if name in arguments)
 
 
 @tool(effect=Effect.WRITE, summary=_renaming)
@@ -34,15 +39,22 @@ async def rename_symbol(
         raise Mistake(f"{new_name!r} is not a single name.")
     try:
         at = await locate(ws, symbol, path, line)
+        definitions = await ws.servers.ask(at.path, lambda server: server.definition(at.path, at.position))
         edits = await ws.servers.ask(at.path, lambda server: server.rename(at.path, at.position, new_name))
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nWithout one, use find_references and edit_file.") from reason
     if not edits:
         raise Mistake(f"{symbol} cannot be renamed there. Give path and line of its definition.")
-    return _applied(ws, edits, f"Renamed {symbol} to {new_name}")
+    if untouched := [location.path for location in definitions if location.path not in edits]:
+        raise Mistake(
+            f"{symbol} is defined in {untouched[0]}, which is not this project's; nothing was renamed."
+        )
+    result = _applied(ws, edits, f"Renamed {symbol} to {new_name}")
+    rest = await also_written(ws, last_name(symbol), ())
+    return replace(result, content="\n".join([result.content, *rest]))
 
 
-@tool(effect=Effect.WRITE, summary=lambda arguments: f"{arguments.get('path')}:{arguments.get('line')}")
+@tool(effect=Effect.WRITE, summary=_place)
 async def code_actions(ws: Workspace, path: str, line: int, apply: int = 0) -> ToolResult:
     """List the fixes and refactorings that the language server offers for a line, or apply one of them.
 
@@ -69,13 +81,16 @@ async def code_actions(ws: Workspace, path: str, line: int, apply: int = 0) -> T
 def _applied(ws: Workspace, edits: Edits, what: str) -> ToolResult:
     """Writes all files, or none when one of them cannot be written."""
     texts = {}
+    known = []
     for path, changes in edits.items():
         real, data, text = ws.read(str(ws.writable(str(path))))
         edited = Text(apply_edits(text.content, changes), text.encoding, text.bom)
         texts[real] = (data, _encoded(edited, ws.relative(real)))
         if ws.unseen(real, data, len(text.lines)) is None:
-            ws.saw(real, texts[real][1], range(1, len(edited.lines) + 1))
+            known.append((real, texts[real][1], range(1, len(edited.lines) + 1)))
     _write_all(ws, texts)
+    for seen in known:
+        ws.saw(*seen)
     names = tuple(ws.relative(real) for real in texts)
     counts = [f"{name}: {len(changes)} edits" for name, changes in zip(names, edits.values(), strict=True)]
     return ToolResult(

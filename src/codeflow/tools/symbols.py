@@ -16,6 +16,7 @@ _TIMEOUT_S = 20.0
 _COLLECTED_CHARS = 2_000_000
 _LONGEST_LINE = 1_000
 _MOST_FILES_ASKED = 6
+_MOST_FILES_NAMED = 10
 _MOST_CHOICES = 12
 _NEAR_LINES = 3
 _SEPARATOR = "\u241f"
@@ -91,6 +92,18 @@ async def written(ws: Workspace, name: str, globs: Sequence[str] = ()) -> list[H
     rows = [row.split(_SEPARATOR) for row in output.split("\n") if row.count(_SEPARATOR) > 1]
     lines = ((ws.root / path.removeprefix("./"), int(number) - 1, text[0]) for path, number, *text in rows)
     return list(_hits(name, lines))
+
+
+async def also_written(
+    ws: Workspace, name: str, known: Iterable[Path], globs: Sequence[str] = ()
+) -> list[str]:
+    """A line that names the files, besides the known ones, in which the word stands: a partial answer shows as one."""
+    others = sorted({hit.path for hit in await written(ws, name, globs)}.difference(known))
+    if not others:
+        return []
+    names = ", ".join(ws.relative(path) for path in others[:_MOST_FILES_NAMED])
+    more = f" and {len(others) - _MOST_FILES_NAMED} more files" if len(others) > _MOST_FILES_NAMED else ""
+    return [f"[the word also stands in {names}{more}, where the language server sees no use of this one]"]
 
 
 async def _ripgrep(ws: Workspace, *arguments: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -92,13 +93,13 @@ def top(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def starts(tmp_path: Path) -> Path:
-    """Holds the process id of each start, a line each."""
-    return tmp_path / "starts"
+def starts(tmp_path: Path) -> Callable[[], list[int]]:
+    """The process id of each start so far."""
+    return lambda: [int(line) for line in (tmp_path / "starts").read_text().split()]
 
 
 @pytest.fixture
-def configure(tmp_path: Path, env: dict[str, str], starts: Path) -> Callable[..., dict[str, str]]:
+def configure(tmp_path: Path, env: dict[str, str]) -> Callable[..., dict[str, str]]:
     """Makes servers with these manners the ones for .odd files."""
     program = tmp_path / "bin/odd-server"
     program.parent.mkdir()
@@ -106,12 +107,12 @@ def configure(tmp_path: Path, env: dict[str, str], starts: Path) -> Callable[...
     program.chmod(0o755)
 
     def write(*manners: str) -> dict[str, str]:
-        commands = [{"command": ["odd-server", manner, str(starts)]} for manner in manners]
+        commands = [{"command": ["odd-server", manner, str(tmp_path / "starts")]} for manner in manners]
         rows = ", ".join(f"{{ command = {json.dumps(entry['command'])} }}" for entry in commands)
         own = tmp_path / "config/codeflow/languages.toml"
         own.parent.mkdir(parents=True, exist_ok=True)
         own.write_text(
-            f'[odd]\nextensions = {{ ".odd" = "odd" }}\nroots = []\ninstall = "odd"\nservers = [{rows}]\n'
+            f'[odd]\nextensions = {{ ".odd" = "odd" }}\nroots = ["odd.top"]\ninstall = "odd"\nservers = [{rows}]\n'
         )
         env["PATH"] = f"{program.parent}:{env['PATH']}"
         env["XDG_CONFIG_HOME"] = str(tmp_path / "config")
@@ -146,51 +147,77 @@ def running(pid: int) -> bool:
         return False
 
 
-async def test_a_server_is_started_once_and_ends_with_close(serve: Callable[..., Servers], top: Path, starts: Path):
+def environment(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_bytes().decode()
+
+
+async def test_a_server_is_started_once_and_ends_with_close(
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
+):
     servers = serve("polite")
     for _ in range(3):
         assert await define(servers, top) == [Location(top / "a.odd", Position(1, 2), Position(1, 2))]
-    (pid,) = map(int, starts.read_text().split())
+    (pid,) = starts()
     assert running(pid)
     await servers.close()
     assert not running(pid)
 
 
-async def test_parallel_questions_share_one_server(serve: Callable[..., Servers], top: Path, starts: Path):
+async def test_parallel_questions_share_one_server(
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
+):
     servers = serve("polite")
     answers = await asyncio.gather(*(define(servers, top) for _ in range(5)))
     assert len(answers) == 5
-    assert len(starts.read_text().split()) == 1
+    assert len(starts()) == 1
 
 
 async def test_one_that_is_killed_is_restarted_and_asked_again(
-    serve: Callable[..., Servers], top: Path, starts: Path
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
 ):
     servers = serve("dies once")
     assert await define(servers, top)
-    assert len(starts.read_text().split()) == 2
+    assert len(starts()) == 2
 
 
-async def test_one_that_dies_while_idle_is_restarted(serve: Callable[..., Servers], top: Path, starts: Path):
+async def test_the_least_used_server_makes_room(
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
+):
+    servers = serve("polite")
+    places = [top / f"{number}/a.odd" for number in range(6)]
+    for place in places:
+        place.parent.mkdir()
+        (place.parent / "odd.top").touch()
+        place.write_text("x")
+    for place in [*places, places[0]]:
+        assert await define(servers, place.parent)
+    assert sum(running(pid) for pid in starts()) == 4
+
+
+async def test_one_that_dies_while_idle_is_restarted(
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
+):
     servers = serve("polite")
     await define(servers, top)
-    os.kill(int(starts.read_text()), signal.SIGKILL)
+    os.kill(starts()[0], signal.SIGKILL)
     assert await define(servers, top)
 
 
 @pytest.mark.parametrize("manners", ["dies always", "no json", "no frames"])
 async def test_one_that_keeps_dying_is_left_alone(
-    serve: Callable[..., Servers], top: Path, starts: Path, manners: str
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]], manners: str
 ):
     servers = serve(manners)
     for _ in range(2):
         with pytest.raises(NoAnswer, match="keeps ending"):
             await define(servers, top)
-    assert len(starts.read_text().split()) == 2
+    assert len(starts()) == 2
 
 
-async def test_an_answer_that_is_not_the_protocols_fails_its_question(serve: Callable[..., Servers], top: Path):
-    with pytest.raises(Mistake, match="refused"):
+async def test_an_answer_that_is_not_the_protocols_fails_its_question(
+    serve: Callable[..., Servers], top: Path
+):
+    with pytest.raises(Mistake, match="does not follow the protocol"):
         await define(serve("no lsp"), top)
 
 
@@ -200,20 +227,22 @@ async def test_a_refusal_is_passed_on(serve: Callable[..., Servers], top: Path):
 
 
 async def test_silence_ends_with_the_deadline_and_the_server_stays(
-    serve: Callable[..., Servers], top: Path, starts: Path
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
 ):
     servers = serve("silent", deadlines=Deadlines(place=0.2))
     for _ in range(2):
         with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
             await define(servers, top)
-    assert len(starts.read_text().split()) == 1
+    assert len(starts()) == 1
 
 
-async def test_one_that_never_greets_back_is_ended(serve: Callable[..., Servers], top: Path, starts: Path):
+async def test_one_that_never_greets_back_is_ended(
+    serve: Callable[..., Servers], top: Path, starts: Callable[[], list[int]]
+):
     servers = serve("mute", deadlines=Deadlines(start=0.5))
     with pytest.raises(NoAnswer, match="did not answer"):
         await define(servers, top)
-    assert not running(int(starts.read_text()))
+    assert not running(starts()[0])
 
 
 async def test_noise_on_stderr_holds_nothing_up(serve: Callable[..., Servers], top: Path):
@@ -230,14 +259,14 @@ async def test_the_reason_for_not_starting_is_told(serve: Callable[..., Servers]
 
 
 async def test_credentials_do_not_reach_it(
-    serve: Callable[..., Servers], top: Path, env: dict[str, str], starts: Path
+    serve: Callable[..., Servers], top: Path, env: dict[str, str], starts: Callable[[], list[int]]
 ):
     env["AWS_SECRET_ACCESS_KEY"] = "hush"
     await define(serve("polite"), top)
-    assert b"hush" not in Path(f"/proc/{starts.read_text().strip()}/environ").read_bytes()
+    assert "hush" not in environment(starts()[0])
 
 
-CLIENT = """
+CLIENT = """\
 import asyncio, json, sys
 from pathlib import Path
 from codeflow.tools.lsp.servers import Servers
@@ -254,8 +283,8 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_codeflow_leaves_no_server_even_one_that_ignores_the_end_of_its_input(
-    configure: Callable[..., dict[str, str]], top: Path, starts: Path
+def test_a_killed_codeflow_leaves_no_server_even_one_that_ignores_the_end_of_its_input(
+    configure: Callable[..., dict[str, str]], top: Path, starts: Callable[[], list[int]]
 ):
     env = configure("deaf")
     client = subprocess.Popen(
@@ -264,13 +293,13 @@ async def test_a_killed_codeflow_leaves_no_server_even_one_that_ignores_the_end_
     with client:
         assert client.stdout
         assert client.stdout.readline() == "up\n"
-        pid = int(starts.read_text())
+        pid = starts()[0]
         assert running(pid)
         client.kill()
     for _ in range(200):
         if not running(pid):
             break
-        await asyncio.sleep(0.05)
+        time.sleep(0.05)
     assert not running(pid)
 
 

@@ -48,10 +48,10 @@ class _Protocol(LanguageServerProtocol):
     def structure_message(self, data: dict[str, Any]) -> Any:
         try:
             return super().structure_message(data)
-        except JsonRpcException as error:
+        except JsonRpcException:
             pending = self._request_futures.pop(data.get("id", ""), None)
             if pending and not pending.done():
-                pending.set_exception(error)
+                pending.set_exception(JsonRpcException("its answer does not follow the protocol"))
             raise
 
 
@@ -68,6 +68,8 @@ class Connection(LanguageClient):
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__("codeflow", __version__, _Protocol, _converter)
         self.published: dict[str, types.PublishDiagnosticsParams] = {}
+        self.counts_versions = False
+        """Whether it says which version of a document its diagnostics are about."""
         self.working: set[str | int] = set()
         self.news = asyncio.Event()
         """Set whenever diagnostics arrive."""
@@ -78,14 +80,11 @@ class Connection(LanguageClient):
     def _listen(self, settings: Mapping[str, Any]) -> None:
         def published(params: types.PublishDiagnosticsParams) -> None:
             self.published[params.uri] = params
+            self.counts_versions = self.counts_versions or params.version is not None
             self.news.set()
 
         def progress(params: types.ProgressParams) -> None:
-            kind = (
-                params.value.get("kind")
-                if isinstance(params.value, dict)
-                else getattr(params.value, "kind", None)
-            )
+            kind = params.value.get("kind") if isinstance(params.value, dict) else None
             if kind == "begin":
                 self.working.add(params.token)
             elif kind == "end":

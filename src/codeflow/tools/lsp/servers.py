@@ -96,11 +96,16 @@ class Servers:
                 await server.close()
                 server = None
             if server is None:
+                await self._make_room()
                 server = await self._start(key)
             self._running[key] = server
-            while len(self._running) > _MOST_RUNNING:
-                await self._running.pop(next(iter(self._running))).close()
             return server
+
+    async def _make_room(self) -> None:
+        idle = [key for key, server in self._running.items() if not server.busy]
+        surplus = len(self._running) + 1 - _MOST_RUNNING
+        for key in idle[: max(0, surplus)]:
+            await self._running.pop(key).close()
 
     async def _start(self, key: _Key) -> "Server":
         """The first of the language's servers that is installed and starts."""
