@@ -153,27 +153,32 @@ async def test_edits_on_disk_are_seen_by_the_next_question(shop: Workspace):
     assert "new.py" not in (await run(shop, "find_references", symbol="rebate")).content
 
 
-async def check_new_diagnostics(ws: Workspace) -> list[str]:
-    file = ws.root / "main.py"
-    before = MAIN + "undefined_before\n"
+async def edit(ws: Workspace) -> tuple[Path, str]:
+    """Breaks a file that had a problem before; its text of before comes back."""
+    file, before = ws.root / "main.py", MAIN + "undefined_before\n"
     file.write_text(before)
-    assert await new_diagnostics(ws, file, before) == [], "no server is warm yet"
     assert "undefined_before" in (await run(ws, "diagnostics", path="main.py")).content
     file.write_text(f"\n{before}order.totall()\n")
-    return await new_diagnostics(ws, file, before)
+    return file, before
 
 
 async def test_ty_tells_what_an_edit_broke(shop: Workspace):
-    (problem,) = await check_new_diagnostics(shop)
+    (problem,) = await new_diagnostics(shop, *await edit(shop))
     assert problem.startswith("7: error: ")
     assert "totall" in problem
 
 
 @pytest.mark.slow
 async def test_basedpyright_tells_what_an_edit_broke(use_pyright: None, shop: Workspace):
-    problems = await check_new_diagnostics(shop)
-    assert any(problem.startswith("7: error: ") and "totall" in problem for problem in problems)
-    assert not any("undefined_before" in problem for problem in problems)
+    problems = await shop.servers.introduced(*await edit(shop), timeout_s=30)
+    assert any(problem.line == 6 and "totall" in problem.message for problem in problems)
+    assert not any("undefined_before" in problem.message for problem in problems)
+
+
+async def test_an_edit_starts_no_server(shop: Workspace):
+    (shop.root / "main.py").write_text("undefined\n")
+    assert await new_diagnostics(shop, shop.root / "main.py", "") == []
+    assert await new_diagnostics(shop, shop.root / "notes.md", "") == []
 
 
 async def test_without_a_server_text_search_answers_and_says_so(bare: Workspace):

@@ -63,7 +63,10 @@ def _converter() -> Any:
 
 
 class Connection(LanguageClient):
-    """One server process. `published` holds the diagnostics it sent by itself, `working` its running jobs."""
+    """One server process, which `settings` answers when it asks how it is configured.
+
+    `published` holds the diagnostics that it sent by itself, by URI, `working` its running jobs.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__("codeflow", __version__, _Protocol, _converter)
