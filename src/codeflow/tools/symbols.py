@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.tools.lsp.positions import split_lines, utf16_length
-from codeflow.tools.lsp.values import Position, Symbol
+from codeflow.tools.lsp.values import NoAnswer, Position, Symbol
 from codeflow.tools.process import execute
 from codeflow.tools.search import find_ripgrep
 from codeflow.tools.tool import Mistake
@@ -15,7 +15,7 @@ from codeflow.tools.workspace import Workspace
 _TIMEOUT_S = 20.0
 _COLLECTED_CHARS = 2_000_000
 _LONGEST_LINE = 1_000
-_MOST_FILES_ASKED = 6
+_MOST_FILES_ASKED = 20
 _MOST_FILES_NAMED = 10
 _MOST_CHOICES = 12
 _NEAR_LINES = 3
@@ -101,9 +101,10 @@ async def also_written(
     others = sorted({hit.path for hit in await written(ws, name, globs)}.difference(known))
     if not others:
         return []
-    names = ", ".join(ws.relative(path) for path in others[:_MOST_FILES_NAMED])
     more = f" and {len(others) - _MOST_FILES_NAMED} more files" if len(others) > _MOST_FILES_NAMED else ""
-    return [f"[the word also stands in {names}{more}, where the language server sees no use of this one]"]
+    return [
+        f"[the word also stands in {_some(ws, others)}{more}, where the language server sees no use of this one]"
+    ]
 
 
 async def _ripgrep(ws: Workspace, *arguments: str) -> str:
@@ -161,25 +162,59 @@ async def locate(ws: Workspace, symbol: str, path: str, line: int) -> Address:
 
 
 async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
-    name = last_name(symbol)
-    likely = [hit for hit in hits if defines(name, hit.text)]
-    asked = list(dict.fromkeys(hit.path for hit in [*likely, *hits]))[:_MOST_FILES_ASKED]
-    wanted = tuple(re.split(r"\.|::|#", symbol.strip().removesuffix("()")))
-    found: dict[tuple[Path, str], Symbol] = {}
-    for file in asked:
-        for known in await symbols_of(ws, file):
-            if tuple(known.name.split("."))[-len(wanted) :] == wanted:
-                found[file, known.name] = known
-    if len(found) > 1:
-        choices = "\n".join(
-            f"{ws.relative(file)}:{known.at.start.line + 1} {known.kind} {known.name}"
-            for (file, _), known in list(found.items())[:_MOST_CHOICES]
-        )
+    names = _names(symbol)
+    likely = [hit for hit in hits if defines(names[-1], hit.text)]
+    files = list(dict.fromkeys(hit.path for hit in likely))
+    if len(names) > 1:
+        files = await _also_defining(ws, names[-2], files)
+    if len(files) > _MOST_FILES_ASKED:
         raise Mistake(
-            f"{symbol} is defined at {len(found)} places; say path and line of the one meant:\n{choices}"
+            f"{symbol} is defined in {len(files)} files, such as {_some(ws, files)}; say path and line."
         )
-    for known in found.values():
-        return Address(known.at.path, known.at.start)
+    known = await _symbols_of_all(ws, files or [hits[0].path])
+    found = {(at.at.path, at.name): at for at in known if _names(at.name)[-len(names) :] == names}
+    if len(found) > 1:
+        places = list(found.values())[:_MOST_CHOICES]
+        rows = [f"{ws.relative(at.at.path)}:{at.at.start.line + 1} {at.kind} {at.name}" for at in places]
+        raise Mistake(
+            "\n".join(
+                [f"{symbol} is defined at {len(found)} places; say path and line of the one meant:", *rows]
+            )
+        )
+    for only in found.values():
+        return Address(only.at.path, only.at.start)
+    if len(names) > 1:
+        raise Mistake(f"No definition of {symbol} was found; say path and line of one of its uses.")
     code = [hit for hit in likely or hits if not _COMMENT.match(hit.text)]
     first = (code or hits)[0]
     return Address(first.path, first.position)
+
+
+async def _also_defining(ws: Workspace, container: str, files: list[Path]) -> list[Path]:
+    """Those of the files that seem to define the container too."""
+    hits = await written(ws, container, source_globs(ws))
+    return [file for file in files if any(h.path == file and defines(container, h.text) for h in hits)]
+
+
+async def _symbols_of_all(ws: Workspace, files: Iterable[Path]) -> list[Symbol]:
+    """What the files define, as far as their languages have servers; NoAnswer when none has."""
+    found: list[Symbol] = []
+    answered, reason = False, NoAnswer("No language server was asked.")
+    for file in files:
+        try:
+            found += await symbols_of(ws, file)
+            answered = True
+        except NoAnswer as error:
+            reason = error
+    if not answered:
+        raise reason
+    return found
+
+
+def _names(symbol: str) -> list[str]:
+    """The names in `Class.method`, `Class#method`, `module::function` or Go's `(*Type).Method`, outermost first."""
+    return re.findall(r"[\w$]+", symbol)
+
+
+def _some(ws: Workspace, files: Sequence[Path]) -> str:
+    return ", ".join(ws.relative(path) for path in files[:_MOST_FILES_NAMED])

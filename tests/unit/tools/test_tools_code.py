@@ -115,6 +115,26 @@ async def test_an_ambiguous_name_lists_its_places(shop: Workspace):
     assert result.content.endswith("shop.py:8 method Order.total\nshop.py:13 method Basket.total")
 
 
+async def test_a_qualified_name_is_never_taken_for_another(shop: Workspace):
+    for number in range(30):
+        (shop.root / f"a{number}.py").write_text(
+            "class Other:\n    def total(self) -> int:\n        return 0\n"
+        )
+    definition = await run(shop, "go_to_definition", symbol="Order.total")
+    assert definition.content.startswith("shop.py:8\n")
+    missing = await run(shop, "find_references", symbol="Basket.discount")
+    assert (
+        missing.content == "No definition of Basket.discount was found; say path and line of one of its uses."
+    )
+    many = await run(shop, "find_references", symbol="total")
+    assert many.content.startswith("total is defined in 31 files, such as a0.py, a1.py, ")
+
+
+async def test_a_language_without_a_server_does_not_hide_the_others(shop: Workspace):
+    (shop.root / "a.rs").write_text("fn discount() {}\n")  # its server runs only in trusted folders
+    assert (await run(shop, "go_to_definition", symbol="discount")).content.startswith("shop.py:17\n")
+
+
 async def test_a_line_that_is_a_little_off_still_finds_the_name(shop: Workspace):
     result = await run(shop, "go_to_definition", symbol="total", path="main.py", line=3)
     assert result.content.startswith("shop.py:8\n")
