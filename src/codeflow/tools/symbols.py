@@ -62,7 +62,7 @@ def defines(name: str, text: str) -> bool:
     word = rf"(?<![\w$.]){re.escape(name)}(?![\w$])"
     return bool(
         re.search(_KEYWORD + word, text)
-        or re.match(rf"\s*(?:[\w<>\[\],*&]+\s+)*[*&]?{word}\s*(?:\([^;]*$|:?=[^=]|:\s)", text)
+        or re.match(rf"\s*(?:[\w<>\[\],*&]+\s+)*[*&]?{word}\s*(?:\([^;]*(?:\{{|$)|:?=[^=]|:\s)", text)
     )
 
 
@@ -171,7 +171,9 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
         raise Mistake(
             f"{symbol} is defined in {len(files)} files, such as {_some(ws, files)}; say path and line."
         )
-    known = await _symbols_of_all(ws, files or [hits[0].path])
+    if not files:  # the definition does not look like one
+        files = list(dict.fromkeys(hit.path for hit in hits))[:_MOST_FILES_ASKED]
+    known = await _symbols_of_all(ws, files)
     found = {(at.at.path, at.name): at for at in known if _names(at.name)[-len(names) :] == names}
     if len(found) > 1:
         places = list(found.values())[:_MOST_CHOICES]

@@ -10,6 +10,7 @@ import pytest
 from codeflow.core.values import ToolResult
 from codeflow.tools.code import new_diagnostics
 from codeflow.tools.registry import TOOLS
+from codeflow.tools.symbols import defines
 from codeflow.tools.workspace import Workspace
 
 SHOP = '''\
@@ -128,6 +129,26 @@ async def test_a_qualified_name_is_never_taken_for_another(shop: Workspace):
     )
     many = await run(shop, "find_references", symbol="total")
     assert many.content.startswith("total is defined in 31 files, such as a0.py, a1.py, ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("    async def total(self):", True),
+        ("func (o *Order) total() int {", True),
+        ("  total(): number { return 1; }", True),
+        ("export const total = 1", True),
+        ("static int *total(void)", True),
+        ("total: int = 3", True),
+        ("    return total", False),
+        ("  total(1);", False),
+        ("x = order.total()", False),
+        ("if total == 3:", False),
+        ("subtotal = 3", False),
+    ],
+)
+def test_what_looks_like_a_definition(text: str, expected: bool):
+    assert defines("total", text) is expected
 
 
 async def test_a_language_without_a_server_does_not_hide_the_others(shop: Workspace):
