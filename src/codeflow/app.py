@@ -202,6 +202,7 @@ def build(
         make_crew=_crew_maker(task, specialists, models, bench),
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
+        close_tools=workspace.servers.close,
         resources=books.resources,
     )
 
@@ -252,6 +253,7 @@ def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Worksp
         tests=settings.gates.tests,
         tests_timeout_s=settings.gates.timeout_s,
         research=Research.configured(settings.research, env),
+        trusted=_is_trusted(root, settings),
     )
 
 
@@ -278,12 +280,15 @@ def _refuse_strange_model(
     """A stranger's agent file must not send prompts to an ARN of the stranger's account."""
     if specialist.model is None or catalogue.find(specialist.model) is not None:
         return
-    trusted = {Path(folder).expanduser().resolve() for folder in settings.trusted_folders}
-    if specialist.source.is_relative_to(workspace) and workspace.resolve() not in trusted:
+    if specialist.source.is_relative_to(workspace) and not _is_trusted(workspace, settings):
         raise UsageError(
             f"{specialist.source}: model {specialist.model!r} is not in the catalogue",
             hint="Name a model that `codeflow models` lists, or add this folder to trusted_folders.",
         )
+
+
+def _is_trusted(folder: Path, settings: Settings) -> bool:
+    return folder.resolve() in {Path(known).expanduser().resolve() for known in settings.trusted_folders}
 
 
 def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:

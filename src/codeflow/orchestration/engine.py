@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -80,6 +80,8 @@ class Engine:
     """Specialists that a plan may name."""
     late_warnings: Callable[[], Sequence[str]]
     """What only the end of a run shows, such as models without a price."""
+    close_tools: Callable[[], Awaitable[None]]
+    """Ends what tools keep running between their calls."""
     resources: Sequence[Closable]
     _job: Job | None = None
     _route: Route | None = None
@@ -225,7 +227,6 @@ class Engine:
         return None
 
     async def _close(self, verdict: Verdict) -> RunResult:
-        await self.gates.stop()
         files, diff, verdict = await self._compare(verdict)
         if self.safety.unavailable and self._job:
             files = _claimed(self._job.crew.bench.changed)
@@ -239,7 +240,7 @@ class Engine:
 
     async def _compare(self, verdict: Verdict) -> tuple[tuple[FileChange, ...], str, Verdict]:
         """What the run changed; an interrupted one, also one interrupted here, waits for it only shortly."""
-        comparing = asyncio.ensure_future(self.safety.finish())
+        comparing = asyncio.ensure_future(self._settle())
         try:
             interrupted = verdict.status is Status.INTERRUPTED
             await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S if interrupted else None)
@@ -255,6 +256,12 @@ class Engine:
         except CodeflowError as error:
             self._warn(f"the run's changes could not be compared with the checkpoint: {error}")
             return (), "", verdict
+
+    async def _settle(self) -> tuple[tuple[FileChange, ...], str]:
+        """End everything that could still change the tree, then look at it."""
+        await self.gates.stop()
+        await self.close_tools()
+        return await self.safety.finish()
 
     def _warn(self, text: str) -> None:
         self.broadcast(Notice(level="warning", text=text))

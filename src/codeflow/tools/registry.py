@@ -2,6 +2,14 @@
 
 from collections.abc import Mapping
 
+from codeflow.tools.code import (
+    diagnostics,
+    document_symbols,
+    find_references,
+    get_type_info,
+    go_to_definition,
+    workspace_symbols,
+)
 from codeflow.tools.commands import run_command, run_tests
 from codeflow.tools.docs import docs_search
 from codeflow.tools.editing import edit_file, write_file
@@ -9,6 +17,7 @@ from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
 from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_worktree
 from codeflow.tools.git_conflicts import git_conflicts
+from codeflow.tools.refactoring import code_actions, rename_symbol
 from codeflow.tools.search import glob, search_files
 from codeflow.tools.tool import Tool
 from codeflow.tools.web import fetch_page, stackoverflow_search, web_search
@@ -24,6 +33,14 @@ TOOLS: Mapping[str, Tool] = {
         list_directory,
         search_files,
         glob,
+        find_references,
+        go_to_definition,
+        get_type_info,
+        document_symbols,
+        workspace_symbols,
+        diagnostics,
+        code_actions,
+        rename_symbol,
         run_tests,
         run_command,
         git_status,

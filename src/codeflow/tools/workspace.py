@@ -15,6 +15,7 @@ from codeflow.core.errors import UsageError
 from codeflow.core.places import cache_home
 from codeflow.core.settings import ToolSettings
 from codeflow.tools.environment import reading_environment, scrubbed_environment
+from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.research import OFFLINE, Research
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
@@ -32,7 +33,8 @@ class Workspace:
     """A root folder with the settings and the environment of its tools; paths cannot leave it.
 
     `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line;
-    it has its own time limit, that of other commands by default.
+    it has its own time limit, that of other commands by default. `trusted`: programs that only look at the project may
+    be the project's own. `servers` are shared by every agent of a run and closed at its end.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Workspace:
         tests: str = "auto",
         tests_timeout_s: float | None = None,
         research: Research = OFFLINE,
+        trusted: bool = False,
     ) -> None:
         if not root.is_dir():
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
@@ -55,6 +58,7 @@ class Workspace:
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
         self.research = research
         self.cache = cache_home(env)
+        self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self._seen: dict[Path, _Seen] = {}
 
     def for_agent(self) -> "Workspace":

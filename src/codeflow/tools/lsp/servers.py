@@ -1,0 +1,175 @@
+"""The language servers of a run: found, started on first use, kept warm, restarted once, and ended together."""
+
+import asyncio
+import os
+import shutil
+import sysconfig
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from codeflow.tools.lsp.languages import Language, ServerCommand, language_name, load_languages
+from codeflow.tools.lsp.values import Deadlines, Diagnostic, NoAnswer, ServerGone
+
+if TYPE_CHECKING:
+    from codeflow.tools.lsp.server import Server  # imports lsprotocol, which takes a fifth of a second
+
+T = TypeVar("T")
+
+_MOST_RUNNING = 4
+_MOST_DEATHS = 2
+_Key = tuple[str, Path]
+"""A language and the root of a project."""
+
+
+class Servers:
+    """One server for each language and project below `top`.
+
+    `trusted`: whether programs that the project brings along, and servers that run its code, may be started.
+    """
+
+    def __init__(
+        self, top: Path, env: Mapping[str, str], *, trusted: bool = False, deadlines: Deadlines | None = None
+    ) -> None:
+        self._top = top
+        self._env = env
+        self._trusted = trusted
+        self._deadlines = deadlines or Deadlines()
+        self._running: dict[_Key, Server] = {}
+        """The least recently used first."""
+        self._deaths: Counter[_Key] = Counter()
+        self._refusals: dict[_Key, str] = {}
+        self._starting = asyncio.Lock()
+
+    @cached_property
+    def languages(self) -> dict[str, Language]:
+        return load_languages(self._env)
+
+    async def ask(self, path: Path, question: "Callable[[Server], Awaitable[T]]") -> T:
+        """What the server for a file answers; one that dies is started again once, and asked again.
+
+        Raises:
+            NoAnswer: when there is no server, or it does not answer in time.
+            Mistake: when the server refuses.
+        """
+        key = self._key(path)
+        while True:
+            server = await self._server(key)
+            try:
+                return await question(server)
+            except ServerGone as gone:
+                self._deaths[key] += 1
+                if self._deaths[key] >= _MOST_DEATHS:
+                    self._refusals[key] = (
+                        f"{server.name} keeps ending ({gone}) and is left alone for this run."
+                    )
+
+    async def introduced(self, path: Path, before: str, timeout_s: float) -> list[Diagnostic]:
+        """Problems that an edit of a file brought; none when no server is warm, or it takes longer than that."""
+        name = language_name(self.languages, path)
+        server = self._running.get(self._key(path)) if name else None
+        if server is None or not server.alive:
+            return []
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await server.introduced(path, before)
+        except (TimeoutError, ServerGone, NoAnswer):
+            return []
+
+    async def close(self) -> None:
+        """End every server; the next question would start one again."""
+        running, self._running = list(self._running.values()), {}
+        await asyncio.gather(*(server.close() for server in running))
+
+    def _key(self, path: Path) -> _Key:
+        name = language_name(self.languages, path)
+        if name is None:
+            raise NoAnswer(f"No language server is known for {path.suffix or path.name} files.")
+        return name, self.languages[name].root(path, self._top)
+
+    async def _server(self, key: _Key) -> "Server":
+        async with self._starting:
+            server = self._running.pop(key, None)
+            if server is not None and not server.alive:
+                await server.close()
+                server = None
+            if server is None:
+                await self._make_room()
+                server = await self._start(key)
+            self._running[key] = server
+            return server
+
+    async def _make_room(self) -> None:
+        idle = [key for key, server in self._running.items() if not server.busy]
+        surplus = len(self._running) + 1 - _MOST_RUNNING
+        for key in idle[: max(0, surplus)]:
+            await self._running.pop(key).close()
+
+    async def _start(self, key: _Key) -> "Server":
+        """The first of the language's servers that is installed and starts."""
+        if key in self._refusals:
+            raise NoAnswer(self._refusals[key])
+        problems = []
+        for command, program in self._installed(key):
+            server, problem = await self._try(key, command, program)
+            if server is not None:
+                return server
+            problems.append(f"{program}: {problem}")
+        self._refusals[key] = self._explain(key, problems)
+        raise NoAnswer(self._refusals[key])
+
+    async def _try(self, key: _Key, command: ServerCommand, program: str) -> "tuple[Server | None, str]":
+        from codeflow.tools.lsp.server import Server
+
+        name, root = key
+        server = Server(self.languages[name], command, root, self._deadlines)
+        started = False
+        try:
+            await server.start(program, self._env)
+            started = True
+        except (OSError, ServerGone, NoAnswer) as error:
+            return None, str(error)
+        else:
+            return server, ""
+        finally:
+            if not started:
+                await server.close()
+
+    def _installed(self, key: _Key) -> Iterator[tuple[ServerCommand, str]]:
+        """The servers that may run here with their programs, the nearest first."""
+        name, root = key
+        for folders in self._places(root):
+            for command in self.languages[name].servers:
+                program = shutil.which(command.name, path=folders)
+                if program and (self._trusted or not command.runs_project_code):
+                    yield command, program
+
+    def _places(self, root: Path) -> Iterator[str]:
+        """Search paths: the project's own programs, then the machine's, then those beside codeflow."""
+        if self._trusted:
+            yield os.pathsep.join(_own_programs(root, self._top))
+        yield self._env.get("PATH", os.defpath)
+        yield sysconfig.get_path("scripts")
+
+    def _explain(self, key: _Key, problems: list[str]) -> str:
+        name, root = key
+        language = self.languages[name]
+        if problems:
+            return f"No language server for {name} starts here: {'; '.join(problems)}."
+        own = os.pathsep.join(_own_programs(root, self._top))
+        here = next((c.name for c in language.servers if shutil.which(c.name, path=own)), None)
+        if here is None:
+            here = next(
+                (c.name for c in language.servers if shutil.which(c.name, path=self._env.get("PATH"))), None
+            )
+        if here:
+            return f"{here} may not run, as this folder is not one of the user's trusted_folders."
+        return f"No language server for {name} is installed; get one with: {language.install}."
+
+
+def _own_programs(root: Path, top: Path) -> Iterator[str]:
+    for folder in (root, *root.parents):
+        if folder.is_relative_to(top):
+            yield from (str(folder / place) for place in ("node_modules/.bin", ".venv/bin", "venv/bin"))

@@ -1,0 +1,89 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from codeflow.core.values import ToolResult
+from codeflow.tools.refactoring import _write_all, code_actions, rename_symbol
+from codeflow.tools.workspace import Workspace
+
+
+async def rename(ws: Workspace, symbol: str, new_name: str, **where: str | int) -> ToolResult:
+    return await rename_symbol.function(ws, symbol, new_name, **where)
+
+
+@pytest.fixture
+async def project(ws: Workspace) -> AsyncIterator[Workspace]:
+    (ws.root / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    (ws.root / "a.py").write_bytes(b"\xef\xbb\xbfdef old():\r\n    return 1  # old\r\n")
+    (ws.root / "b.py").write_text('from a import old\n\nx = "\U0001f642", old()')
+    yield ws
+    await ws.servers.close()
+
+
+async def test_every_use_is_renamed_and_nothing_else_of_the_bytes(project: Workspace):
+    result = await rename(project, "old", "new")
+    assert not result.is_error, result.content
+    assert (project.root / "a.py").read_bytes() == b"\xef\xbb\xbfdef new():\r\n    return 1  # old\r\n"
+    assert (project.root / "b.py").read_text() == 'from a import new\n\nx = "\U0001f642", new()'
+    assert sorted(result.changed) == ["a.py", "b.py"]
+    assert result.content.startswith("Renamed old to new.\n")
+
+
+def test_all_or_nothing(project: Workspace):
+    first, second = project.root / "a.py", project.root / "a.py/impossible.py"
+    before = first.read_bytes()
+    with pytest.raises(OSError, match=r"a\.py"):
+        _write_all(project, {first: (before, b"new"), second: (b"", b"new")})
+    assert first.read_bytes() == before
+
+
+async def test_where_the_old_name_still_stands_is_said(project: Workspace):
+    (project.root / "README.md").write_text("Call old.\n")
+    content = (await rename(project, "old", "new")).content
+    assert "the word also stands in README.md, a.py" in content
+
+
+async def test_what_was_read_stays_known_and_what_was_not_stays_unknown(project: Workspace):
+    real, data, text = project.read("a.py")
+    project.saw(real, data, range(1, len(text.lines) + 1))
+    await rename(project, "old", "new")
+    assert project.unseen(real, real.read_bytes(), 2) is None
+    other = project.root / "b.py"
+    assert project.unseen(other, other.read_bytes(), 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"symbol": "old", "new_name": "not a name"}, "is not a name"),
+        ({"symbol": "old", "new_name": "a.b"}, "is not a single name"),
+        ({"symbol": "missing", "new_name": "b"}, "does not stand"),
+    ],
+)
+async def test_what_cannot_be_renamed_is_explained(
+    project: Workspace, arguments: dict[str, str], message: str
+):
+    result = await rename(project, **arguments)
+    assert result.is_error
+    assert message in result.content
+
+
+async def test_files_outside_the_workspace_are_never_written(project: Workspace):
+    (project.root / "c.py").write_text("import textwrap\n\ntextwrap.dedent('')\n")
+    result = await rename(project, "dedent", "undent", path="c.py", line=3)
+    assert result.is_error
+    assert "undent" not in (project.root / "c.py").read_text()
+
+
+async def test_a_fix_is_listed_and_applied(project: Workspace):
+    (project.root / "c.py").write_text("print(textwrap.dedent(''))\n")
+    listed = await code_actions.function(project, "c.py", 1)
+    number = next(row.split(".")[0] for row in listed.content.splitlines() if "import textwrap" in row)
+    applied = await code_actions.function(project, "c.py", 1, apply=int(number))
+    assert applied.changed == ("c.py",)
+    assert (project.root / "c.py").read_text() == "import textwrap\nprint(textwrap.dedent(''))\n"
+
+
+async def test_numbers_and_lines_that_do_not_exist_are_refused(project: Workspace):
+    assert "there is no line 9" in (await code_actions.function(project, "a.py", 9)).content
+    assert "actions; apply is a number" in (await code_actions.function(project, "a.py", 1, apply=99)).content
