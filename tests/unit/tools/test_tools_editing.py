@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeflow.core.values import ToolResult
-from codeflow.tools import matching
 from codeflow.tools.editing import edit_file, write_file
 from codeflow.tools.files import read_file
 from codeflow.tools.workspace import Workspace

@@ -1,0 +1,103 @@
+"""One edit of one text: applied where it certainly belongs, else refused."""
+
+from difflib import SequenceMatcher
+
+from codeflow.tools.edits import elision, ladder, refusal, undo
+from codeflow.tools.edits.delta import as_splices
+from codeflow.tools.edits.ladder import Edit
+from codeflow.tools.edits.splices import Splice, occurrences, substitute
+from codeflow.tools.tool import Mistake
+
+
+def apply(content: str, edit: Edit, newline: str) -> str:
+    """The content after an edit; a Mistake unless there is exactly one place and one way to do it.
+
+    `content` has its own line endings; `newline` ends lines added where there were none.
+    """
+    _refuse_damage(edit)
+    open_end = not content.endswith("\n")
+    closed = content + newline if open_end else content
+    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
+    edited = substitute(closed, splices, newline)
+    if edited == closed:
+        raise Mistake("The file already is as this edit would make it.")
+    return edited.removesuffix(newline) if open_end else edited
+
+
+def _refuse_damage(edit: Edit) -> None:
+    if not edit.old.strip():
+        raise Mistake("old_text is empty. Copy the text to replace; to create a file use write_file.")
+    if edit.old == edit.new:
+        raise Mistake("old_text and new_text are the same, so nothing would change.")
+    if marker := elision.added_marker(edit.old, edit.new):
+        raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
+    if damage := undo.damaged_alone(edit.old, edit.new):
+        raise Mistake(f"new_text {damage}, old_text is not. Write new_text as it shall stand in the file.")
+
+
+def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
+    found = [] if edit.whole_lines else list(occurrences(text, edit.old))
+    if edit.replace_all and found:
+        return _all(found, edit)
+    if len(found) > 1:
+        raise refusal.ambiguous([text.count("\n", 0, start) for start in found])
+    if found and (splices := _literal(text, found[0], edit, open_end=open_end)):
+        return splices
+    file = text.removesuffix("\n").split("\n")
+    changes = ladder.changes(file, edit)
+    if changes is None:
+        raise refusal.missing(file, edit.old, edit.new)
+    return as_splices(file, changes)
+
+
+def _all(found: list[int], edit: Edit) -> list[Splice]:
+    """Every place that does not overlap an earlier one."""
+    splices: list[Splice] = []
+    for start in found:
+        if not splices or start >= splices[-1].end:
+            splices.append(Splice(start, start + len(edit.old), edit.new))
+    return splices
+
+
+def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splice]:
+    """The one literal occurrence replaced; nothing when its indentation has to be learnt first."""
+    old, new = edit.old, edit.new
+    end = start + len(old)
+    indent = text[text.rfind("\n", 0, start) + 1 : start]
+    ends_line = text[end : end + 1] == "\n"
+    if indent and indent.isspace() and not old[0].isspace():
+        if old.strip("\n") in new.split("\n")[1:] and ends_line and "\n" not in old:
+            return []
+        _refuse_lost_indent(old, new)
+    if not new and not indent.strip() and ends_line and not old.endswith("\n"):
+        return [Splice(start - len(indent), end + 1, "")]
+    if old.endswith("\n") and new and not new.endswith("\n"):
+        new += "\n"
+    last = open_end and end == len(text) - 1
+    if new.endswith("\n") and not old.endswith("\n") and ends_line and not last:
+        raise refusal.one_line_break_more()
+    if old.startswith("\n") and not new.startswith("\n") and new and text[start - 1 : start] != "\n":
+        raise Mistake("new_text lacks the line break that old_text begins with. Begin both the same way.")
+    return _lines_that_differ(start, old, new)
+
+
+def _refuse_lost_indent(old: str, new: str) -> None:
+    one_line = "\n" not in old.strip("\n")
+    if new[:1].isspace() or (one_line and "\n" in new.strip("\n")):
+        raise Mistake(
+            "old_text begins after the indentation of its line, so the depth of the new lines is unclear. "
+            "Begin old_text and new_text with the indentation that the file has there."
+        )
+
+
+def _lines_that_differ(start: int, old: str, new: str) -> list[Splice]:
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    offsets = [start]
+    for line in before:
+        offsets.append(offsets[-1] + len(line))
+    operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [
+        Splice(offsets[old_from], offsets[old_to], "".join(after[new_from:new_to]))
+        for operation, old_from, old_to, new_from, new_to in operations
+        if operation != "equal"
+    ]

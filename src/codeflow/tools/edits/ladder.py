@@ -1,0 +1,132 @@
+"""Ever more tolerant readings of an edit's old text; the first that finds a place must find exactly one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+from codeflow.tools.edits import elision, places, refusal, stale, undo
+from codeflow.tools.edits.delta import Change, carry_over
+from codeflow.tools.edits.learning import learn
+from codeflow.tools.edits.places import Place
+from codeflow.tools.tool import Mistake
+
+_KEYS = (places.exactly, places.but_trailing_blanks, places.but_indentation, places.but_typography)
+_MOST_COMBINATIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`old` gives way to `new`, both with LF line endings."""
+
+    old: str
+    new: str
+    replace_all: bool = False
+    whole_lines: bool = False
+    """`old` begins and ends with a line, as in a patch."""
+    choose: Callable[[Sequence[str], Sequence[Place]], Sequence[Place]] | None = None
+    """Which of several places in the file's lines are meant."""
+
+
+def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """What changes in the file's lines; None when the old text stands nowhere.
+
+    Raises:
+        Mistake: when there are several places, or several ways to change the one.
+    """
+    for attempt in (_contiguous, _elided, _undone, _over_blank_lines, _around_stale_context):
+        found = attempt(file, edit)
+        if found is not None:
+            return found
+    return None
+
+
+def _contiguous(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    old = lines(edit.old)
+    for key in _KEYS:
+        place = _only(file, edit, places.contiguous(file, old, key))
+        if place:
+            return _at(file, edit, place)
+    return None
+
+
+def _over_blank_lines(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    place = _only(file, edit, places.over_blank_lines(file, lines(edit.old), places.but_typography))
+    return _at(file, edit, place) if place else None
+
+
+def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    old, new = lines(edit.old), lines(edit.new)
+    place = stale.place(file, old, new)
+    return _at(file, edit, place) if place else None
+
+
+def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """What the edit means once damage is undone; all readings that find a place must mean the same."""
+    readings = (replace(edit, old=old, new=new) for old, new in undo.readings(edit.old, edit.new))
+    found = [_contiguous(file, reading) for reading in readings]
+    meanings = [meaning for meaning in found if meaning is not None]
+    if any(meaning != meanings[0] for meaning in meanings):
+        raise Mistake(
+            "old_text is escaped, and it is not clear which escapes of new_text belong to the file. "
+            "Write both exactly as the file has or shall have them."
+        )
+    return meanings[0] if meanings else None
+
+
+def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """Pieces of the old text round lines of dots, each found for itself, in order."""
+    old, new = elision.pieces(lines(edit.old)), elision.pieces(lines(edit.new))
+    if len(old) == 1:
+        return None
+    found = [places.contiguous(file, piece, places.but_typography) for piece in old if any(piece)]
+    if not found or not all(found):
+        return None
+    if len(old) != len(new) or any(
+        any(after) and not any(before) for before, after in zip(old, new, strict=True)
+    ):
+        raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
+    combination = _in_order(found)
+    placed = iter(combination)
+    parts = [(before, after, next(placed)) for before, after in zip(old, new, strict=True) if any(before)]
+    translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
+    return [change for part in parts for change in carry_over(file, *part, translation)]
+
+
+def _in_order(found: Sequence[Sequence[Place]]) -> Sequence[Place]:
+    """The one way to put the pieces one after the other."""
+    if prod(len(options) for options in found) > _MOST_COMBINATIONS:
+        raise refusal.ambiguous([place[0] for place in max(found, key=len)])
+    fitting = [option for option in product(*found) if _ascending(option)]
+    if len(fitting) != 1:
+        raise refusal.ambiguous([option[0][0] for option in fitting])
+    return fitting[0]
+
+
+def _ascending(combination: Sequence[Place]) -> bool:
+    numbers = [number for place in combination for number in place if number is not None]
+    return numbers == sorted(set(numbers))
+
+
+def _only(file: Sequence[str], edit: Edit, found: Sequence[Place]) -> Place | None:
+    if len(found) > 1 and edit.choose:
+        found = edit.choose(file, found) or found
+    if len(found) > 1:
+        raise refusal.ambiguous([place[0] for place in found])
+    return found[0] if found else None
+
+
+def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
+    if edit.new.endswith("\n") and not edit.old.endswith("\n"):
+        raise refusal.one_line_break_more()
+    old = lines(edit.old)
+    return list(carry_over(file, old, lines(edit.new), place, learn(list(_pairs(file, old, place)))))
+
+
+def _pairs(file: Sequence[str], old: Sequence[str], place: Place) -> Iterator[tuple[str, str]]:
+    return ((line, file[at]) for line, at in zip(old, place, strict=True) if at is not None)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of an LF text; the last needs no ending."""
+    return text.removesuffix("\n").split("\n") if text else []
