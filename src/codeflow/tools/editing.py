@@ -126,7 +126,7 @@ def _make_patch(changes: Changeset, patch: FilePatch) -> None:
         _create(changes, patch, Text(patch.new_content), 0o755 if patch.executable else None)
         return
     text = changes.content(patch.source)
-    content = patched(text.content, patch, text.newline)
+    content = patched(text.content, patch, text.newline, changes.introduced(patch.source))
     source = changes.draft(patch.source)
     mode = source.real.stat().st_mode & 0o7777 if source.real.exists() else 0o644
     if patch.target is None:
@@ -183,7 +183,7 @@ def _committed(changes: Changeset, verb: str, *, shown: bool = True) -> ToolResu
     if not drafts:
         return ToolResult(content="Nothing to do: everything is like that already.", display="no change")
     parts = [_described(draft, verb, shown=shown) for draft in drafts]
-    problems = [f"{draft.name}: {problem}" for draft in drafts for problem in changes.problems(draft)]
+    problems = changes.problems()
     changes.commit()
     if problems:
         parts += ["New syntax errors; correct them:", *problems[:_MOST_SYNTAX_PROBLEMS]]

@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from codeflow.tools.edits import engine, undo
+from codeflow.tools.edits import engine
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.report import Difference, difference
 from codeflow.tools.edits.transaction import Write, write_all
@@ -77,25 +78,26 @@ class Changeset:
     def edit(self, path: str, edit: Edit) -> None:
         """One edit against what the earlier ones made of the file."""
         text = self.content(path)
-        content = engine.apply(text.content, edit, text.newline)
-        if undo.traces(edit.new) - undo.traces(edit.old):
-            problems = self._introduced(path, text.content, content)
-            if problems:
-                raise Mistake(
-                    f"new_text has escapes that old_text lacks, and the file would not parse: {problems[0]}. "
-                    "Write new_text as it shall stand in the file."
-                )
-        self.replace(path, content)
+        self.replace(path, engine.apply(text.content, edit, text.newline, self.introduced(path)))
+
+    def introduced(self, path: str) -> engine.Introduced:
+        """What tells the syntax errors that a change of this file brings in."""
+        return partial(new_problems, self._check, path)
 
     def replace(self, path: str, content: str) -> None:
         """Gives a file that is there other content."""
         old = self.content(path)
         self.draft(path).after = Text(content, old.encoding, old.bom)
 
-    def problems(self, draft: Draft) -> list[str]:
-        """The syntax errors that a draft brings into its file."""
-        before, after = (text.content if text else "" for text in (draft.before, draft.after))
-        return self._introduced(draft.name, before, after)
+    def problems(self) -> list[str]:
+        """The syntax errors that the drafts bring in, with their files."""
+        found = []
+        for draft in self.drafts:
+            before, after = (text.content if text else "" for text in (draft.before, draft.after))
+            found += [
+                f"{draft.name}: {problem}" for problem in new_problems(self._check, draft.name, before, after)
+            ]
+        return found
 
     def commit(self) -> None:
         """Writes every draft, or none."""
@@ -105,14 +107,21 @@ class Changeset:
             if write.after is not None and draft.after and draft.known:
                 self._ws.saw(draft.real, write.after, range(1, len(draft.after.lines) + 1))
 
-    def _introduced(self, path: str, before: str, after: str) -> list[str]:
-        known = Counter(_unnumbered(problem) for problem in self._check(path, before))
-        introduced = []
-        for problem in self._check(path, after):
-            known[_unnumbered(problem)] -= 1
-            if known[_unnumbered(problem)] < 0:
-                introduced.append(problem)
-        return introduced
+
+def new_problems(self, path: str, before: str, after: str) -> list[str]:
+    """The syntax errors that a change of content brings into a file."""
+    return introduced(self._check, path, before, after)
+
+
+def new_problems(check: Check, path: str, before: str, after: str) -> list[str]:
+    """The problems of the content after a change that it did not have before."""
+    known = Counter(_unnumbered(problem) for problem in check(path, before))
+    found = []
+    for problem in check(path, after):
+        known[_unnumbered(problem)] -= 1
+        if known[_unnumbered(problem)] < 0:
+            found.append(problem)
+    return found
 
 
 def _unnumbered(problem: str) -> str:

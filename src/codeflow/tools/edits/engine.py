@@ -1,5 +1,6 @@
 """One edit of one text: applied where it certainly belongs, else refused."""
 
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import elision, ladder, refusal, undo
@@ -9,7 +10,11 @@ from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
 
-def apply(content: str, edit: Edit, newline: str) -> str:
+Introduced = Callable[[str, str], Sequence[str]]
+"""(before, after) -> the syntax errors that a change of content brings in."""
+
+
+def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str:
     """The content after an edit; a Mistake unless there is exactly one place and one way to do it.
 
     `content` has its own line endings; `newline` ends lines added where there were none.
@@ -21,7 +26,13 @@ def apply(content: str, edit: Edit, newline: str) -> str:
     edited = substitute(closed, splices, newline)
     if edited == closed:
         raise Mistake("The file already is as this edit would make it.")
-    return edited.removesuffix(newline) if open_end else edited
+    after = edited.removesuffix(newline) if open_end else edited
+    if undo.traces(edit.new) - undo.traces(edit.old) and (problems := introduced(content, after)):
+        raise Mistake(
+            f"new_text has escapes or typographic characters that old_text lacks, and the file would not parse: "
+            f"{problems[0]}. Write new_text as it shall stand in the file."
+        )
+    return after
 
 
 def _refuse_damage(edit: Edit) -> None:
@@ -65,10 +76,12 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
     end = start + len(old)
     indent = text[text.rfind("\n", 0, start) + 1 : start]
     ends_line = text[end : end + 1] == "\n"
-    if indent and indent.isspace() and not old[0].isspace():
-        if old.strip("\n") in new.split("\n")[1:] and ends_line and "\n" not in old:
+    if indent.isspace():
+        if old[0].isspace() or old.split("\n")[0] in new.split("\n")[1:]:
             return []
         _refuse_lost_indent(old, new)
+    if not indent and (ends_line or old.endswith("\n")):
+        ladder.refuse_other_depth(old, new)
     if not new and not indent.strip() and ends_line and not old.endswith("\n"):
         return [Splice(start - len(indent), end + 1, "")]
     if old.endswith("\n") and new and not new.endswith("\n"):

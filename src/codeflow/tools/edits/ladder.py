@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 from codeflow.tools.edits import elision, places, refusal, stale, undo
@@ -13,6 +13,7 @@ from codeflow.tools.tool import Mistake
 
 _KEYS = (places.exactly, places.but_trailing_blanks, places.but_indentation, places.but_typography)
 _MOST_COMBINATIONS = 1000
+_Part = tuple[list[str], list[str], Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,25 @@ def _contiguous(file: Sequence[str], edit: Edit) -> list[Change] | None:
 
 def _over_blank_lines(file: Sequence[str], edit: Edit) -> list[Change] | None:
     place = _only(file, edit, places.over_blank_lines(file, lines(edit.old), places.but_typography))
-    return _at(file, edit, place) if place else None
+    if place is None:
+        return None
+    found = _at(file, edit, place)
+    if any(_hides_blank_lines(change, place) for change in found):
+        raise Mistake(
+            "The blank lines of old_text are not the file's, so those of new_text are unclear too. "
+            "Copy the blank lines from the file."
+        )
+    return found
+
+
+def _hides_blank_lines(change: Change, place: Place) -> bool:
+    """Whether added lines may have lost or gained blank ones as the old text has."""
+    filled = [(n, at) for n, at in enumerate(place) if at is not None]
+    gaps = [(right - left, below - above) for (left, above), (right, below) in pairwise(filled)]
+    lost = any(ours < theirs for ours, theirs in gaps)
+    gained = None in (place[0], place[-1]) or any(ours > theirs for ours, theirs in gaps)
+    resized = len(change.lines) not in (0, change.stop - change.start)
+    return (lost and resized) or (gained and not all(line.strip() for line in change.lines))
 
 
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
@@ -86,21 +105,25 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
         any(after) and not any(before) for before, after in zip(old, new, strict=True)
     ):
         raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
-    combination = _in_order(found)
-    placed = iter(combination)
-    parts = [(before, after, next(placed)) for before, after in zip(old, new, strict=True) if any(before)]
+    texts = [(before, after) for before, after in zip(old, new, strict=True) if any(before)]
+    parts = _in_order(texts, found)
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
     return [change for part in parts for change in carry_over(file, *part, translation)]
 
 
-def _in_order(found: Sequence[Sequence[Place]]) -> Sequence[Place]:
-    """The one way to put the pieces one after the other."""
+def _in_order(texts: Sequence[tuple[list[str], list[str]]], found: Sequence[Sequence[Place]]) -> list[_Part]:
+    """The pieces that change, with the only places that they have when all pieces follow each other."""
     if prod(len(options) for options in found) > _MOST_COMBINATIONS:
         raise refusal.ambiguous([place[0] for place in max(found, key=len)])
-    fitting = [option for option in product(*found) if _ascending(option)]
-    if len(fitting) != 1:
-        raise refusal.ambiguous([option[0][0] for option in fitting])
-    return fitting[0]
+    ways = {
+        tuple(place for (before, after), place in zip(texts, option, strict=True) if before != after)
+        for option in product(*found)
+        if _ascending(option)
+    }
+    if len(ways) != 1:
+        raise refusal.ambiguous(sorted(way[0][0] or 0 for way in ways if way))
+    changing = [text for text in texts if text[0] != text[1]]
+    return [(before, after, place) for (before, after), place in zip(changing, ways.pop(), strict=True)]
 
 
 def _ascending(combination: Sequence[Place]) -> bool:
@@ -119,8 +142,23 @@ def _only(file: Sequence[str], edit: Edit, found: Sequence[Place]) -> Place | No
 def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
     if edit.new.endswith("\n") and not edit.old.endswith("\n"):
         raise refusal.one_line_break_more()
+    refuse_other_depth(edit.old, edit.new)
     old = lines(edit.old)
     return list(carry_over(file, old, lines(edit.new), place, learn(list(_pairs(file, old, place)))))
+
+
+def refuse_other_depth(old: str, new: str) -> None:
+    """A Mistake when whole lines change their text and all of them their depth: new_text lost its indentation."""
+    before, after = ([line.rstrip() for line in lines(text) if line.strip()] for text in (old, new))
+    depths = [
+        min((len(line) - len(line.lstrip()) for line in text), default=None) for text in (before, after)
+    ]
+    only_moved = [line.strip() for line in before] == [line.strip() for line in after]
+    if after and depths[0] != depths[1] and not only_moved and not set(before) & set(after):
+        raise Mistake(
+            "new_text is indented otherwise than old_text. Indent it as it shall stand in the file; "
+            "if that is so, add an unchanged line to both."
+        )
 
 
 def _pairs(file: Sequence[str], old: Sequence[str], place: Place) -> Iterator[tuple[str, str]]:

@@ -20,9 +20,13 @@ class Translation:
 
     indents: dict[str, str]
     marks: dict[str, set[str]]
+    bare_ends: bool
+    """The old text has blanks at line ends that the file has not."""
 
     def line(self, new: str) -> str:
         """An added line as the file would have it; a Mistake when that is not certain."""
+        if self.bare_ends:
+            new = new.rstrip()
         body = new.lstrip()
         if not body:
             return new
@@ -84,7 +88,12 @@ def learn(pairs: Sequence[Pair]) -> Translation:
             if mark in _MARKS:
                 marks[mark].add(kept)
     drifted = any(mark != kept for mark, kinds in marks.items() for kept in kinds)
-    return Translation(indents, dict(marks) if drifted else {})
+    bare_ends = any(len(_trailing(old)) > len(_trailing(file)) for old, file in pairs)
+    return Translation(indents, dict(marks) if drifted else {}, bare_ends)
+
+
+def _trailing(line: str) -> str:
+    return line[len(line.rstrip()) :]
 
 
 def _indentation(line: str) -> str:

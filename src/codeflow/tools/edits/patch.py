@@ -50,7 +50,7 @@ class FilePatch:
         return "\n".join(lines) + ending
 
 
-def patched(content: str, patch: FilePatch, newline: str) -> str:
+def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Introduced) -> str:
     """The content after all hunks, each against the result of the one before.
 
     Raises:
@@ -58,7 +58,7 @@ def patched(content: str, patch: FilePatch, newline: str) -> str:
     """
     for number, hunk in enumerate(patch.hunks, 1):
         try:
-            content = _apply(content, hunk, newline)
+            content = _apply(content, hunk, newline, introduced)
         except Mistake as mistake:
             raise Mistake(
                 f"hunk {number} (old_text is its kept and removed lines, new_text its kept and added ones): {mistake}"
@@ -66,9 +66,9 @@ def patched(content: str, patch: FilePatch, newline: str) -> str:
     return content
 
 
-def _apply(content: str, hunk: Hunk, newline: str) -> str:
+def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced) -> str:
     if hunk.old:
-        content = engine.apply(content, _edit(hunk), newline) if hunk.old != hunk.new else content
+        content = engine.apply(content, _edit(hunk), newline, introduced) if hunk.old != hunk.new else content
     elif content and not hunk.at_end:
         raise Mistake("It only adds lines. Put unchanged lines before and after them to say where they go.")
     else:

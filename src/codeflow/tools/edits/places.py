@@ -1,6 +1,7 @@
 """Where a block of lines stands in a file, read with more or less care for blanks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 Place = tuple[int | None, ...]
 """For each line of the old text, the file's line (from 0) that it is; None for a blank line without one."""
@@ -58,11 +59,7 @@ def _with_blanks(size: int, filled: Sequence[int], place: Sequence[int]) -> Plac
     lines: list[int | None] = [None] * size
     for n, at in zip(filled, place, strict=True):
         lines[n] = at
-    for (left, right), (above, below) in zip(_steps(filled), _steps(place), strict=True):
+    for (left, right), (above, below) in zip(pairwise(filled), pairwise(place), strict=True):
         if right - left == below - above:
             lines[left:right] = range(above, below)
     return tuple(lines)
-
-
-def _steps(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(numbers, numbers[1:], strict=False)

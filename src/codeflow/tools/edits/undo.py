@@ -1,7 +1,9 @@
 """Damage that a text suffers on its way through a model, JSON or a chat window, undone in old and new alike."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from codeflow.tools.edits.places import PLAIN
 
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
 _NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|[ \t]*[|:│→][ \t]?|$)")
@@ -9,7 +11,7 @@ _ESCAPE = re.compile(r"\\([ntr\"'\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _ENTITY = re.compile(r"&(lt|gt|amp|quot|#39|#x27|apos|nbsp);")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "nbsp": " "}
-_TRACES = re.compile(r"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);")
+_TRACES = re.compile(rf"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);|[{''.join(map(chr, PLAIN))}]")
 
 
 def readings(old: str, new: str) -> Iterator[tuple[str, str]]:
@@ -26,11 +28,13 @@ def damaged_alone(old: str, new: str) -> str | None:
         return "is wrapped in a code fence"
     if "\n" in new.strip() and _numbered(new) and not _numbered(old):
         return "has line numbers"
+    if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
+        return "has escaped line breaks"
     return None
 
 
 def traces(text: str) -> set[str]:
-    """Escapes and entities in a text, which are damage or meant."""
+    """Escapes, entities and typography in a text, which are damage or meant."""
     return set(_TRACES.findall(text))
 
 
