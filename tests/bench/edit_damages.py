@@ -55,8 +55,8 @@ def scaled(unit: str) -> Callable[[str], str]:
 
 
 def curly(text: str) -> str:
-    text = re.sub(r'"([^"\n]*)"', r"“\1”", text)
-    return re.sub(r"'([^'\n]*)'", r"‘\1’", text)
+    text = re.sub(r'"([^"\n]*)"', "\u201c\\1\u201d", text)
+    return re.sub(r"'([^'\n]*)'", "\u2018\\1\u2019", text)
 
 
 def double_escaped(text: str) -> str:
@@ -265,7 +265,7 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "tabs in the file": ("apply", in_file(scaled("\t"))),
     "dedented, trailing blanks": ("apply", then(dedent, both(TRAILING))),
     "curly quotes": ("apply", both(curly)),
-    "dashes": ("apply", both(lambda text: text.replace("-", "–"))),
+    "dashes": ("apply", both(lambda text: text.replace("-", "\u2013"))),
     "no-break blanks": ("apply", both(lambda text: re.sub(r"(?<=\w) (?=\w)", "\u00a0", text))),
     "curly quotes, dedented": ("apply", then(dedent, both(curly))),
     "elided": ("apply", elided("...\n")),

@@ -1,6 +1,7 @@
-"""Prints how edits from real releases fare when they are damaged: `python tests/bench/edits.py [HUNKS]`.
+"""Prints how edits from real releases fare when they are damaged; run by `make bench`.
 
-The edits are the differences between two releases of two packages, fetched by pip.
+The edits are the differences between two releases of two packages, fetched by pip;
+`python -m tests.bench.edits NAME==OLD==NEW ...` takes others.
 """
 
 import difflib
@@ -11,11 +12,11 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from edit_damages import DAMAGES, Case, Label
+from tests.bench.edit_damages import DAMAGES, Case, Label
 
 from codeflow.tools.editing import syntax_problems
 from codeflow.tools.edits import engine
@@ -23,7 +24,7 @@ from codeflow.tools.edits.changeset import new_problems
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.tool import Mistake
 
-RELEASES = (("httpx", "0.26.0", "0.27.0"), ("click", "8.1.8", "8.2.0"))
+RELEASES = ("httpx==0.26.0==0.27.0", "click==8.1.8==8.2.0")
 HUNKS = 40
 CONTEXT = 3
 LARGEST_HUNK = 40
@@ -64,14 +65,15 @@ def hunks(before: str, after: str) -> Iterator[Case]:
             yield Case(before, here, there, "".join(old[:old_from]) + there + "".join(old[old_to:]))
 
 
-def cases(folder: Path, count: int) -> Iterator[Case]:
-    """As many hunks of each package, chosen by chance."""
-    for name, *versions in RELEASES:
+def cases(folder: Path, releases: Sequence[str]) -> Iterator[Case]:
+    """Some hunks of each package, chosen by chance."""
+    for pair in releases:
+        name, *versions = pair.split("==")
         before, after = (release(folder, name, version) for version in versions)
         found = [
             case for path in sorted(before.keys() & after.keys()) for case in hunks(before[path], after[path])
         ]
-        yield from random.Random(SEED).sample(found, min(count, len(found)))
+        yield from random.Random(SEED).sample(found, min(HUNKS, len(found)))
 
 
 def ladder(case: Case) -> str | None:
@@ -111,26 +113,26 @@ def row(name: str, label: str, *scores: Counter[str]) -> str:
     return f"{name:30} {label:7} {sum(scores[0].values()):>5} {' '.join(cells)}"
 
 
+def table(ours: dict[str, Counter[str]], exact: dict[str, Counter[str]]) -> Iterator[str]:
+    yield f"{'':44} {'codeflow':^23} {'exact once':^23}"
+    yield f"{'damage':30} {'sane':7} cases {'  right refused   wrong ' * 2}"
+    for name, (label, _) in DAMAGES.items():
+        yield row(name, label, ours[name], exact[name])
+    for total in ("apply", "either", "refuse", ""):
+        names = [name for name in DAMAGES if DAMAGES[name][0] == total or not total]
+        yield row(f"total {total}", total, *(sum((s[n] for n in names), Counter()) for s in (ours, exact)))
+
+
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else HUNKS
     with tempfile.TemporaryDirectory() as folder:
-        base = list(cases(Path(folder), count))
+        base = list(cases(Path(folder), sys.argv[1:] or RELEASES))
     started = time.perf_counter()
     ours = measure(base, ladder)
     seconds = time.perf_counter() - started
-    exact = measure(base, exact_once)
-    print(f"{'':44} {'codeflow':^23} {'exact once':^23}")
-    print(f"{'damage':30} {'sane':7} cases {'  right refused   wrong ' * 2}")
-    for name, (label, _) in DAMAGES.items():
-        print(row(name, label, ours[name], exact[name]))
-    for label in ("apply", "either", "refuse"):
-        totals = [
-            sum((score[n] for n in DAMAGES if DAMAGES[n][0] == label), Counter()) for score in (ours, exact)
-        ]
-        print(row(f"total {label}", label, *totals))
-    totals = [sum(score.values(), Counter()) for score in (ours, exact)]
-    print(row("total", "", *totals))
-    print(f"{len(base)} hunks; {seconds / totals[0].total() * 1000:.1f} ms a case")
+    lines = list(table(ours, measure(base, exact_once)))
+    count = sum(score.total() for score in ours.values())
+    lines.append(f"{len(base)} edits; {seconds / count * 1000:.1f} ms a case")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -108,11 +108,6 @@ class Changeset:
                 self._ws.saw(draft.real, write.after, range(1, len(draft.after.lines) + 1))
 
 
-def new_problems(self, path: str, before: str, after: str) -> list[str]:
-    """The syntax errors that a change of content brings into a file."""
-    return introduced(self._check, path, before, after)
-
-
 def new_problems(check: Check, path: str, before: str, after: str) -> list[str]:
     """The problems of the content after a change that it did not have before."""
     known = Counter(_unnumbered(problem) for problem in check(path, before))

@@ -9,7 +9,6 @@ from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
-
 Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 

@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from os.path import commonprefix
 
-from codeflow.tools.edits.places import PLAIN
+from codeflow.tools.edits.places import PLAIN, alike
 from codeflow.tools.tool import Mistake
 
 Pair = tuple[str, str]
@@ -38,8 +37,8 @@ class Translation:
             return self.line(new)
         indent = new[: len(new) - len(new.lstrip())]
         before, after, there = old.strip(), new.strip(), file.strip()
-        head = len(commonprefix([before, after]))
-        tail = len(commonprefix([before[head:][::-1], after[head:][::-1]]))
+        head = alike(before, after)
+        tail = alike(before[head:][::-1], after[head:][::-1])
         middle = after[head : len(after) - tail]
         return self._indent(indent) + there[:head] + self._typography(middle) + there[len(there) - tail :]
 

@@ -10,12 +10,13 @@ Key = Callable[[str], str]
 
 PLAIN = str.maketrans(
     {
-        **dict.fromkeys("“”„‟«»", '"'),
-        **dict.fromkeys("‘’‚‛", "'"),
-        **dict.fromkeys("‐‑‒–—−", "-"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b", "'"),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
         **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f", " "),
     }
 )
+"""Typographic characters and what is typed instead."""
 
 
 def exactly(line: str) -> str:
@@ -63,3 +64,9 @@ def _with_blanks(size: int, filled: Sequence[int], place: Sequence[int]) -> Plac
         if right - left == below - above:
             lines[left:right] = range(above, below)
     return tuple(lines)
+
+
+def alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many items both begin with."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (ours, theirs) in enumerate(pairs) if ours != theirs), min(len(one), len(other)))

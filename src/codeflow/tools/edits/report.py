@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from codeflow.tools.edits.places import alike
+
 _CONTEXT = 2
 _LONGEST_DIFF = 60
 _LONGEST_LINE = 300
@@ -25,8 +27,8 @@ class Difference:
 
 def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
     """The diff of two versions; what is too long for an answer is cut, saying so."""
-    head = _alike(before, after)
-    tail = _alike(before[head:][::-1], after[head:][::-1])
+    head = alike(before, after)
+    tail = alike(before[head:][::-1], after[head:][::-1])
     old, new = before[head : len(before) - tail], after[head : len(after) - tail]
     if len(old) + len(new) > _MOST_LINES_TO_COMPARE:
         return Difference(len(new), len(old), f"(lines {head + 1}-{head + len(new)}; too many to show)")
@@ -67,9 +69,3 @@ def _hunks(before: Sequence[str], after: Sequence[str], operations: Sequence[Ope
 def _numbered(sign: str, lines: Sequence[str], first: int) -> Iterator[str]:
     for number, line in enumerate(lines, first + 1):
         yield f"{sign}{number:>5}\t{line[:_LONGEST_LINE]}{'…' if len(line) > _LONGEST_LINE else ''}"
-
-
-def _alike(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many lines both begin with."""
-    pairs = zip(one, other, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
