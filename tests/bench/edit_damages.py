@@ -35,8 +35,14 @@ def both(change: Callable[[str], str]) -> Damage:
 
 
 def in_file(change: Callable[[str], str]) -> Damage:
-    """The file is written otherwise than the edit."""
-    return lambda case, _: replace(case, content=change(case.content), expected=change(case.expected or ""))
+    """The file is written otherwise than the edit, and the old text shows it."""
+
+    def damage(case: Case, _: random.Random) -> Case:
+        if change(case.old) == case.old:
+            return case
+        return replace(case, content=change(case.content), expected=change(case.expected or ""))
+
+    return damage
 
 
 def each_line(change: Callable[[str], str]) -> Callable[[str], str]:
@@ -136,20 +142,15 @@ def stale_context(case: Case, _: random.Random) -> Case:
     )
 
 
-def removed_line(case: Case) -> str | None:
-    head, tail = shared_ends(case)
-    lines = case.old.splitlines()
-    removed = [line for line in lines[head : len(lines) - tail] if re.search(r"\w{3}", line)]
-    return removed[0] if removed else None
-
-
 def stale_target(case: Case, _: random.Random) -> Case:
     """A line that shall change has another word in the file now."""
-    line = removed_line(case)
-    if line is None:
+    head, tail = shared_ends(case)
+    old = case.old.splitlines(keepends=True)
+    removed = [n for n in range(head, len(old) - tail) if re.search(r"\w{3}", old[n])]
+    if not removed:
         return case
-    there = case.old.replace(line, re.sub(r"\w{3,}", "elsewhere", line, count=1), 1)
-    return replace(case, content=case.content.replace(case.old, there), expected=None)
+    old[removed[0]] = re.sub(r"\w{3,}", "elsewhere", old[removed[0]], count=1)
+    return replace(case, content=case.content.replace(case.old, "".join(old)), expected=None)
 
 
 def stale_target_with_twin(case: Case, rng: random.Random) -> Case:
@@ -204,8 +205,15 @@ def nested_in_file(case: Case, rng: random.Random) -> Case:
     if not twins:
         return case
     chosen = rng.choice(twins)
-    old[chosen] = "    " + old[chosen]
-    return replace(case, content=case.content.replace(case.old, "".join(old)), expected=None)
+    assert case.expected is not None
+    moved = "    " + old[chosen]
+    new = case.new.splitlines(keepends=True)
+    new[chosen if chosen < head else chosen - len(old)] = old[chosen] = moved
+    return replace(
+        case,
+        content=case.content.replace(case.old, "".join(old)),
+        expected=case.expected.replace(case.new, "".join(new)),
+    )
 
 
 def crooked_old(case: Case, rng: random.Random) -> Case:
@@ -281,11 +289,13 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "blank lines more": ("either", both(with_more_blank_lines)),
     "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
     "stale context": ("either", stale_context),
+    "context deeper in the file": ("either", nested_in_file),
     "one crooked line in old": ("either", crooked_old),
     "old stripped": ("either", old_only(str.strip)),
     "old without final newline": ("either", old_only(without_final_newline)),
     "new without final newline": ("either", new_only(without_final_newline)),
-    "new dedented": ("either", lambda case, rng: replace(case, old=dedent(case, rng).old)),
+    "old dedented": ("either", lambda case, rng: replace(case, old=dedent(case, rng).old)),
+    "new dedented": ("either", lambda case, rng: replace(case, new=dedent(case, rng).new)),
     "new in a fence": ("either", new_only(fenced)),
     "new escaped": ("either", new_only(double_escaped)),
     "new with line numbers": (
@@ -300,5 +310,4 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "made already": ("refuse", made_already),
     "line missing in old": ("refuse", line_missing),
     "lines swapped in old": ("refuse", lines_swapped),
-    "nested deeper in the file": ("refuse", nested_in_file),
 }

@@ -32,7 +32,7 @@ def carry_over(
         if old_from == old_to:
             start = stop = _between(place, old_from)
         else:
-            start, stop = _span(place, old_from, old_to, same_count=len(added) in (0, old_to - old_from))
+            start, stop = _span(place, old_from, old_to, same_count=len(added) == old_to - old_from)
         if len(added) == stop - start == old_to - old_from:
             triples = zip(old[old_from:old_to], added, file[start:stop], strict=True)
             lines = tuple(translation.rewritten(*triple) for triple in triples)

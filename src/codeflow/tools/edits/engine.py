@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
-from codeflow.tools.edits import elision, ladder, refusal, undo
+from codeflow.tools.edits import depth, elision, ladder, refusal, undo
 from codeflow.tools.edits.delta import as_splices
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
@@ -80,7 +80,7 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
             return []
         _refuse_lost_indent(old, new)
     if not indent and (ends_line or old.endswith("\n")):
-        ladder.refuse_other_depth(old, new)
+        depth.refuse_other(ladder.lines(old), ladder.lines(new), drifted=False)
     if not new and not indent.strip() and ends_line and not old.endswith("\n"):
         return [Splice(start - len(indent), end + 1, "")]
     if old.endswith("\n") and new and not new.endswith("\n"):

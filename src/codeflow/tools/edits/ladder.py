@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
 
-from codeflow.tools.edits import elision, places, refusal, stale, undo
+from codeflow.tools.edits import depth, elision, places, refusal, stale, undo
 from codeflow.tools.edits.delta import Change, carry_over
 from codeflow.tools.edits.learning import learn
 from codeflow.tools.edits.places import Place
@@ -70,8 +70,10 @@ def _hides_blank_lines(change: Change, place: Place) -> bool:
     gaps = [(right - left, below - above) for (left, above), (right, below) in pairwise(filled)]
     lost = any(ours < theirs for ours, theirs in gaps)
     gained = None in (place[0], place[-1]) or any(ours > theirs for ours, theirs in gaps)
-    resized = len(change.lines) not in (0, change.stop - change.start)
-    return (lost and resized) or (gained and not all(line.strip() for line in change.lines))
+    replaces_one = len(change.lines) == change.stop - change.start == 1
+    return (lost and len(change.lines) > 0 and not replaces_one) or (
+        gained and not all(line.strip() for line in change.lines)
+    )
 
 
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
@@ -142,23 +144,10 @@ def _only(file: Sequence[str], edit: Edit, found: Sequence[Place]) -> Place | No
 def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
     if edit.new.endswith("\n") and not edit.old.endswith("\n"):
         raise refusal.one_line_break_more()
-    refuse_other_depth(edit.old, edit.new)
-    old = lines(edit.old)
-    return list(carry_over(file, old, lines(edit.new), place, learn(list(_pairs(file, old, place)))))
-
-
-def refuse_other_depth(old: str, new: str) -> None:
-    """A Mistake when whole lines change their text and all of them their depth: new_text lost its indentation."""
-    before, after = ([line.rstrip() for line in lines(text) if line.strip()] for text in (old, new))
-    depths = [
-        min((len(line) - len(line.lstrip()) for line in text), default=None) for text in (before, after)
-    ]
-    only_moved = [line.strip() for line in before] == [line.strip() for line in after]
-    if after and depths[0] != depths[1] and not only_moved and not set(before) & set(after):
-        raise Mistake(
-            "new_text is indented otherwise than old_text. Indent it as it shall stand in the file; "
-            "if that is so, add an unchanged line to both."
-        )
+    old, new = lines(edit.old), lines(edit.new)
+    translation = learn(list(_pairs(file, old, place)))
+    depth.refuse_other(old, new, drifted=translation.reindents)
+    return list(carry_over(file, old, new, place, translation))
 
 
 def _pairs(file: Sequence[str], old: Sequence[str], place: Place) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,10 @@ class Translation:
     bare_ends: bool
     """The old text has blanks at line ends that the file has not."""
 
+    @property
+    def reindents(self) -> bool:
+        return any(old != file for old, file in self.indents.items())
+
     def line(self, new: str) -> str:
         """An added line as the file would have it; a Mistake when that is not certain."""
         if self.bare_ends:
