@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import ndiff
 from typing import Literal
 
 Label = Literal["apply", "either", "refuse"]
@@ -126,6 +127,18 @@ def without_blank_lines(text: str) -> str:
 
 def with_more_blank_lines(text: str) -> str:
     return re.sub(r"\n\n+", "\n\n\n\n", text)
+
+
+def keeping_the_edit(damage: Damage) -> Damage:
+    """Not where the edit removes blank lines: the damage would undo a part of it."""
+
+    def keep(case: Case, rng: random.Random) -> Case:
+        removed = (
+            line for line in ndiff(case.old.splitlines(), case.new.splitlines()) if line.startswith("- ")
+        )
+        return damage(case, rng) if all(line[2:].strip() for line in removed) else case
+
+    return keep
 
 
 def stale_context(case: Case, _: random.Random) -> Case:
@@ -285,8 +298,8 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "escaped once more": ("apply", both(double_escaped)),
     "escaped quotes": ("apply", both(lambda text: text.replace('"', '\\"'))),
     "entities": ("apply", both(lambda text: html.escape(text, quote=True))),
-    "blank lines lost": ("either", both(without_blank_lines)),
-    "blank lines more": ("either", both(with_more_blank_lines)),
+    "blank lines lost": ("either", keeping_the_edit(both(without_blank_lines))),
+    "blank lines more": ("either", keeping_the_edit(both(with_more_blank_lines))),
     "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
     "stale context": ("either", stale_context),
     "context deeper in the file": ("either", nested_in_file),

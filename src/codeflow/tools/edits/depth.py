@@ -1,6 +1,5 @@
 """Whether old and new text are indented alike, so that one tells where the other belongs."""
 
-from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -15,20 +14,18 @@ def refuse_other(old: Sequence[str], new: Sequence[str], *, drifted: bool) -> No
     before, after = ([line for line in lines if line.strip()] for lines in (old, new))
     if not after or _outermost(before) == _outermost(after):
         return
-    moves = _moves(before, after)
-    only_moved = len(moves) == len(before) == len(after)
-    most_moved = not moves or Counter(moves).most_common(1)[0][0] != 0
-    if drifted or (most_moved and not only_moved):
+    only_moved = [line.strip() for line in old] == [line.strip() for line in new]
+    if drifted or (not only_moved and set(_moves(before, after)) != {0}):
         raise Mistake(
             "new_text is indented otherwise than old_text. Indent both as in the file; "
-            "if they are, add an unchanged line to both."
+            "if they are, add an unchanged line with the least indentation to both."
         )
 
 
 def _moves(before: Sequence[str], after: Sequence[str]) -> list[int]:
     """How much deeper each line that both have stands in the new text."""
-    texts = ([line.strip() for line in lines] for lines in (before, after))
-    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    ours, theirs = ([line.strip() for line in lines] for lines in (before, after))
+    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
     return [
         _depth(after[block.b + n]) - _depth(before[block.a + n])
         for block in blocks

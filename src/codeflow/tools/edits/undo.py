@@ -26,11 +26,20 @@ def damaged_alone(old: str, new: str) -> str | None:
     """What was done to the new text but not to the old one, when that is plain to see."""
     if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
         return "is wrapped in a code fence"
-    if "\n" in new.strip() and _numbered(new) and not _numbered(old):
+    if (
+        "\n" in new.strip()
+        and _numbered(new)
+        and (not _numbered(old) or _shares_more(old, _unnumber(new), new))
+    ):
         return "has line numbers"
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
         return "has escaped line breaks"
     return None
+
+
+def _shares_more(old: str, one: str | None, other: str) -> bool:
+    known = set(old.split("\n")) - {""}
+    return bool(known & set((one or "").split("\n"))) and not known & set(other.split("\n"))
 
 
 def traces(text: str) -> set[str]:
