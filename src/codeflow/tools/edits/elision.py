@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from codeflow.tools.edits import depth
+
 _COMMENT = r"(?:#|//|/\*|<!--|--|;|%|\{/\*)"
 _DOTS = r"(?:\.\.\.|…)"
 _MARKER = re.compile(rf"\s*{_COMMENT}?\s*{_DOTS}(?:\s.*)?")
@@ -28,6 +30,11 @@ def pieces(lines: Sequence[str]) -> list[list[str]]:
     return found
 
 
+def markers(lines: Sequence[str]) -> set[str]:
+    """The lines of dots."""
+    return {line.strip() for line in lines if _MARKER.fullmatch(line)}
+
+
 def added_marker(old: str, new: str) -> str | None:
     """A line of the new text that would delete what it stands for: one that the old text does not have."""
     before, after = old.split("\n"), new.split("\n")
@@ -43,12 +50,8 @@ def _is_stub(before: Sequence[str], after: Sequence[str], number: int) -> bool:
     """Whether bare dots are the whole body of a function or class that the new text adds."""
     above = [line for line in after[:number] if line.strip()]
     below = [line for line in after[number + 1 :] if line.strip()]
-    heads = [line for line in above if _depth(line) < _depth(after[number])]
-    closes = not below or _depth(below[0]) < _depth(after[number])
+    heads = [line for line in above if depth.of(line) < depth.of(after[number])]
+    closes = not below or depth.of(below[0]) < depth.of(after[number])
     opened = bool(above) and above[-1].rstrip().endswith((":", '"""', "'''"))
     grows = len(above) + len(below) + 1 >= sum(1 for line in before if line.strip())
     return closes and opened and grows and (not heads or heads[-1] not in before)
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())

@@ -80,7 +80,7 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
             return []
         _refuse_lost_indent(old, new)
     if not indent and (ends_line or old.endswith("\n")):
-        depth.refuse_other(ladder.lines(old), ladder.lines(new), drifted=False)
+        depth.refuse_other(ladder.lines(old), ladder.lines(new), drifts=())
     if not new and not indent.strip() and ends_line and not old.endswith("\n"):
         return [Splice(start - len(indent), end + 1, "")]
     if old.endswith("\n") and new and not new.endswith("\n"):

@@ -78,7 +78,8 @@ def _hides_blank_lines(change: Change, place: Place) -> bool:
 
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
     old, new = lines(edit.old), lines(edit.new)
-    place = stale.place(file, old, new)
+    found = stale.place(file, old, new)
+    place = _only(file, edit, [found]) if found else None
     return _at(file, edit, place) if place else None
 
 
@@ -98,7 +99,11 @@ def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
 def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     """Pieces of the old text round lines of dots, each found for itself, in order."""
     old, new = elision.pieces(lines(edit.old)), elision.pieces(lines(edit.new))
-    if len(old) == 1:
+    if (
+        edit.whole_lines
+        or len(old) == 1
+        or not elision.markers(lines(edit.old)).isdisjoint(line.strip() for line in file)
+    ):
         return None
     found = [places.contiguous(file, piece, places.but_typography) for piece in old if any(piece)]
     if not found or not all(found):
@@ -108,20 +113,26 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     ):
         raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
     texts = [(before, after) for before, after in zip(old, new, strict=True) if any(before)]
-    parts = _in_order(texts, found)
+    parts = _in_order(file, texts, found)
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
     return [change for part in parts for change in carry_over(file, *part, translation)]
 
 
-def _in_order(texts: Sequence[tuple[list[str], list[str]]], found: Sequence[Sequence[Place]]) -> list[_Part]:
+def _in_order(
+    file: Sequence[str], texts: Sequence[tuple[list[str], list[str]]], found: Sequence[Sequence[Place]]
+) -> list[_Part]:
     """The pieces that change, with the only places that they have when all pieces follow each other."""
     if prod(len(options) for options in found) > _MOST_COMBINATIONS:
         raise refusal.ambiguous([place[0] for place in max(found, key=len)])
     ways = {
         tuple(place for (before, after), place in zip(texts, option, strict=True) if before != after)
         for option in product(*found)
-        if _ascending(option)
+        if _ascending(option) and all(_is_one_block(file, *gap) for gap in pairwise(option))
     }
+    if not ways:
+        raise Mistake(
+            "The pieces of old_text round the dots stand in different blocks of the file. Write the lines out in full."
+        )
     if len(ways) != 1:
         raise refusal.ambiguous(sorted(way[0][0] or 0 for way in ways if way))
     changing = [text for text in texts if text[0] != text[1]]
@@ -133,9 +144,23 @@ def _ascending(combination: Sequence[Place]) -> bool:
     return numbers == sorted(set(numbers))
 
 
+def _is_one_block(file: Sequence[str], above: Place, below: Place) -> bool:
+    """Whether what is left out between two pieces does not leave the block that they stand in."""
+    last, first = above[-1] or 0, below[0] or 0
+    top, bottom = depth.of(file[last]), depth.of(file[first])
+    least = top + 1 if bottom > top else bottom
+    between = (line for line in file[last + 1 : first] if line.strip())
+    return all(depth.of(line) >= least or line.strip()[0] in ")]}" for line in between)
+
+
 def _only(file: Sequence[str], edit: Edit, found: Sequence[Place]) -> Place | None:
-    if len(found) > 1 and edit.choose:
-        found = edit.choose(file, found) or found
+    if found and edit.choose:
+        chosen = edit.choose(file, found)
+        if not chosen:
+            raise Mistake(
+                "old_text stands in the file, but not where the line after @@ says. Read the file again."
+            )
+        found = chosen
     if len(found) > 1:
         raise refusal.ambiguous([place[0] for place in found])
     return found[0] if found else None
@@ -146,12 +171,14 @@ def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
         raise refusal.one_line_break_more()
     old, new = lines(edit.old), lines(edit.new)
     translation = learn(list(_pairs(file, old, place)))
-    depth.refuse_other(old, new, drifted=translation.reindents)
+    depth.refuse_other(old, new, drifts=translation.drifts)
     return list(carry_over(file, old, new, place, translation))
 
 
 def _pairs(file: Sequence[str], old: Sequence[str], place: Place) -> Iterator[tuple[str, str]]:
-    return ((line, file[at]) for line, at in zip(old, place, strict=True) if at is not None)
+    """Each old line with the file's; without stale ones, which are another text and teach nothing."""
+    pairs = ((line, file[at]) for line, at in zip(old, place, strict=True) if at is not None)
+    return (pair for pair in pairs if places.but_typography(pair[0]) == places.but_typography(pair[1]))
 
 
 def lines(text: str) -> list[str]:

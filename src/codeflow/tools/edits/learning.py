@@ -23,8 +23,10 @@ class Translation:
     """The old text has blanks at line ends that the file has not."""
 
     @property
-    def reindents(self) -> bool:
-        return any(old != file for old, file in self.indents.items())
+    def drifts(self) -> set[int]:
+        """By how many characters the file indents deeper than the old text; empty when it does not differ."""
+        differs = any(old != file for old, file in self.indents.items())
+        return {len(file) - len(old) for old, file in self.indents.items()} if differs else set()
 
     def line(self, new: str) -> str:
         """An added line as the file would have it; a Mistake when that is not certain."""

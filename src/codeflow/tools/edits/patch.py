@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from codeflow.tools.edits import engine
+from codeflow.tools.edits import depth, engine
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.places import Place
 from codeflow.tools.tool import Mistake
@@ -93,10 +93,11 @@ def _chosen(file: Sequence[str], found: Sequence[Place], hunk: Hunk) -> Sequence
     if hunk.anchors:
         scopes = _scopes(file, hunk.anchors)
         found = [place for place in found if any(_meets(place, scope) for scope in scopes)]
-    if hunk.at_end:
-        found = [place for place in found if place[-1] == len(file) - 1]
-    at_line = [place for place in found if hunk.line and place[0] == hunk.line - 1]
-    return at_line if len(found) > 1 and at_line else found
+    hints = (
+        [place for place in found if hunk.at_end and place[-1] == len(file) - 1],
+        [place for place in found if hunk.line and place[0] == hunk.line - 1],
+    )
+    return next((hinted for hinted in hints if hinted), found)
 
 
 def _meets(place: Place, scope: range) -> bool:
@@ -117,13 +118,9 @@ def _scopes(file: Sequence[str], anchors: Sequence[str]) -> list[range]:
 
 def _block(file: Sequence[str], first: int) -> range:
     """The lines indented deeper than the first, with closing brackets; all that follow when there are none."""
-    depth = _depth(file[first])
+    outer = depth.of(file[first])
     for number in range(first + 1, len(file)):
         line = file[number]
-        if line.strip() and _depth(line) <= depth and line.strip()[0] not in ")]}":
+        if line.strip() and depth.of(line) <= outer and line.strip()[0] not in ")]}":
             return range(first, number if number > first + 1 else len(file))
     return range(first, len(file))
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())
