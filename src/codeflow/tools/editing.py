@@ -6,7 +6,9 @@ import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypeVar
+
+from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.edits import elision, parsing
@@ -23,8 +25,6 @@ _Step = TypeVar("_Step")
 
 
 class TextEdit(TypedDict):
-    """One replacement of multi_edit."""
-
     path: str
     old_text: str
     new_text: str
@@ -56,12 +56,12 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
 async def edit_file(
     ws: Workspace, path: str, old_text: str, new_text: str, replace_all: bool = False
 ) -> ToolResult:
-    """Replace a piece of a file. `old_text` must be copied exactly and occur once; add lines around it if needed.
+    """Replace a piece of a file. Copy `old_text` exactly; it must occur once.
 
     Args:
-        path: File, relative to the workspace.
-        old_text: What stands in the file now, with its indentation, without line numbers.
-        new_text: What shall stand there instead.
+        path: File.
+        old_text: What stands there now, with its indentation, without line numbers.
+        new_text: What shall stand there.
         replace_all: Replace every occurrence.
     """
     changes = Changeset(ws, syntax_problems)
@@ -77,7 +77,7 @@ def _paths(arguments: Arguments) -> str:
 
 @tool(effect=Effect.WRITE, summary=_paths)
 async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
-    """Make several replacements in one or more files, all or none. Each is like edit_file's and sees the earlier ones.
+    """Make several replacements in one or more files, all or none, each as by edit_file.
 
     Args:
         edits: In the order in which they are made.

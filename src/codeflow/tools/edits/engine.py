@@ -83,14 +83,19 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
         depth.refuse_other(ladder.lines(old), ladder.lines(new), drifts=())
     if not new and not indent.strip() and ends_line and not old.endswith("\n"):
         return [Splice(start - len(indent), end + 1, "")]
-    if old.endswith("\n") and new and not new.endswith("\n"):
-        new += "\n"
-    last = open_end and end == len(text) - 1
-    if new.endswith("\n") and not old.endswith("\n") and ends_line and not last:
+    at_end = open_end and end == len(text) - 1
+    if new.endswith("\n") and not old.endswith("\n") and ends_line and not at_end:
         raise refusal.one_line_break_more()
-    if old.startswith("\n") and not new.startswith("\n") and new and text[start - 1 : start] != "\n":
+    return _lines_that_differ(
+        start, old, _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
+    )
+
+
+def _with_line_breaks_of(old: str, new: str, *, after_blank: bool) -> str:
+    """The new text, which must not glue a line to its neighbours that the old text kept apart."""
+    if new and old.startswith("\n") and not new.startswith("\n") and not after_blank:
         raise Mistake("new_text lacks the line break that old_text begins with. Begin both the same way.")
-    return _lines_that_differ(start, old, new)
+    return f"{new}\n" if new and old.endswith("\n") and not new.endswith("\n") else new
 
 
 def _refuse_lost_indent(old: str, new: str) -> None:

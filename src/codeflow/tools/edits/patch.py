@@ -22,9 +22,9 @@ class Hunk:
     at_end: bool = False
     """It ends where the file ends."""
     old_open: bool = False
+    """The last of the old lines has no line ending."""
     new_open: bool = False
-    """The last line has no line ending."""
-
+    """The last of the new lines has none."""
     last_sign: str = " "
     """Of the line read last; empty for a blank line without one."""
 

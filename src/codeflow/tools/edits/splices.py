@@ -28,12 +28,15 @@ def substitute(content: str, splices: Sequence[Splice], newline: str) -> str:
     New lines end as the replaced ones did, or with `newline`; the rest of the file stays as it is.
     """
     windows = [index - n for n, index in enumerate(occurrences(content, "\r\n"))]
-    for splice in sorted(splices, key=lambda splice: splice.start, reverse=True):
+    parts: list[str] = []
+    done = 0
+    for splice in sorted(splices, key=lambda splice: splice.start):
         start = splice.start + bisect_left(windows, splice.start)
         end = splice.end + bisect_left(windows, splice.end)
         ending = _ending(content[start:end]) or newline
-        content = content[:start] + splice.new.replace("\n", ending) + content[end:]
-    return content
+        parts += content[done:start], splice.new.replace("\n", ending)
+        done = end
+    return "".join([*parts, content[done:]])
 
 
 def _ending(region: str) -> str:
