@@ -1,21 +1,33 @@
 """Tools that change files. Each reads, checks and writes without awaiting, so parallel calls cannot interleave."""
 
-import re
+import ast
+import json
+import tomllib
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools import matching
-from codeflow.tools.matching import Replacement
-from codeflow.tools.text import Text, numbered
-from codeflow.tools.tool import Mistake, argument, tool
+from codeflow.tools.edits import elision, parsing
+from codeflow.tools.edits.changeset import Changeset, Draft
+from codeflow.tools.edits.ladder import Edit
+from codeflow.tools.edits.patch import FilePatch, patched
+from codeflow.tools.text import Text
+from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_LONGEST_ECHO = 30
-_ELISION = re.compile(
-    r"^[ \t]*(?:#|//|/\*|<!--|--|;|%|\{/\*)?[ \t]*(?:\.\.\.|…)[ \t]*\(?(?:the )?"
-    r"(?:rest|remain\w*|existing|unchanged|same|previous|other|more|your) .*$",
-    re.IGNORECASE | re.MULTILINE,
-)
+_LONGEST_PROBLEMS = 20_000
+_MOST_SYNTAX_PROBLEMS = 10
+_Step = TypeVar("_Step")
+
+
+class TextEdit(TypedDict):
+    path: str
+    old_text: str
+    new_text: str
 
 
 @tool(effect=Effect.WRITE, summary=argument("path"))
@@ -26,122 +38,195 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
         path: File, relative to the workspace.
         content: The whole new content.
     """
-    real = ws.writable(path)
-    new = content.replace("\r\n", "\n")
-    if not real.exists():
-        _save(ws, real, Text(content), seen=True)
-        return _written(ws, real, "created")
-    _, data, old = ws.read(path)
-    if problem := ws.unseen(real, data, len(old.lines)):
+    changes = Changeset(ws, syntax_problems)
+    draft = changes.draft(path)
+    if draft.before is None or draft.data is None:
+        draft.after = Text(content)
+        return _committed(changes, "created.", shown=False)
+    if problem := ws.unseen(draft.real, draft.data, len(draft.before.lines)):
         raise Mistake(f"{problem} Read the whole file first, or use edit_file.")
-    _refuse_elision(old.content, new)
-    text = Text(new.replace("\n", old.newline), old.encoding, old.bom)
-    _save(ws, real, text, seen=True)
-    return _written(ws, real, "replaced")
+    new = content.replace("\r\n", "\n")
+    if marker := elision.added_marker(draft.before.content.replace("\r\n", "\n"), new):
+        raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
+    changes.replace(path, new.replace("\n", draft.before.newline))
+    return _committed(changes, "replaced.", shown=False)
 
 
 @tool(effect=Effect.WRITE, summary=argument("path"))
 async def edit_file(
     ws: Workspace, path: str, old_text: str, new_text: str, replace_all: bool = False
 ) -> ToolResult:
-    """Replace a piece of a file. `old_text` must be copied exactly and occur once; add lines around it if needed.
+    """Replace a piece of a file. Copy `old_text` exactly; it must occur once.
 
     Args:
-        path: File, relative to the workspace.
-        old_text: What stands in the file now, with its indentation, without line numbers.
-        new_text: What shall stand there instead.
+        path: File.
+        old_text: What stands there now, with its indentation, without line numbers.
+        new_text: What shall stand there.
         replace_all: Replace every occurrence.
     """
-    real = ws.writable(path)
-    _, data, text = ws.read(path)
-    old, new = (piece.replace("\r\n", "\n") for piece in (old_text, new_text))
-    if not old:
-        raise Mistake("old_text is empty. Copy the text to replace; to create a file use write_file.")
-    if old == new:
-        raise Mistake("old_text and new_text are the same, so nothing would change.")
-    _refuse_elision(old, new)
-    content = text.content.replace("\r\n", "\n")
-    changes = _places(content, old, new, replace_all=replace_all)
-    edited = Text(matching.substitute(text.content, changes, text.newline), text.encoding, text.bom)
-    knew_all = ws.unseen(real, data, len(text.lines)) is None
-    _save(ws, real, edited, seen=knew_all)
+    changes = Changeset(ws, syntax_problems)
+    changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
+    return _committed(changes, "edited.")
+
+
+def _paths(arguments: Arguments) -> str:
+    edits = arguments.get("edits")
+    named = [edit["path"] for edit in edits if isinstance(edit, dict) and "path" in edit] if edits else []
+    return ", ".join(dict.fromkeys(map(str, named)))
+
+
+@tool(effect=Effect.WRITE, summary=_paths)
+async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
+    """Make several replacements in one or more files, all or none, each as by edit_file.
+
+    Args:
+        edits: In the order in which they are made.
+    """
+    changes = Changeset(ws, syntax_problems)
+    problems = [
+        f"Edit {number} ({edit['path']}): {problem}"
+        for number, edit in enumerate(edits, 1)
+        if (problem := _attempt(_make_edit, changes, edit))
+    ]
+    _refuse(problems, len(edits), "edits")
+    return _committed(changes, "edited.")
+
+
+def _make_edit(changes: Changeset, edit: TextEdit) -> None:
+    changes.edit(edit["path"], _edit(edit["old_text"], edit["new_text"]))
+
+
+def _patched_paths(arguments: Arguments) -> str:
+    lines = str(arguments.get("patch") or "").split("\n")
+    named = [line.split(" ", 3)[-1] for line in lines if line.startswith("*** ") and "File: " in line]
+    named += [line[4:].removeprefix("b/") for line in lines if line.startswith("+++ ")]
+    return ", ".join(dict.fromkeys(named))
+
+
+@tool(effect=Effect.WRITE, summary=_patched_paths)
+async def apply_patch(ws: Workspace, patch: str) -> ToolResult:
+    """Apply a patch to one or more files, all of it or nothing.
+
+    Args:
+        patch: A unified diff, or `*** Begin Patch` with `*** Add|Update|Delete File: PATH` and `*** Move to: PATH`.
+    """
+    files = parsing.parse(patch)
+    changes = Changeset(ws, syntax_problems)
+    problems = [
+        f"{file.source or file.target}: {problem}"
+        for file in files
+        if (problem := _attempt(_make_patch, changes, file))
+    ]
+    _refuse(problems, len(files), "files")
+    return _committed(changes, "patched.")
+
+
+def _make_patch(changes: Changeset, patch: FilePatch) -> None:
+    if patch.source is None:
+        _create(changes, patch, Text(patch.new_content), 0o755 if patch.executable else None)
+        return
+    text = changes.content(patch.source)
+    content = patched(text.content, patch, text.newline, changes.introduced(patch.source))
+    source = changes.draft(patch.source)
+    mode = source.real.stat().st_mode & 0o7777 if source.real.exists() else 0o644
+    if patch.target is None:
+        _refuse_blind_delete(source, content, patch)
+        source.after = None
+    elif patch.target != patch.source:
+        source.after = None
+        _create(changes, patch, Text(content, text.encoding, text.bom), mode)
+    else:
+        changes.replace(patch.source, content)
+    if patch.target and patch.executable is not None:
+        changes.draft(patch.target).mode = mode | 0o111 if patch.executable else mode & ~0o111
+
+
+def _create(changes: Changeset, patch: FilePatch, text: Text, mode: int | None) -> None:
+    draft = changes.draft(patch.target or "")
+    if draft.after is not None:
+        raise Mistake("This file exists already; update it, or delete it first.")
+    draft.after, draft.mode = text, mode
+
+
+def _refuse_blind_delete(draft: Draft, rest: str, patch: FilePatch) -> None:
+    if patch.hunks and rest:
+        raise Mistake("The patch deletes the file but does not remove all of its lines. Read the file again.")
+    if not patch.hunks and not draft.known:
+        raise Mistake("Read the whole file before you delete it.")
+
+
+def _edit(old: str, new: str, *, replace_all: bool = False) -> Edit:
+    return Edit(old.replace("\r\n", "\n"), new.replace("\r\n", "\n"), replace_all=replace_all)
+
+
+def _attempt(make: Callable[[Changeset, _Step], None], changes: Changeset, step: _Step) -> Mistake | None:
+    """Why a step cannot be made, or None when it was."""
+    try:
+        make(changes, step)
+    except Mistake as mistake:
+        return mistake
+    return None
+
+
+def _refuse(problems: Sequence[str], count: int, what: str) -> None:
+    """A Mistake with every problem there is."""
+    if problems:
+        text = "\n\n".join(problems)
+        if len(text) > _LONGEST_PROBLEMS:
+            text = f"{text[:_LONGEST_PROBLEMS]}\n[cut; correct these first]"
+        raise Mistake(f"Nothing was changed: {len(problems)} of {count} {what} cannot be made.\n{text}")
+
+
+def _committed(changes: Changeset, verb: str, *, shown: bool = True) -> ToolResult:
+    """What was written, with the diff and the syntax errors that are new."""
+    drafts = changes.drafts
+    if not drafts:
+        return ToolResult(content="Nothing to do: everything is like that already.", display="no change")
+    parts = [_described(draft, verb, shown=shown) for draft in drafts]
+    problems = changes.problems()
+    changes.commit()
+    if problems:
+        parts += ["New syntax errors; correct them:", *problems[:_MOST_SYNTAX_PROBLEMS]]
+    differences = [draft.difference for draft in drafts]
+    added, removed = (
+        sum(counts) for counts in zip(*((d.added, d.removed) for d in differences), strict=True)
+    )
     return ToolResult(
-        content=_report(content, edited, changes),
-        display=_tally(content, changes),
-        changed=(ws.relative(real),),
+        content="\n".join(parts),
+        display=f"+{added} -{removed}" if shown else verb.rstrip("."),
+        changed=tuple(draft.name for draft in drafts),
     )
 
 
-def _places(content: str, old: str, new: str, *, replace_all: bool) -> list[Replacement]:
-    """Where to replace: one place, or all that do not overlap."""
-    found = matching.exact(content, old, new) or matching.blank_insensitive(content, old, new)
-    if not found:
-        raise Mistake(_not_found(content, old, new))
-    if len(found) == 1:
-        return found
-    if not replace_all:
-        at = ", ".join(str(_line_of(content, change.start)) for change in found[:20])
-        raise Mistake(
-            f"old_text occurs {len(found)} times, at lines {at}. Add surrounding lines to mean one, or set replace_all."
-        )
-    separate: list[Replacement] = []
-    for change in found:
-        if not separate or change.start >= separate[-1].end:
-            separate.append(change)
-    return separate
+def _described(draft: Draft, verb: str, *, shown: bool) -> str:
+    if draft.after is None:
+        return f"{draft.name} deleted."
+    if draft.before is None:
+        return f"{draft.name} created."
+    return f"{draft.name} {verb}\n{draft.difference.shown}" if shown else f"{draft.name} {verb}"
 
 
-def _not_found(content: str, old: str, new: str) -> str:
-    if new.strip() and new in content:
-        return f"old_text is not in the file, but new_text is, at line {_line_of(content, content.index(new))}; is it done already?"
-    lines = content.split("\n")
-    region = matching.nearest(lines, old.split("\n"))
-    if region is None:
-        return "old_text is not in the file, nor anything close to it. Read the file again."
-    shown = numbered(lines[region.start : region.stop], region.start + 1)
-    return f"old_text is not in the file. The nearest lines are:\n{shown}\nCopy them exactly, without the numbers."
-
-
-def _report(before: str, edited: Text, changes: list[Replacement]) -> str:
-    if len(changes) > 1:
-        at = ", ".join(str(_line_of(before, change.start)) for change in changes[:20])
-        return f"Replaced {len(changes)} places; they began at lines {at}."
-    change = changes[0]
-    first = _line_of(before, change.start)
-    last = first + change.new.count("\n")
-    lines = edited.lines[max(0, first - 3) : min(last + 2, first - 3 + _LONGEST_ECHO)]
-    return f"Edited. The lines are now:\n{numbered(lines, max(1, first - 2))}"
-
-
-def _tally(before: str, changes: list[Replacement]) -> str:
-    added = sum(len(change.new.splitlines()) for change in changes)
-    removed = sum(len(before[change.start : change.end].splitlines()) for change in changes)
-    return f"+{added} -{removed}"
-
-
-def _line_of(content: str, offset: int) -> int:
-    return content.count("\n", 0, offset) + 1
-
-
-def _refuse_elision(old: str, new: str) -> None:
-    for marker in _ELISION.finditer(new):
-        if marker[0].strip() not in old:
-            raise Mistake(
-                f"{marker[0].strip()!r} would delete what it stands for. Write the text out in full."
-            )
-
-
-def _written(ws: Workspace, real: Path, verb: str) -> ToolResult:
-    name = ws.relative(real)
-    return ToolResult(content=f"{name} {verb}.", display=verb, changed=(name,))
-
-
-def _save(ws: Workspace, real: Path, text: Text, *, seen: bool) -> None:
+def syntax_problems(path: str, content: str) -> list[str]:
+    """The syntax errors of a Python, JSON or TOML file, one line each."""
     try:
-        data = text.encode()
-    except UnicodeEncodeError as error:
-        wrong = error.object[error.start : error.end]
-        raise Mistake(f"{wrong!r} cannot be written in the file's encoding, {text.encoding}.") from error
-    ws.write(real, data)
-    if seen:
-        ws.saw(real, data, range(1, len(text.lines) + 1))
+        _parse(Path(path).suffix, content)
+    except SyntaxError as error:
+        return [f"line {error.lineno}: {error.msg}"]
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _parse(suffix: str, content: str) -> None:
+    """Raises SyntaxError or ValueError when the content is not in the language of the suffix."""
+    match suffix:
+        case ".py" | ".pyi":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(content)
+        case ".json" if content.strip():
+            json.loads(content)
+        case ".toml":
+            tomllib.loads(content)
+        case _:
+            return

@@ -12,7 +12,7 @@ from codeflow.tools.code import (
 )
 from codeflow.tools.commands import run_command, run_tests
 from codeflow.tools.docs import docs_search
-from codeflow.tools.editing import edit_file, write_file
+from codeflow.tools.editing import apply_patch, edit_file, multi_edit, write_file
 from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
 from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_worktree
@@ -30,6 +30,8 @@ TOOLS: Mapping[str, Tool] = {
         read_file,
         write_file,
         edit_file,
+        multi_edit,
+        apply_patch,
         list_directory,
         search_files,
         glob,

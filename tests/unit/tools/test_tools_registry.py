@@ -12,6 +12,8 @@ def test_every_tool_is_there_with_its_effect():
         "read_file": Effect.READ,
         "write_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
+        "multi_edit": Effect.WRITE,
+        "apply_patch": Effect.WRITE,
         "list_directory": Effect.READ,
         "search_files": Effect.READ,
         "glob": Effect.READ,

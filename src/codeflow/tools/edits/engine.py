@@ -1,0 +1,120 @@
+"""One edit of one text: applied where it certainly belongs, else refused."""
+
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+
+from codeflow.tools.edits import depth, elision, ladder, refusal, undo
+from codeflow.tools.edits.delta import as_splices
+from codeflow.tools.edits.ladder import Edit
+from codeflow.tools.edits.splices import Splice, occurrences, substitute
+from codeflow.tools.tool import Mistake
+
+Introduced = Callable[[str, str], Sequence[str]]
+"""(before, after) -> the syntax errors that a change of content brings in."""
+
+
+def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str:
+    """The content after an edit; a Mistake unless there is exactly one place and one way to do it.
+
+    `content` has its own line endings; `newline` ends lines added where there were none.
+    """
+    _refuse_damage(edit)
+    open_end = not content.endswith("\n")
+    closed = content + newline if open_end else content
+    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
+    edited = substitute(closed, splices, newline)
+    if edited == closed:
+        raise Mistake("The file already is as this edit would make it.")
+    after = edited.removesuffix(newline) if open_end else edited
+    if undo.traces(edit.new) - undo.traces(edit.old) and (problems := introduced(content, after)):
+        raise Mistake(
+            f"new_text has escapes or typographic characters that old_text lacks, and the file would not parse: "
+            f"{problems[0]}. Write new_text as it shall stand in the file."
+        )
+    return after
+
+
+def _refuse_damage(edit: Edit) -> None:
+    if not edit.old.strip():
+        raise Mistake("old_text is empty. Copy the text to replace; to create a file use write_file.")
+    if edit.old == edit.new:
+        raise Mistake("old_text and new_text are the same, so nothing would change.")
+    if marker := elision.added_marker(edit.old, edit.new):
+        raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
+    if damage := undo.damaged_alone(edit.old, edit.new):
+        raise Mistake(f"new_text {damage}, old_text is not. Write new_text as it shall stand in the file.")
+
+
+def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
+    found = [] if edit.whole_lines else list(occurrences(text, edit.old))
+    if edit.replace_all and found:
+        return _all(found, edit)
+    if len(found) > 1:
+        raise refusal.ambiguous([text.count("\n", 0, start) for start in found])
+    if found and (splices := _literal(text, found[0], edit, open_end=open_end)):
+        return splices
+    file = text.removesuffix("\n").split("\n")
+    changes = ladder.changes(file, edit)
+    if changes is None:
+        raise refusal.missing(file, edit.old, edit.new)
+    return as_splices(file, changes)
+
+
+def _all(found: list[int], edit: Edit) -> list[Splice]:
+    """Every place that does not overlap an earlier one."""
+    splices: list[Splice] = []
+    for start in found:
+        if not splices or start >= splices[-1].end:
+            splices.append(Splice(start, start + len(edit.old), edit.new))
+    return splices
+
+
+def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splice]:
+    """The one literal occurrence replaced; nothing when its indentation has to be learnt first."""
+    old, new = edit.old, edit.new
+    end = start + len(old)
+    indent = text[text.rfind("\n", 0, start) + 1 : start]
+    ends_line = text[end : end + 1] == "\n"
+    if indent.isspace():
+        if old[0].isspace() or old.split("\n")[0] in new.split("\n")[1:]:
+            return []
+        _refuse_lost_indent(old, new)
+    if not indent and (ends_line or old.endswith("\n")):
+        depth.refuse_other(ladder.lines(old), ladder.lines(new), drifts=())
+    if not new and not indent.strip() and ends_line and not old.endswith("\n"):
+        return [Splice(start - len(indent), end + 1, "")]
+    at_end = open_end and end == len(text) - 1
+    if new.endswith("\n") and not old.endswith("\n") and ends_line and not at_end:
+        raise refusal.one_line_break_more()
+    return _lines_that_differ(
+        start, old, _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
+    )
+
+
+def _with_line_breaks_of(old: str, new: str, *, after_blank: bool) -> str:
+    """The new text, which must not glue a line to its neighbours that the old text kept apart."""
+    if new and old.startswith("\n") and not new.startswith("\n") and not after_blank:
+        raise Mistake("new_text lacks the line break that old_text begins with. Begin both the same way.")
+    return f"{new}\n" if new and old.endswith("\n") and not new.endswith("\n") else new
+
+
+def _refuse_lost_indent(old: str, new: str) -> None:
+    one_line = "\n" not in old.strip("\n")
+    if new[:1].isspace() or (one_line and "\n" in new.strip("\n")):
+        raise Mistake(
+            "old_text begins after the indentation of its line, so the depth of the new lines is unclear. "
+            "Begin old_text and new_text with the indentation that the file has there."
+        )
+
+
+def _lines_that_differ(start: int, old: str, new: str) -> list[Splice]:
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    offsets = [start]
+    for line in before:
+        offsets.append(offsets[-1] + len(line))
+    operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [
+        Splice(offsets[old_from], offsets[old_to], "".join(after[new_from:new_to]))
+        for operation, old_from, old_to, new_from, new_to in operations
+        if operation != "equal"
+    ]

@@ -1,0 +1,126 @@
+"""Patches as values, whichever way they were written, and how a hunk finds its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from codeflow.tools.edits import depth, engine
+from codeflow.tools.edits.ladder import Edit
+from codeflow.tools.edits.places import Place
+from codeflow.tools.tool import Mistake
+
+
+@dataclass(slots=True)
+class Hunk:
+    """Lines to find and the lines that shall stand there instead."""
+
+    line: int | None = None
+    """Where the new lines shall begin, from 1."""
+    anchors: tuple[str, ...] = ()
+    """Lines above it, each within the block that the one before opens."""
+    old: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    at_end: bool = False
+    """It ends where the file ends."""
+    old_open: bool = False
+    """The last of the old lines has no line ending."""
+    new_open: bool = False
+    """The last of the new lines has none."""
+    last_sign: str = " "
+    """Of the line read last; empty for a blank line without one."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.old or self.new)
+
+
+@dataclass(slots=True)
+class FilePatch:
+    """What happens to one file: `source` is None when it is created, `target` when it is deleted."""
+
+    source: str | None
+    target: str | None
+    hunks: list[Hunk] = field(default_factory=list)
+    executable: bool | None = None
+
+    @property
+    def new_content(self) -> str:
+        """The content of a created file."""
+        lines = [line for hunk in self.hunks for line in hunk.new]
+        ending = "" if not lines or self.hunks[-1].new_open else "\n"
+        return "\n".join(lines) + ending
+
+
+def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Introduced) -> str:
+    """The content after all hunks, each against the result of the one before.
+
+    Raises:
+        Mistake: naming the first hunk that does not certainly fit.
+    """
+    for number, hunk in enumerate(patch.hunks, 1):
+        try:
+            content = _apply(content, hunk, newline, introduced)
+        except Mistake as mistake:
+            raise Mistake(
+                f"hunk {number} (old_text is its kept and removed lines, new_text its kept and added ones): {mistake}"
+            ) from mistake
+    return content
+
+
+def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced) -> str:
+    if hunk.old:
+        content = engine.apply(content, _edit(hunk), newline, introduced) if hunk.old != hunk.new else content
+    elif content and not hunk.at_end:
+        raise Mistake("It only adds lines. Put unchanged lines before and after them to say where they go.")
+    else:
+        lines = newline.join(hunk.new) + newline
+        content = content + (newline if content and not content.endswith("\n") else "") + lines
+    if hunk.new_open and not hunk.old_open:
+        return content.removesuffix("\n").removesuffix("\r")
+    if hunk.old_open and not hunk.new_open and not content.endswith("\n"):
+        return content + newline
+    return content
+
+
+def _edit(hunk: Hunk) -> Edit:
+    def choose(file: Sequence[str], places: Sequence[Place]) -> Sequence[Place]:
+        return _chosen(file, places, hunk)
+
+    old, new = ("".join(f"{line}\n" for line in lines) for lines in (hunk.old, hunk.new))
+    return Edit(old, new, whole_lines=True, choose=choose)
+
+
+def _chosen(file: Sequence[str], found: Sequence[Place], hunk: Hunk) -> Sequence[Place]:
+    if hunk.anchors:
+        scopes = _scopes(file, hunk.anchors)
+        found = [place for place in found if any(_meets(place, scope) for scope in scopes)]
+    hints = (
+        [place for place in found if hunk.at_end and place[-1] == len(file) - 1],
+        [place for place in found if hunk.line and place[0] == hunk.line - 1],
+    )
+    return next((hinted for hinted in hints if hinted), found)
+
+
+def _meets(place: Place, scope: range) -> bool:
+    return any(number in scope for number in place if number is not None)
+
+
+def _scopes(file: Sequence[str], anchors: Sequence[str]) -> list[range]:
+    """The blocks that the last of the anchors opens, within those of the others."""
+    scopes = [range(len(file))]
+    for anchor in anchors:
+        scopes = [_block(file, at) for scope in scopes for at in scope if file[at].strip() == anchor.strip()]
+        if not scopes:
+            raise Mistake(
+                f"The line {anchor.strip()!r} after @@ is not in the file. Copy it from there, whole."
+            )
+    return scopes
+
+
+def _block(file: Sequence[str], first: int) -> range:
+    """The lines indented deeper than the first, with closing brackets; all that follow when there are none."""
+    outer = depth.of(file[first])
+    for number in range(first + 1, len(file)):
+        line = file[number]
+        if line.strip() and depth.of(line) <= outer and line.strip()[0] not in ")]}":
+            return range(first, number if number > first + 1 else len(file))
+    return range(first, len(file))

@@ -1,0 +1,42 @@
+"""An edit whose surroundings have changed since they were read, while what it changes has not."""
+
+from collections.abc import Sequence
+
+from codeflow.tools.edits.places import Place, but_trailing_blanks, contiguous
+
+
+def place(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place | None:
+    """The one place of the changed lines and their neighbours, some lines further out being others now.
+
+    A line that is missing here but stands elsewhere in the file means that the block is another one.
+    """
+    head, tail = _shared(old, new), _shared(old[::-1], new[::-1])
+    first = _nearest_filled(old, head)
+    last = len(old) - _nearest_filled(old[::-1], tail)
+    found = contiguous(file, old[first:last], but_trailing_blanks)
+    core = contiguous(file, old[head : len(old) - tail], str.strip)
+    start = (found[0][0] or 0) - first if found else -1
+    if len(found) != 1 or len(core) > 1 or start < 0 or start + len(old) > len(file):
+        return None
+    known = {line.strip() for line in file}
+    here = file[start : start + len(old)]
+    others = [line.strip() for line, there in zip(old, here, strict=True) if line.strip() != there.strip()]
+    context = sum(1 for line in (*old[:head], *old[len(old) - tail :]) if line.strip())
+    if len(others) * 2 > context or any(line in known for line in others):
+        return None
+    return tuple(range(start, start + len(old)))
+
+
+def _shared(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many lines both begin with, never all of the shorter one."""
+    shared = 0
+    for before, after in zip(old[:-1], new, strict=False):
+        if before.rstrip() != after.rstrip():
+            break
+        shared += 1
+    return shared
+
+
+def _nearest_filled(old: Sequence[str], shared: int) -> int:
+    """Where the line with text begins that is the last one of the shared ones."""
+    return max((n for n in range(shared) if old[n].strip()), default=0)

@@ -1,0 +1,81 @@
+"""Damage that a text suffers on its way through a model, JSON or a chat window, undone in old and new alike."""
+
+import re
+from collections.abc import Iterator
+
+from codeflow.tools.edits.places import PLAIN
+
+_FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
+_NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|[ \t]*[|:│→][ \t]?|$)")
+_ESCAPE = re.compile(r"\\([ntr\"'\\])")
+_ESCAPED = {"n": "\n", "t": "\t", "r": ""}
+_ENTITY = re.compile(r"&(lt|gt|amp|quot|#39|#x27|apos|nbsp);")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "nbsp": " "}
+_TRACES = re.compile(rf"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);|[{''.join(map(chr, PLAIN))}]")
+
+
+def readings(old: str, new: str) -> Iterator[tuple[str, str]]:
+    """The pair as it may have been meant, where that changes the old text."""
+    for undo in (_unfence, _unnumber, _unescape, _unquote, _unwrap, _unentity):
+        meant_old, meant_new = undo(old), undo(new)
+        if meant_old is not None and meant_old not in ("", old) and meant_new is not None:
+            yield meant_old, meant_new
+
+
+def damaged_alone(old: str, new: str) -> str | None:
+    """What was done to the new text but not to the old one, when that is plain to see."""
+    if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
+        return "is wrapped in a code fence"
+    if (
+        "\n" in new.strip()
+        and _numbered(new)
+        and (not _numbered(old) or _shares_more(old, _unnumber(new), new))
+    ):
+        return "has line numbers"
+    if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
+        return "has escaped line breaks"
+    return None
+
+
+def _shares_more(old: str, one: str | None, other: str) -> bool:
+    known = set(old.split("\n")) - {""}
+    return bool(known & set((one or "").split("\n"))) and not known & set(other.split("\n"))
+
+
+def traces(text: str) -> set[str]:
+    """Escapes, entities and typography in a text, which are damage or meant."""
+    return set(_TRACES.findall(text))
+
+
+def _unfence(text: str) -> str:
+    found = _FENCED.fullmatch(text)
+    return found[2] if found else text
+
+
+def _numbered(text: str) -> bool:
+    numbers = [_NUMBER.match(line) for line in text.removesuffix("\n").split("\n") if line.strip()]
+    values = [int(number[1]) for number in numbers if number]
+    return len(values) == len(numbers) > 0 and values == sorted(set(values))
+
+
+def _unnumber(text: str) -> str | None:
+    """The text without line numbers; None when only some lines have one."""
+    if _numbered(text):
+        return "\n".join(_NUMBER.sub("", line, count=1) for line in text.split("\n"))
+    return None if any(_NUMBER.match(line) for line in text.split("\n")) else text
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), text)
+
+
+def _unquote(text: str) -> str:
+    return re.sub(r"\\([\"'])", r"\1", text)
+
+
+def _unwrap(text: str) -> str:
+    return text.replace("\\r", "").replace("\\n", "\n").replace("\\t", "\t")
+
+
+def _unentity(text: str) -> str:
+    return _ENTITY.sub(lambda found: _ENTITIES.get(found[1], "'"), text)

@@ -1,0 +1,326 @@
+"""What goes wrong with an edit between a file and a model, applied to an edit that is right."""
+
+import html
+import random
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from difflib import ndiff
+from typing import Literal
+
+Label = Literal["apply", "either", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An edit of a file's content; `expected` is None where every change would be wrong."""
+
+    content: str
+    old: str
+    new: str
+    expected: str | None
+
+
+Damage = Callable[[Case, random.Random], Case]
+
+
+def both(change: Callable[[str], str]) -> Damage:
+    """The same damage to the old and the new text; what leaves the old text whole could be meant."""
+
+    def damage(case: Case, _: random.Random) -> Case:
+        old = change(case.old)
+        return case if old == case.old else replace(case, old=old, new=change(case.new))
+
+    return damage
+
+
+def in_file(change: Callable[[str], str]) -> Damage:
+    """The file is written otherwise than the edit, and the old text shows it."""
+
+    def damage(case: Case, _: random.Random) -> Case:
+        if change(case.old) == case.old:
+            return case
+        return replace(case, content=change(case.content), expected=change(case.expected or ""))
+
+    return damage
+
+
+def each_line(change: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: re.sub(r"[^\n]+", lambda line: change(line[0]), text)
+
+
+def dedent(case: Case, _: random.Random) -> Case:
+    """Old and new lose the indentation that all their lines have."""
+    lines = case.old.count("\n")
+    flat = textwrap.dedent(case.old + case.new).splitlines(keepends=True)
+    return replace(case, old="".join(flat[:lines]), new="".join(flat[lines:]))
+
+
+def scaled(unit: str) -> Callable[[str], str]:
+    return each_line(lambda line: re.sub(r"^(?: {4})+", lambda lead: unit * (len(lead[0]) // 4), line))
+
+
+def curly(text: str) -> str:
+    text = re.sub(r'"([^"\n]*)"', "\u201c\\1\u201d", text)
+    return re.sub(r"'([^'\n]*)'", "\u2018\\1\u2019", text)
+
+
+def double_escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def line_numbers(form: str) -> Damage:
+    def number(case: Case, _: random.Random) -> Case:
+        first = case.content.count("\n", 0, case.content.index(case.old)) + 1
+        old, new = (
+            "".join(form % (n, line) + "\n" for n, line in enumerate(text.splitlines(), first))
+            for text in (case.old, case.new)
+        )
+        return replace(case, old=old, new=new)
+
+    return number
+
+
+def shared_ends(case: Case) -> tuple[int, int]:
+    """How many lines old and new begin and end with alike."""
+    old, new = case.old.splitlines(), case.new.splitlines()
+    head = next(
+        (n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
+    )
+    rest = list(zip(old[head:][::-1], new[head:][::-1], strict=False))
+    return head, next((n for n, (a, b) in enumerate(rest) if a != b), len(rest))
+
+
+def elided(dots: str) -> Damage:
+    """A shared line in the middle of the context gives way to dots."""
+
+    def elide(case: Case, _: random.Random) -> Case:
+        old, new = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+        head, tail = shared_ends(case)
+        if head >= 3:
+            return replace(case, old="".join([old[0], dots, *old[2:]]), new="".join([new[0], dots, *new[2:]]))
+        if tail >= 3:
+            return replace(
+                case, old="".join([*old[:-2], dots, old[-1]]), new="".join([*new[:-2], dots, new[-1]])
+            )
+        return case
+
+    return elide
+
+
+def elided_new(case: Case, _: random.Random) -> Case:
+    lines = case.new.splitlines(keepends=True)
+    if len(lines) < 4:
+        return case
+    return replace(
+        case, new="".join([*lines[:2], "    # ... rest of the code unchanged ...\n"]), expected=None
+    )
+
+
+def without_blank_lines(text: str) -> str:
+    """Not where only the outer ones would go: what is left could be meant."""
+    if "\n\n" not in text.strip("\n"):
+        return text
+    return re.sub(r"\n(?:[ \t]*\n)+", "\n", text)
+
+
+def with_more_blank_lines(text: str) -> str:
+    return re.sub(r"\n\n+", "\n\n\n\n", text)
+
+
+def keeping_the_edit(damage: Damage) -> Damage:
+    """Not where the edit removes blank lines: the damage would undo a part of it."""
+
+    def keep(case: Case, rng: random.Random) -> Case:
+        removed = (
+            line for line in ndiff(case.old.splitlines(), case.new.splitlines()) if line.startswith("- ")
+        )
+        return damage(case, rng) if all(line[2:].strip() for line in removed) else case
+
+    return keep
+
+
+def stale_context(case: Case, _: random.Random) -> Case:
+    """The outermost line of the context has another word in the file now."""
+    first, rest = case.old.split("\n", 1)
+    if shared_ends(case)[0] < 2 or not re.search(r"\w{3}", first) or case.content.count(first + "\n") != 1:
+        return case
+    there = re.sub(r"\w{3,}", "renamed", first, count=1)
+    assert case.expected is not None
+    return replace(
+        case,
+        content=case.content.replace(case.old, f"{there}\n{rest}"),
+        expected=case.expected.replace(first + "\n", there + "\n"),
+    )
+
+
+def stale_target(case: Case, _: random.Random) -> Case:
+    """A line that shall change has another word in the file now."""
+    head, tail = shared_ends(case)
+    old = case.old.splitlines(keepends=True)
+    removed = [n for n in range(head, len(old) - tail) if re.search(r"\w{3}", old[n])]
+    if not removed:
+        return case
+    old[removed[0]] = re.sub(r"\w{3,}", "elsewhere", old[removed[0]], count=1)
+    return replace(case, content=case.content.replace(case.old, "".join(old)), expected=None)
+
+
+def stale_target_with_twin(case: Case, rng: random.Random) -> Case:
+    """As before, and another function has the lines as they were, under another first line."""
+    stale = stale_target(case, rng)
+    first, _, rest = case.old.partition("\n")
+    if stale is case or not re.search(r"\w{3}", first) or shared_ends(case)[0] < 2:
+        return case
+    twin = re.sub(r"\w{3,}", "twin", first, count=1) + "\n" + rest
+    return replace(stale, content=f"{stale.content}\n{twin}")
+
+
+def twice(case: Case, _: random.Random) -> Case:
+    return replace(case, content=f"{case.content}\n{case.old}", expected=None)
+
+
+def twice_dedented(case: Case, rng: random.Random) -> Case:
+    flat = dedent(case, rng)
+    if flat.old == case.old:
+        return case
+    return replace(flat, content=f"{case.content}\n{textwrap.indent(case.old, '  ')}", expected=None)
+
+
+def made_already(case: Case, _: random.Random) -> Case:
+    if case.expected is None or case.old in case.expected:
+        return case
+    return replace(case, content=case.expected, expected=None)
+
+
+def line_missing(case: Case, _: random.Random) -> Case:
+    """The old text lacks a line that the file has in its middle."""
+    old = case.old.splitlines(keepends=True)
+    middle = len(old) // 2
+    if len(old) < 3 or not old[middle].strip():
+        return case
+    return replace(case, old="".join([*old[:middle], *old[middle + 1 :]]), expected=None)
+
+
+def lines_swapped(case: Case, _: random.Random) -> Case:
+    old = case.old.splitlines(keepends=True)
+    if len(old) < 4 or old[1].strip() == old[2].strip():
+        return case
+    return replace(case, old="".join([old[0], old[2], old[1], *old[3:]]), expected=None)
+
+
+def nested_in_file(case: Case, rng: random.Random) -> Case:
+    """A line of the context stands deeper in the file than its neighbours now."""
+    old = case.old.splitlines(keepends=True)
+    head, tail = shared_ends(case)
+    context = [n for n in (*range(head), *range(len(old) - tail, len(old))) if old[n].strip()]
+    twins = [n for n in context if sum(_lead(line) == _lead(old[n]) for line in old if line.strip()) > 1]
+    if not twins:
+        return case
+    chosen = rng.choice(twins)
+    assert case.expected is not None
+    moved = "    " + old[chosen]
+    new = case.new.splitlines(keepends=True)
+    new[chosen if chosen < head else chosen - len(old)] = old[chosen] = moved
+    return replace(
+        case,
+        content=case.content.replace(case.old, "".join(old)),
+        expected=case.expected.replace(case.new, "".join(new)),
+    )
+
+
+def crooked_old(case: Case, rng: random.Random) -> Case:
+    """One line of the old text has three blanks too many."""
+    old = case.old.splitlines(keepends=True)
+    chosen = rng.randrange(len(old))
+    old[chosen] = "   " + old[chosen]
+    return replace(case, old="".join(old))
+
+
+def _lead(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def old_only(change: Callable[[str], str]) -> Damage:
+    return lambda case, _: replace(case, old=change(case.old))
+
+
+def new_only(change: Callable[[str], str]) -> Damage:
+    return lambda case, _: replace(case, new=change(case.new))
+
+
+def then(*damages: Damage) -> Damage:
+    def chain(case: Case, rng: random.Random) -> Case:
+        for damage in damages:
+            case = damage(case, rng)
+        return case
+
+    return chain
+
+
+def without_final_newline(text: str) -> str:
+    """Not where the last line is blank: then a line would be gone."""
+    return text if text.endswith("\n\n") else text.removesuffix("\n")
+
+
+def fenced(text: str) -> str:
+    return f"```python\n{text.removesuffix(chr(10))}\n```"
+
+
+TRAILING = each_line(lambda line: f"{line}  ")
+STRIPPED = each_line(str.rstrip)
+DEEPER = each_line(lambda line: f"    {line}")
+
+DAMAGES: dict[str, tuple[Label, Damage]] = {
+    "none": ("apply", lambda case, _: case),
+    "crlf in the edit": ("apply", both(lambda text: text.replace("\n", "\r\n"))),
+    "crlf in the file": ("apply", in_file(lambda text: text.replace("\n", "\r\n"))),
+    "no final newline in the file": ("apply", in_file(lambda text: text.removesuffix("\n"))),
+    "both stripped": ("apply", both(str.strip)),
+    "trailing blanks in the edit": ("apply", both(TRAILING)),
+    "trailing blanks in old": ("apply", old_only(TRAILING)),
+    "dedented": ("apply", dedent),
+    "indented deeper": ("apply", both(DEEPER)),
+    "tabs in the edit": ("apply", both(scaled("\t"))),
+    "two-blank units": ("apply", both(scaled("  "))),
+    "tabs in the file": ("apply", in_file(scaled("\t"))),
+    "dedented, trailing blanks": ("apply", then(dedent, both(TRAILING))),
+    "curly quotes": ("apply", both(curly)),
+    "dashes": ("apply", both(lambda text: text.replace("-", "\u2013"))),
+    "no-break blanks": ("apply", both(lambda text: re.sub(r"(?<=\w) (?=\w)", "\u00a0", text))),
+    "curly quotes, dedented": ("apply", then(dedent, both(curly))),
+    "elided": ("apply", elided("...\n")),
+    "elided in a comment": ("apply", elided("# ... existing code ...\n")),
+    "code fence": ("apply", both(fenced)),
+    "line numbers, tab": ("apply", line_numbers("%6d\t%s")),
+    "line numbers, bar": ("apply", line_numbers("%d | %s")),
+    "line numbers, colon": ("apply", line_numbers("%d: %s")),
+    "escaped once more": ("apply", both(double_escaped)),
+    "escaped quotes": ("apply", both(lambda text: text.replace('"', '\\"'))),
+    "entities": ("apply", both(lambda text: html.escape(text, quote=True))),
+    "blank lines lost": ("either", keeping_the_edit(both(without_blank_lines))),
+    "blank lines more": ("either", keeping_the_edit(both(with_more_blank_lines))),
+    "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
+    "stale context": ("either", stale_context),
+    "context deeper in the file": ("either", nested_in_file),
+    "one crooked line in old": ("either", crooked_old),
+    "old stripped": ("either", old_only(str.strip)),
+    "old without final newline": ("either", old_only(without_final_newline)),
+    "new without final newline": ("either", new_only(without_final_newline)),
+    "old dedented": ("either", lambda case, rng: replace(case, old=dedent(case, rng).old)),
+    "new dedented": ("either", lambda case, rng: replace(case, new=dedent(case, rng).new)),
+    "new in a fence": ("either", new_only(fenced)),
+    "new escaped": ("either", new_only(double_escaped)),
+    "new with line numbers": (
+        "either",
+        lambda case, rng: replace(case, new=line_numbers("%6d\t%s")(case, rng).new),
+    ),
+    "elided in new": ("refuse", elided_new),
+    "stale target": ("refuse", stale_target),
+    "stale target, twin": ("refuse", stale_target_with_twin),
+    "two places": ("refuse", twice),
+    "two places, dedented": ("refuse", twice_dedented),
+    "made already": ("refuse", made_already),
+    "line missing in old": ("refuse", line_missing),
+    "lines swapped in old": ("refuse", lines_swapped),
+}

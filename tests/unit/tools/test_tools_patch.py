@@ -1,0 +1,188 @@
+import difflib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeflow.core.values import ToolResult
+from codeflow.tools.editing import apply_patch, multi_edit
+from codeflow.tools.edits import parsing
+from codeflow.tools.edits.patch import patched
+from codeflow.tools.files import read_file
+from codeflow.tools.tool import Mistake
+from codeflow.tools.workspace import Workspace
+
+Tree = dict[str, str]
+
+
+def write(ws: Workspace, **files: str) -> None:
+    for name, content in files.items():
+        (ws.root / name).write_text(content)
+
+
+def tree(ws: Workspace) -> Tree:
+    files = (path for path in ws.root.rglob("*") if path.is_file() and ".git" not in path.parts)
+    return {path.relative_to(ws.root).as_posix(): path.read_text() for path in files}
+
+
+async def patch(ws: Workspace, text: str) -> ToolResult:
+    return await apply_patch.function(ws, text)
+
+
+async def test_several_files_are_edited_each_edit_seeing_the_earlier_ones(ws: Workspace):
+    write(ws, a="one\n", b="x\n")
+    edits = [("a", "one", "two"), ("b", "x", "y"), ("a", "two\n", "two\nthree\n")]
+    result = await multi_edit.function(
+        ws, [{"path": path, "old_text": old, "new_text": new} for path, old, new in edits]
+    )
+    assert tree(ws) == {"a": "two\nthree\n", "b": "y\n"}
+    assert (result.changed, result.display) == (("a", "b"), "+3 -2")
+
+
+async def test_one_refusal_keeps_all_files_and_every_problem_is_told(ws: Workspace):
+    write(ws, a="one\n", b="x\nx\n")
+    edits = [("a", "one", "two"), ("b", "x", "y"), ("missing", "1", "2")]
+    result = await multi_edit.function(
+        ws, [{"path": path, "old_text": old, "new_text": new} for path, old, new in edits]
+    )
+    assert result.is_error
+    assert "Nothing was changed: 2 of 3 edits" in result.content
+    assert "Edit 2 (b): old_text occurs 2 times" in result.content
+    assert "Edit 3 (missing): missing does not exist" in result.content
+    assert tree(ws) == {"a": "one\n", "b": "x\nx\n"}
+
+
+async def test_a_file_that_cannot_be_written_takes_the_others_back(ws: Workspace):
+    write(ws, a="one\n", gone="bye\n")
+    (ws.root / "file").write_text("")
+    text = (
+        "*** Begin Patch\n*** Update File: a\n-one\n+two\n*** Add File: new/deep/f\n+x\n"
+        "*** Delete File: gone\n*** Add File: file/below\n+x\n*** End Patch\n"
+    )
+    await read_file.function(ws, "gone")
+    (ws.root / "gone").chmod(0o640)
+    result = await patch(ws, text)
+    assert result.is_error
+    assert tree(ws) == {"a": "one\n", "gone": "bye\n", "file": ""}
+    assert not (ws.root / "new").exists()
+    assert (ws.root / "gone").stat().st_mode & 0o777 == 0o640
+
+
+async def test_new_syntax_errors_are_told_and_old_ones_not(ws: Workspace):
+    write(ws, **{"a.py": "x = 1\n", "b.json": '{"a": 1'})
+    result = await multi_edit.function(
+        ws,
+        [
+            {"path": "a.py", "old_text": "x = 1", "new_text": "x = ("},
+            {"path": "b.json", "old_text": "1", "new_text": "2"},
+        ],
+    )
+    assert "New syntax errors; correct them:\na.py: line 1: '(' was never closed" in result.content
+    assert "b.json: " not in result.content
+
+
+async def test_a_directive_patch_updates_adds_moves_and_deletes(ws: Workspace):
+    write(ws, a="def f():\n    x = 1\n\ndef g():\n    x = 1\n", old="bye\n", moved="m\nn\n")
+    (ws.root / "moved").chmod(0o755)
+    await read_file.function(ws, "old")
+    text = """*** Begin Patch
+*** Update File: a
+@@ def g():
+-    x = 1
++    x = 2
+*** Add File: new/file
++one
++
++two
+*** Update File: moved
+*** Move to: there
+@@
+ m
+-n
++o
+*** Delete File: old
+*** End Patch
+"""
+    result = await patch(ws, text)
+    assert not result.is_error, result.content
+    assert tree(ws) == {
+        "a": "def f():\n    x = 1\n\ndef g():\n    x = 2\n",
+        "new/file": "one\n\ntwo\n",
+        "there": "m\no\n",
+    }
+    assert (ws.root / "there").stat().st_mode & 0o777 == 0o755
+    assert result.changed == ("a", "new/file", "moved", "there", "old")
+
+
+async def test_a_git_diff_applies_as_git_made_it(ws: Workspace, git: Callable[..., str]):
+    write(ws, a="1\n2\n3", b="same\n", c="renamed\nfile\nof\nlines\n", d="gone\n", e="script\n")
+    git("add", ".")
+    git("commit", "-qm", "before")
+    before = tree(ws)
+    write(ws, a="1\ntwo\n3\n", n="new\n", z="")
+    (ws.root / "c").rename(ws.root / "cc")
+    (ws.root / "d").unlink()
+    (ws.root / "e").chmod(0o755)
+    git("add", "-A")
+    diff = git("diff", "--cached", "-M")
+    after = tree(ws)
+    git("reset", "-q", "--hard")
+    assert tree(ws) == before
+    result = await patch(ws, diff)
+    assert not result.is_error, result.content
+    assert tree(ws) == after
+    assert (ws.root / "e").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("nothing", "names no file"),
+        ("--- a/a\n+++ b/a\n@@ -1 +1 @@\n-other\n+x\n", "a: hunk 1"),
+        ("--- a/a\n+++ b/a\n@@ -1 +1 @@\n+x\n", "only adds lines"),
+        ("--- a/a\n+++ b/a\n@@ -1 +1 @@\nx\n", "cannot be read"),
+        ("*** Update File: a\n@@ class X:\n-k\n+x\n", "'class X:' after @@ is not in the file"),
+        ("*** Update File: a\n@@ def g():\n-k\n+x\n", "not where the line after @@ says"),
+        ("*** Update File: a\n-twice\n+x\n", "occurs 2 times"),
+        ("*** Add File: a\n+x\n", "exists already"),
+        ("*** Delete File: a\n", "Read the whole file before"),
+        ("*** Delete File: none\n", "does not exist"),
+        ("*** Add File: ../out\n+x\n", "outside the workspace"),
+        ("*** Add File: .git/hooks/x\n+x\n", "cannot be written"),
+        ("diff --git a/a b/a\nBinary files a/a and b/a differ\n", "Binary files"),
+        ("--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-k\n", "does not remove all of its lines"),
+    ],
+)
+async def test_a_patch_that_does_not_certainly_fit_changes_nothing(ws: Workspace, text: str, cause: str):
+    write(ws, a="k\ntwice\ntwice\ndef g():\n    pass\n")
+    result = await patch(ws, text)
+    assert result.is_error
+    assert cause in result.content
+    assert tree(ws) == {"a": "k\ntwice\ntwice\ndef g():\n    pass\n"}
+
+
+async def test_line_numbers_choose_among_equal_places(ws: Workspace):
+    write(ws, a="x\ny\nx\ny\n")
+    await patch(ws, "--- a/a\n+++ b/a\n@@ -3,2 +3,2 @@\n x\n-y\n+z\n")
+    assert tree(ws) == {"a": "x\ny\nx\nz\n"}
+
+
+LINES = st.lists(st.sampled_from(["a", "b", " c", "", "-d", "+e", "-- f", "@@"]), max_size=12)
+
+
+@given(before=LINES, after=LINES, open_end=st.booleans())
+def test_a_unified_diff_makes_what_it_was_made_from_or_is_refused(
+    before: list[str], after: list[str], open_end: bool
+):
+    old, new = ("".join(f"{line}\n" for line in lines) for lines in (before, after))
+    diff = "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), "a/f", "b/f", n=3))
+    if not diff or not old:
+        return
+    content = old.removesuffix("\n") if open_end and old.strip() else old
+    try:
+        (file,) = parsing.parse(diff)
+        result = patched(content, file, "\n", lambda before, after: [])
+    except Mistake:
+        return
+    assert result in (new, new.removesuffix("\n"))
