@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from codeflow.tools.analysis import analyze_complexity, parse_ast, repo_map
 from codeflow.tools.commands import run_command, run_tests
 from codeflow.tools.editing import edit_file, write_file
 from codeflow.tools.files import list_directory, read_file
@@ -19,6 +20,9 @@ TOOLS: Mapping[str, Tool] = {
         edit_file,
         list_directory,
         search_files,
+        repo_map,
+        parse_ast,
+        analyze_complexity,
         run_tests,
         run_command,
         git_status,
