@@ -82,10 +82,11 @@ def _indexed(root: Path, paths: Sequence[str], database: str) -> Index:
         _prepare(connection)
         for path, state in _regular_files(root, paths):
             row = _stored(connection, path)
-            if row is None or (row.mtime_ns, row.size) != (state.st_mtime_ns, state.st_size):
-                if state.st_size > room or time.monotonic() > deadline:
-                    unread += 1
-                    continue
+            current = row is not None and (row.mtime_ns, row.size) == (state.st_mtime_ns, state.st_size)
+            if not current and (state.st_size > room or time.monotonic() > deadline):
+                unread += 1
+                continue
+            if row is None or not current:
                 room -= state.st_size
                 row = _read(root, path, state, row)
                 _store(connection, row)

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from codeflow.knowledge.repomap import repository_map
 
 
