@@ -30,8 +30,9 @@ format: $(VENV)/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## start-up beside a bare interpreter
+bench: $(VENV)/.dev ## start-up, repository map and search
 	$(BIN)/python tests/bench/startup.py
+	$(BIN)/python tests/bench/repomap.py
 
 clean: ## forget the virtual environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -63,7 +63,7 @@ def brief(
         f"A command may take {command_timeout_s:g} s.",
         _section("Not available", notes),
         _section(
-            "Definitions in the files nearest to the task",
+            "Definitions that matter most for the task, by file and line",
             _map(project.workspace, files, task, limits.map_tokens, environment),
         ),
     ]

@@ -8,7 +8,7 @@ import stat
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ def _indexed(root: Path, paths: Sequence[str], database: str) -> Index:
                 row = _read(root, path, state, row)
                 _store(connection, row)
             found[path] = _decoded(row)
-        _forget_deleted(connection, root, paths)
+        _forget_deleted(connection, root, found)
         connection.commit()
     return Index(found, unread)
 
@@ -178,10 +178,9 @@ def _store(connection: sqlite3.Connection, row: _Row) -> None:
         connection.commit()
 
 
-def _forget_deleted(connection: sqlite3.Connection, root: Path, paths: Sequence[str]) -> None:
-    stored = {path for (path,) in connection.execute("SELECT path FROM files")}
-    missing = stored - {_key(path) for path in paths}
-    gone = [(path,) for path in missing if not os.path.lexists(root / _path(path))]
+def _forget_deleted(connection: sqlite3.Connection, root: Path, found: Collection[str]) -> None:
+    stored = {_path(key) for (key,) in connection.execute("SELECT path FROM files")}
+    gone = [(_key(path),) for path in stored - set(found) if not os.path.lexists(root / path)]
     connection.executemany("DELETE FROM files WHERE path = ?", gone)
 
 

@@ -9,7 +9,7 @@ from codeflow.syntax.languages import Language
 if TYPE_CHECKING:
     import tree_sitter
 
-MAX_BYTES = 2_000_000
+MAX_BYTES = 1_000_000
 TIMEOUT_S = 2.0
 _CHUNK_BYTES = 65_536
 _MOST_BROKEN_NODES = 100_000

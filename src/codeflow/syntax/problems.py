@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from codeflow.syntax.languages import language_of
-from codeflow.syntax.parsing import MAX_BYTES, parse
+from codeflow.syntax.parsing import MAX_BYTES, TIMEOUT_S, parse
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -60,12 +61,15 @@ def _toml(text: str) -> list[str]:
 
 
 def _yaml(text: str) -> list[str]:
-    """Only composed, never constructed: tags of the file make no objects, aliases are not expanded."""
+    """Read as events only: tags make no objects, aliases are not expanded. Nesting takes quadratic time: it is cut off."""
     import yaml
 
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    deadline = time.monotonic() + TIMEOUT_S
     try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
-            pass
+        for _ in yaml.parse(text.encode("utf-8", "replace"), Loader=loader):
+            if time.monotonic() > deadline:
+                break
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return [f"line {line}: {error.problem}"]
@@ -100,20 +104,21 @@ def _tree_problems(path: str, text: str) -> list[str]:
 
 
 def _broken(root: "tree_sitter.Node") -> Iterator["tree_sitter.Node"]:
-    """The first errors and missing pieces, in the order of the text."""
+    """The first errors and missing pieces, in the order of the text; of errors inside an error the innermost."""
     waiting = [root] if root.has_error else []
     left = MOST_PROBLEMS
     while waiting and left:
         node = waiting.pop()
-        if node.is_error or node.is_missing:
+        inner = [child for child in node.children if child.has_error]
+        waiting.extend(reversed(inner))
+        if not inner:
             left -= 1
             yield node
-        else:
-            waiting.extend(reversed([child for child in node.children if child.has_error]))
 
 
 def _described(node: "tree_sitter.Node", source: bytes) -> str:
     if node.is_missing:
         return f"{node.type!r} is missing"
-    text = source[node.start_byte : node.end_byte].decode("utf-8", "replace").strip()
-    return f"unexpected {text.partition(chr(10))[0][:_LONGEST_EXCERPT]!r}"
+    if node.end_point.row > node.start_point.row:
+        return f"no valid syntax from here to line {node.end_point.row + 1}"
+    return f"unexpected {source[node.start_byte : node.end_byte][:_LONGEST_EXCERPT].decode('utf-8', 'replace')!r}"

@@ -72,9 +72,16 @@ class _Focus:
     names: frozenset[str]
     files: frozenset[str]
 
-    def relevance(self, name: str) -> float:
+    def of_name(self, name: str) -> float:
+        """How well a definition's name answers the task."""
         exact = _EXACT_NAME if name in self.names else 0.0
         return exact + sum(self.words[word] for word in _words(name) & self.words.keys())
+
+    def of_path(self, path: str) -> float:
+        """How well a file's path answers the task."""
+        named = path in self.files or PurePosixPath(path).name in self.files
+        found = sum(self.words[word] for word in _words(path) & self.words.keys())
+        return _WORD_IN_PATH * found + _NAMED_FILE * named
 
 
 def rank(files: Mapping[str, FileTags], task: str) -> list[Ranked]:
@@ -90,14 +97,17 @@ def rank(files: Mapping[str, FileTags], task: str) -> list[Ranked]:
         received[edge.definer, edge.name] += (
             importance[edge.user] * edge.weight / (sent[edge.user] + _UNKNOWN)
         )
-    names = {item.name for file in files.values() for item in file.definitions}
-    most = max(map(focus.relevance, names), default=0.0) or 1.0
+    answers = {
+        (path, item.name): focus.of_name(item.name) + focus.of_path(path)
+        for path, file in files.items()
+        for item in file.definitions
+    }
+    best = max(answers.values(), default=0.0) or 1.0
     ranked = [
         Ranked(
             path,
             item,
-            received[path, item.name]
-            + importance[path] * (focus.relevance(item.name) / most + _UNREFERENCED),
+            received[path, item.name] + importance[path] * (answers[path, item.name] / best + _UNREFERENCED),
         )
         for path, file in files.items()
         for item in file.definitions
@@ -140,7 +150,7 @@ def _edges(files: Mapping[str, FileTags], focus: _Focus) -> Iterator[_Edge]:
             if known is None or user in known or len(known) > _MOST_DEFINERS:
                 continue
             weight = sqrt(count) / len(known) * _trust(reference)
-            weight *= _WANTED_NAME if focus.relevance(name) else 1.0
+            weight *= _WANTED_NAME if focus.of_name(name) else 1.0
             for definer in known:
                 yield _Edge(user, definer, name, weight)
 
@@ -173,10 +183,8 @@ def _attention(files: Mapping[str, FileTags], focus: _Focus) -> dict[str, float]
     """How much of the reader's interest begins at each file; one in all."""
     direct: dict[str, float] = {}
     for path, file in files.items():
-        best = max((focus.relevance(item.name) for item in file.definitions), default=0.0)
-        in_path = _WORD_IN_PATH * sum(focus.words[word] for word in _words(path) & focus.words.keys())
-        named = path in focus.files or PurePosixPath(path).name in focus.files
-        direct[path] = (best + in_path + _NAMED_FILE * named) ** 2  # few clear hits before many faint ones
+        best = max((focus.of_name(item.name) for item in file.definitions), default=0.0)
+        direct[path] = (best + focus.of_path(path)) ** 2  # few clear hits before many faint ones
     total = sum(direct.values())
     if not total:
         return dict.fromkeys(files, 1 / max(len(files), 1))

