@@ -6,6 +6,7 @@ The first argument names a folder with the source; without one, Django's wheel i
 import os
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def report(name: str, measure: Callable[[], tuple[float, float]]) -> None:
     runs = [measure() for _ in range(RUNS)]
     seconds = statistics.median(run[0] for run in runs)
     memory = max(run[1] for run in runs)
-    sys.stdout.write(f"{name:28} {seconds:7.3f} s  {memory:5.0f} MB\n")
+    sys.stdout.write(f"{name:28} {seconds:7.3f} s" + (f"  {memory:5.0f} MB\n" if memory else "\n"))
 
 
 def maps(source: Path, folder: Path) -> None:
@@ -106,7 +107,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = Path(sys.argv[1]) if len(sys.argv) > 1 else fetch(folder)
+        named = [Path(argument) for argument in sys.argv[1:]]
+        source = shutil.copytree(named[0], folder / "source") if named else fetch(folder)
         code = [file for file in source.rglob("*") if file.suffix in {".py", ".js"}]
         lines = sum(file.read_bytes().count(b"\n") for file in code)
         sys.stdout.write(f"{len(code):,} files of Python and JavaScript, {lines:,} lines; median of {RUNS}\n")
