@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.bench.edit_damages import DAMAGES, Case, Label
 
-from codeflow.tools.editing import syntax_problems
+from codeflow.syntax.problems import problems
 from codeflow.tools.edits import engine
 from codeflow.tools.edits.changeset import new_problems
 from codeflow.tools.edits.ladder import Edit
@@ -81,7 +81,7 @@ def ladder(case: Case) -> str | None:
     newline = "\r\n" if "\r\n" in case.content else "\n"
     edit = Edit(case.old.replace("\r\n", "\n"), case.new.replace("\r\n", "\n"))
     try:
-        return engine.apply(case.content, edit, newline, partial(new_problems, syntax_problems, "file.py"))
+        return engine.apply(case.content, edit, newline, partial(new_problems, problems, "file.py"))
     except Mistake:
         return None
 

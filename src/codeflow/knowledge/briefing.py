@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.core.places import cache_home
 from codeflow.core.settings import ContextSettings
+from codeflow.core.text import printable
 from codeflow.knowledge.instructions import read_instructions
 from codeflow.knowledge.project import Files, GitState, Project
-from codeflow.knowledge.repomap import repository_map
-from codeflow.knowledge.text import printable
 from codeflow.knowledge.versions import versions
+from codeflow.syntax.repomap import repository_map
 
 MAX_CHANGED_SHOWN = 20
 MAX_COMMIT_CHARS = 100
@@ -62,11 +63,18 @@ def brief(
         f"A command may take {command_timeout_s:g} s.",
         _section("Not available", notes),
         _section(
-            "Definitions in the files nearest to the task",
-            repository_map(project.workspace, files.paths, task=task, tokens=limits.map_tokens).splitlines(),
+            "Definitions that matter most for the task, by file and line",
+            _map(project.workspace, files, task, limits.map_tokens, environment),
         ),
     ]
     return Briefing(instructions, "\n".join(filter(None, sections)), tuple(refused))
+
+
+def _map(
+    workspace: Path, files: Files, task: str, tokens: int, environment: Mapping[str, str]
+) -> Sequence[str]:
+    cache = cache_home(environment)
+    return repository_map(workspace, files.paths, task=task, tokens=tokens, cache=cache).splitlines()
 
 
 def _shell(environment: Mapping[str, str]) -> str:

@@ -5,8 +5,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.core.text import CHARS_PER_TOKEN, fit, printable
 from codeflow.knowledge.project import leads_into
-from codeflow.knowledge.text import CHARS_PER_TOKEN, fit, printable
 
 NAMES = ("AGENTS.md", "CLAUDE.md")
 _MAX_BYTES_PER_TOKEN = 4 * CHARS_PER_TOKEN

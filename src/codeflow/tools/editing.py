@@ -1,16 +1,13 @@
-"""Tools that change files. Each reads, checks and writes without awaiting, so parallel calls cannot interleave."""
+"""Tools that change files. Each reads and writes without awaiting between, so parallel calls cannot interleave."""
 
-import ast
-import json
-import tomllib
-import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.syntax.problems import problems as syntax_errors
+from codeflow.tools.code import new_diagnostics
 from codeflow.tools.edits import elision, parsing
 from codeflow.tools.edits.changeset import Changeset, Draft
 from codeflow.tools.edits.ladder import Edit
@@ -20,7 +17,8 @@ from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
 _LONGEST_PROBLEMS = 20_000
-_MOST_SYNTAX_PROBLEMS = 10
+_MOST_PROBLEMS = 10
+_MOST_DIAGNOSED = 3
 _Step = TypeVar("_Step")
 
 
@@ -38,18 +36,18 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
         path: File, relative to the workspace.
         content: The whole new content.
     """
-    changes = Changeset(ws, syntax_problems)
+    changes = Changeset(ws, syntax_errors)
     draft = changes.draft(path)
     if draft.before is None or draft.data is None:
         draft.after = Text(content)
-        return _committed(changes, "created.", shown=False)
+        return await _committed(ws, changes, "created.", shown=False)
     if problem := ws.unseen(draft.real, draft.data, len(draft.before.lines)):
         raise Mistake(f"{problem} Read the whole file first, or use edit_file.")
     new = content.replace("\r\n", "\n")
     if marker := elision.added_marker(draft.before.content.replace("\r\n", "\n"), new):
         raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
     changes.replace(path, new.replace("\n", draft.before.newline))
-    return _committed(changes, "replaced.", shown=False)
+    return await _committed(ws, changes, "replaced.", shown=False)
 
 
 @tool(effect=Effect.WRITE, summary=argument("path"))
@@ -64,9 +62,9 @@ async def edit_file(
         new_text: What shall stand there.
         replace_all: Replace every occurrence.
     """
-    changes = Changeset(ws, syntax_problems)
+    changes = Changeset(ws, syntax_errors)
     changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
-    return _committed(changes, "edited.")
+    return await _committed(ws, changes, "edited.")
 
 
 def _paths(arguments: Arguments) -> str:
@@ -82,14 +80,14 @@ async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
     Args:
         edits: In the order in which they are made.
     """
-    changes = Changeset(ws, syntax_problems)
+    changes = Changeset(ws, syntax_errors)
     problems = [
         f"Edit {number} ({edit['path']}): {problem}"
         for number, edit in enumerate(edits, 1)
         if (problem := _attempt(_make_edit, changes, edit))
     ]
     _refuse(problems, len(edits), "edits")
-    return _committed(changes, "edited.")
+    return await _committed(ws, changes, "edited.")
 
 
 def _make_edit(changes: Changeset, edit: TextEdit) -> None:
@@ -111,14 +109,14 @@ async def apply_patch(ws: Workspace, patch: str) -> ToolResult:
         patch: A unified diff, or `*** Begin Patch` with `*** Add|Update|Delete File: PATH` and `*** Move to: PATH`.
     """
     files = parsing.parse(patch)
-    changes = Changeset(ws, syntax_problems)
+    changes = Changeset(ws, syntax_errors)
     problems = [
         f"{file.source or file.target}: {problem}"
         for file in files
         if (problem := _attempt(_make_patch, changes, file))
     ]
     _refuse(problems, len(files), "files")
-    return _committed(changes, "patched.")
+    return await _committed(ws, changes, "patched.")
 
 
 def _make_patch(changes: Changeset, patch: FilePatch) -> None:
@@ -177,8 +175,8 @@ def _refuse(problems: Sequence[str], count: int, what: str) -> None:
         raise Mistake(f"Nothing was changed: {len(problems)} of {count} {what} cannot be made.\n{text}")
 
 
-def _committed(changes: Changeset, verb: str, *, shown: bool = True) -> ToolResult:
-    """What was written, with the diff and the syntax errors that are new."""
+async def _committed(ws: Workspace, changes: Changeset, verb: str, *, shown: bool = True) -> ToolResult:
+    """What was written, with the diff and what is wrong now that was not before."""
     drafts = changes.drafts
     if not drafts:
         return ToolResult(content="Nothing to do: everything is like that already.", display="no change")
@@ -186,7 +184,9 @@ def _committed(changes: Changeset, verb: str, *, shown: bool = True) -> ToolResu
     problems = changes.problems()
     changes.commit()
     if problems:
-        parts += ["New syntax errors; correct them:", *problems[:_MOST_SYNTAX_PROBLEMS]]
+        parts += ["New syntax errors; correct them:", *problems[:_MOST_PROBLEMS]]
+    elif found := await _diagnosed(ws, drafts):
+        parts += ["New problems, by the language server:", *found[:_MOST_PROBLEMS]]
     differences = [draft.difference for draft in drafts]
     added, removed = (
         sum(counts) for counts in zip(*((d.added, d.removed) for d in differences), strict=True)
@@ -198,35 +198,19 @@ def _committed(changes: Changeset, verb: str, *, shown: bool = True) -> ToolResu
     )
 
 
+async def _diagnosed(ws: Workspace, drafts: Sequence[Draft]) -> list[str]:
+    """What running language servers find in the changed files that they did not find before."""
+    return [
+        f"{draft.name}:{problem}"
+        for draft in drafts[:_MOST_DIAGNOSED]
+        if draft.before is not None and draft.after is not None
+        for problem in await new_diagnostics(ws, draft.real, draft.before.content)
+    ]
+
+
 def _described(draft: Draft, verb: str, *, shown: bool) -> str:
     if draft.after is None:
         return f"{draft.name} deleted."
     if draft.before is None:
         return f"{draft.name} created."
     return f"{draft.name} {verb}\n{draft.difference.shown}" if shown else f"{draft.name} {verb}"
-
-
-def syntax_problems(path: str, content: str) -> list[str]:
-    """The syntax errors of a Python, JSON or TOML file, one line each."""
-    try:
-        _parse(Path(path).suffix, content)
-    except SyntaxError as error:
-        return [f"line {error.lineno}: {error.msg}"]
-    except ValueError as error:
-        return [str(error)]
-    return []
-
-
-def _parse(suffix: str, content: str) -> None:
-    """Raises SyntaxError or ValueError when the content is not in the language of the suffix."""
-    match suffix:
-        case ".py" | ".pyi":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ast.parse(content)
-        case ".json" if content.strip():
-            json.loads(content)
-        case ".toml":
-            tomllib.loads(content)
-        case _:
-            return

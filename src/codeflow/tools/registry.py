@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from codeflow.tools.analysis import analyze_complexity, parse_ast, repo_map
 from codeflow.tools.code import (
     diagnostics,
     document_symbols,
@@ -43,6 +44,9 @@ TOOLS: Mapping[str, Tool] = {
         diagnostics,
         code_actions,
         rename_symbol,
+        repo_map,
+        parse_ast,
+        analyze_complexity,
         run_tests,
         run_command,
         git_status,

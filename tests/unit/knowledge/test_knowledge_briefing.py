@@ -66,7 +66,11 @@ def test_the_first_message_holds_the_facts(project, git):
     assert "Commands: tests: pytest -q" in lines
     assert "A command may take 120 s." in lines
     assert "Not available: no command for lint was found" in lines
-    assert lines[-1] == "Definitions in the files nearest to the task: src/app.py: greet(name)"
+    assert lines[-3:] == [
+        "Definitions that matter most for the task, by file and line:",
+        "  src/app.py",
+        "   1: def greet(name)",
+    ]
     assert found.instructions == "Instructions of AGENTS.md:\nBe brief."
     assert "no command for lint was found" in found.facts
 

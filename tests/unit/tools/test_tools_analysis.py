@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import pytest
+
+from codeflow.tools.registry import TOOLS
+
+
+async def call(tool, ws, **arguments):
+    return await TOOLS[tool].function(ws, **arguments)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / ".cache" / "codeflow"
+
+
+def put(ws, **files):
+    for name, text in files.items():
+        path = ws.root / name.replace("__", "/").replace("_py", ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+STORE = (
+    "class Store:\n    def load(self):\n        def inner(): ...\n        return inner\n\n\ndef main(): ...\n"
+)
+
+
+async def test_an_outline_has_line_ranges_and_nesting(ws):
+    put(ws, a_py=STORE)
+    result = await call("parse_ast", ws, path="a.py")
+    assert result.content.splitlines() == [
+        "1-4 class: class Store",
+        "  2-4 function: def load(self)",
+        "    3 function: def inner()",
+        "7 function: def main()",
+    ]
+    assert result.display == "4 definitions"
+
+
+async def test_a_smaller_depth_says_what_it_hides(ws):
+    put(ws, a_py=STORE)
+    result = await call("parse_ast", ws, path="a.py", depth=1)
+    assert result.content.splitlines()[-2:] == [
+        "7 function: def main()",
+        "[2 nested deeper; pass a larger depth]",
+    ]
+
+
+async def test_an_outline_tells_syntax_errors(ws):
+    put(ws, a_py="def f():\nreturn\n")
+    result = await call("parse_ast", ws, path="a.py")
+    assert "[syntax error, line 2: expected an indented block" in result.content
+    assert "def f()" in result.content
+
+
+async def test_a_long_outline_is_cut(ws):
+    put(ws, a_py="".join(f"def f{n}(): ...\n" for n in range(500)))
+    result = await call("parse_ast", ws, path="a.py")
+    assert result.content.endswith("[100 more; pass a smaller depth, or use search_files]")
+    assert len(result.content.splitlines()) == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "advice"),
+    [("a.txt", "hello", "No grammar for a.txt"), ("a.py", "x = 1\n" * 200_000, "too large to parse")],
+)
+async def test_what_cannot_be_outlined_is_refused_with_advice(ws, name, text, advice):
+    (ws.root / name).write_text(text)
+    result = await call("parse_ast", ws, path=name)
+    assert result.is_error
+    assert advice in result.content
+    assert "Use " in result.content
+
+
+BRANCHES = "def hard(a, b):\n    if a and b:\n        return 1\n    for x in a:\n        print(x)\n\n\ndef easy():\n    pass\n"
+
+
+async def test_the_most_complex_function_comes_first(ws):
+    put(ws, a_py="def middle(a):\n    if a: ...\n", src__b_py=BRANCHES)
+    result = await call("analyze_complexity", ws)
+    assert result.content.splitlines() == [
+        "complexity  lines  parameters  function",
+        "         4      5           2  src/b.py:1-5 hard",
+        "         2      2           1  a.py:1-2 middle",
+        "         1      2           0  src/b.py:8-9 easy",
+    ]
+
+
+async def test_complexity_of_a_file_or_folder_is_capped(ws):
+    put(ws, a_py="def other():\n    pass\n", src__b_py=BRANCHES)
+    for path in ("src", "src/b.py"):
+        result = await call("analyze_complexity", ws, path=path, max_results=1)
+        assert "hard" in result.content
+        assert result.content.endswith("[1 of 2 functions; narrow with path]")
+
+
+async def test_complexity_ignores_what_git_ignores_and_runs_nothing_of_the_workspace(ws):
+    put(
+        ws,
+        a_py="def f():\n    pass\n",
+        lizard_py="raise SystemExit('the workspace was run')\n",
+        dist__b_py=BRANCHES,
+    )
+    (ws.root / ".gitignore").write_text("dist\n")
+    result = await call("analyze_complexity", ws)
+    assert [line.split()[-2:] for line in result.content.splitlines()[1:]] == [["a.py:1-2", "f"]]
+
+
+@pytest.mark.parametrize("path", ["gone", ".", "../outside"])
+async def test_nothing_to_measure_is_a_mistake(ws, path):
+    result = await call("analyze_complexity", ws, path=path)
+    assert result.is_error
+
+
+async def test_the_map_follows_the_focus_and_is_kept_on_disk(ws, cache):
+    put(
+        ws,
+        core_py="class Engine: ...\n",
+        car_py="from core import Engine\nEngine()\n",
+        retry_py="def wait(): ...\n",
+    )
+    assert (await call("repo_map", ws)).content.startswith("core.py\n 1: class Engine")
+    assert (await call("repo_map", ws, focus="retry")).content.startswith("retry.py")
+    assert list((cache / "maps").glob("*.sqlite3"))
+    assert {file.name for file in ws.root.iterdir()} == {"core.py", "car.py", "retry.py"}
+
+
+async def test_a_map_of_nothing_is_a_mistake(ws):
+    put(ws, notes="hello")
+    assert "list_directory" in (await call("repo_map", ws)).content
+    assert (await call("repo_map", ws, tokens=0)).is_error
