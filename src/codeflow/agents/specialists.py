@@ -18,11 +18,13 @@ FOREIGN_TOOLS: Mapping[str, tuple[str, ...]] = {
     "Read": ("read_file",),
     "Write": ("write_file",),
     "Edit": ("edit_file",),
-    "MultiEdit": ("edit_file",),
+    "MultiEdit": ("multi_edit",),
     "Grep": ("search_files",),
-    "Glob": ("list_directory", "search_files"),
+    "Glob": ("glob",),
     "LS": ("list_directory",),
     "Bash": ("run_command", "run_tests"),
+    "WebFetch": ("fetch_page",),
+    "WebSearch": ("web_search",),
 }
 """Tool names of the agent files of other products, so that a team's files load unchanged."""
 

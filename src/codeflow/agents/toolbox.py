@@ -208,9 +208,11 @@ class PolicedTool(AgentTool):
 
     def _with_instructions(self, result: ToolResult, arguments: Mapping[str, Any]) -> ToolResult:
         path = arguments.get("path")
-        extra = self._bench.instructions_for(path) if isinstance(path, str) and not result.is_error else None
-        if not extra:
+        paths = [] if result.is_error else [*([path] if isinstance(path, str) else []), *result.changed]
+        found = [text for one in dict.fromkeys(paths) if (text := self._bench.instructions_for(one))]
+        if not found:
             return result
+        extra = "\n\n".join(found)
         return replace(result, content=f"{result.content}\n\n{extra}")
 
     def _refuse(self, call_id: str, problem: str, *, denied: bool, summary: str = "") -> ToolResult:

@@ -65,7 +65,7 @@ def test_agent_files_of_other_products_load_unchanged(tmp_path, env):
     write(
         tmp_path / ".claude" / "agents",
         "helper",
-        "---\nname: helper\ndescription: Use it\ntools: Read, Grep, Bash, WebFetch\nmodel: opus\ncolor: red\n---\nHelp.",
+        "---\nname: helper\ndescription: Use it\ntools: Read, Grep, Bash, TodoWrite\nmodel: opus\ncolor: red\n---\nHelp.",
     )
     helper = load_specialists(tmp_path, env)["helper"]
     assert helper.tools == ("read_file", "search_files", "run_command", "run_tests")

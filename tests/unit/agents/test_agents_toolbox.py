@@ -1,8 +1,11 @@
 import asyncio
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from codeflow.agents.specialists import load_specialists
 from codeflow.agents.toolbox import Bench, PolicedTool, arguments_model, tool_spec
 from codeflow.core.events import Event, ToolFinished, ToolStarted
 from codeflow.core.settings import load_settings
@@ -169,3 +172,17 @@ async def test_attachments_become_content_blocks_inside_the_result(tmp_path):
         {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}},
         {"document": {"format": "pdf", "name": "n me v2 (x) pdf", "source": {"bytes": b"%PDF-"}}},
     ]
+
+
+def test_the_tools_of_each_specialist_cost_few_tokens(capsys):
+    tokens = {
+        name: len(json.dumps(tool_spec(made, arguments_model(made)))) // 4 for name, made in TOOLS.items()
+    }
+    each = {
+        name: sum(tokens[tool] for tool in specialist.tools)
+        for name, specialist in load_specialists(Path("/nonexistent")).items()
+    }
+    with capsys.disabled():
+        sys.stdout.write(f"\ntokens of tool schemas: all {sum(tokens.values())}, {each}\n")
+    assert sum(tokens.values()) < 6_000
+    assert max(each.values()) < 3_000
