@@ -14,6 +14,7 @@ from pathlib import Path
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import ToolSettings
 from codeflow.tools.environment import reading_environment, scrubbed_environment
+from codeflow.tools.process_runs import Runs
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
 
@@ -50,7 +51,12 @@ class Workspace:
         self.reading_env = reading_environment(env, self.root)
         self.tests = tests
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
+        self.runs = Runs()
         self._seen: dict[Path, _Seen] = {}
+
+    def close(self) -> None:
+        """Ends background commands and removes the outputs that were kept."""
+        self.runs.close()
 
     def for_agent(self) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""
