@@ -41,7 +41,7 @@ async def execute_line(ws: Workspace, command: str, *, limit_s: float) -> tuple[
     """Runs a shell line in the workspace and keeps its output."""
     run = ws.runs.new(command)
     outcome = await run.execute(
-        cwd=ws.root, env=ws.env, timeout_s=limit_s, output_limit_chars=ws.settings.output_limit_chars
+        command, cwd=ws.root, env=ws.env, timeout_s=limit_s, output_limit_chars=ws.settings.output_limit_chars
     )
     return run, outcome
 
@@ -67,9 +67,7 @@ def verdict(outcome: Outcome, limit_s: float) -> str:
 
 
 async def _start(ws: Workspace, command: str) -> ToolResult:
-    run = ws.runs.start(
-        command, cwd=ws.root, env=ws.env, output_limit_chars=ws.settings.output_limit_chars
-    )
+    run = ws.runs.start(command, cwd=ws.root, env=ws.env, output_limit_chars=ws.settings.output_limit_chars)
     await _wait(run, _FIRST_LOOK_S)
     return await _show(ws, run, start_line=1)
 
@@ -120,7 +118,9 @@ async def _show(ws: Workspace, run: Run, start_line: int) -> ToolResult:
     if last < page.total and page.lines:
         parts.append(f"[more: start_line={last + 1}]")
     if run.total_bytes > KEPT_BYTES:
-        parts.append(f"[only the first {KEPT_BYTES // 1_000_000} of {run.total_bytes // 1_000_000} MB were kept]")
+        parts.append(
+            f"[only the first {KEPT_BYTES // 1_000_000} of {run.total_bytes // 1_000_000} MB were kept]"
+        )
     return ToolResult(content="\n".join(parts), display=f"{run.id} {state}")
 
 

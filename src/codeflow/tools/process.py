@@ -102,13 +102,18 @@ async def _supervise(process: asyncio.subprocess.Process, marker: str, timeout_s
     else:
         return False
     finally:
-        if process.returncode is None:
-            signal_tree(process.pid, marker, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TERMINATE_GRACE_S):
-                    await process.wait()
-        signal_tree(process.pid, marker, signal.SIGKILL)
-        await process.wait()
+        await _end(process, marker)
+
+
+async def _end(process: asyncio.subprocess.Process, marker: str) -> None:
+    """Asks a command that still runs to end, then kills it and whatever it left."""
+    if process.returncode is None:
+        signal_tree(process.pid, marker, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await process.wait()
+    signal_tree(process.pid, marker, signal.SIGKILL)
+    await process.wait()
 
 
 async def _collect(pipe: BinaryIO, receivers: Sequence[Callable[[bytes], None]]) -> None:

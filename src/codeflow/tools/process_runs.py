@@ -30,7 +30,7 @@ class Page:
 
 @dataclass(slots=True)
 class Run:
-    """One command; its output is kept in `path`, outside the tree."""
+    """One command, `command` as people and models see it; its output is kept in `path`, outside the tree."""
 
     id: str
     command: str
@@ -41,11 +41,11 @@ class Run:
     """Of a background command."""
 
     async def execute(
-        self, *, cwd: Path, env: Mapping[str, str], timeout_s: float, output_limit_chars: int
+        self, command: str, *, cwd: Path, env: Mapping[str, str], timeout_s: float, output_limit_chars: int
     ) -> Outcome:
         with self.path.open("wb", buffering=0) as file:
             self.outcome = await execute(
-                self.command,
+                command,
                 cwd=cwd,
                 env=env,
                 timeout_s=timeout_s,
@@ -62,6 +62,10 @@ class Run:
     @property
     def is_running(self) -> bool:
         return self.task is not None and not self.task.done()
+
+    def text(self) -> str:
+        """What was kept, without terminal escapes."""
+        return plain(self.path.read_bytes())
 
     def page(self, start_line: int, limit_chars: int) -> Page:
         """As many lines as fit into the limit, at least one; a negative start counts from the end."""
@@ -106,14 +110,14 @@ class Runs:
             del self._runs[old.id]
         return run
 
-    def start(
-        self, command: str, *, cwd: Path, env: Mapping[str, str], output_limit_chars: int
-    ) -> Run:
+    def start(self, command: str, *, cwd: Path, env: Mapping[str, str], output_limit_chars: int) -> Run:
         """Starts a command in the background; it ends by itself, by `stop`, or with the run."""
         run = self.new(command)
         run.path.touch()
         run.task = asyncio.create_task(
-            run.execute(cwd=cwd, env=env, timeout_s=_NO_LIMIT_S, output_limit_chars=output_limit_chars)
+            run.execute(
+                command, cwd=cwd, env=env, timeout_s=_NO_LIMIT_S, output_limit_chars=output_limit_chars
+            )
         )
         return run
 

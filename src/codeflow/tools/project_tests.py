@@ -1,6 +1,5 @@
 """Finds the command that runs a project's tests, in the order in which a newcomer would look for it."""
 
-import json
 import re
 import shlex
 import shutil
@@ -11,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from codeflow.tools.environment import project_venv
-from codeflow.tools.project_files import Found, ProjectFiles
+from codeflow.tools.project_files import Found, ProjectFiles, package_script
 
 _PROBE_TIMEOUT_S = 20
 _PROBE = "import sys; sys.path.pop(0); import importlib.util as u; sys.exit(u.find_spec('pytest') is None)"
@@ -77,13 +76,8 @@ def _from_makefile(files: ProjectFiles) -> Found | None:
 
 
 def _from_package_json(files: ProjectFiles) -> Found | None:
-    try:
-        package = json.loads(files.text("package.json") or "{}")
-    except json.JSONDecodeError:
-        return None
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    script = scripts.get("test") if isinstance(scripts, dict) else None
-    if not isinstance(script, str) or "no test specified" in script:
+    script = package_script(files.root, "test")
+    if not script or "no test specified" in script:
         return None
     manager = next((manager for lock, manager in _LOCKFILES.items() if files.has(lock)), "npm")
     return files.first([("package.json", f"{manager} run test")])

@@ -26,7 +26,9 @@ def _appended(command: str, targets: Sequence[str]) -> str:
 
 def _pytest_reporting(line: Line, report: Path) -> Line:
     """The plugin is found through PYTHONPATH, which the command itself may set."""
-    command = re.sub(r"\bPYTHONPATH=(\S+)", rf"PYTHONPATH=\1:{shlex.quote(str(_PLUGIN_FOLDER))}", line.command)
+    command = re.sub(
+        r"\bPYTHONPATH=(\S+)", rf"PYTHONPATH=\1:{shlex.quote(str(_PLUGIN_FOLDER))}", line.command
+    )
     env = {
         "PYTHONPATH": str(_PLUGIN_FOLDER),
         "PYTEST_ADDOPTS": f"{line.env.get('PYTEST_ADDOPTS', '')} -p codeflow_pytest".strip(),
@@ -69,12 +71,17 @@ def _pytest_failure(event: Mapping[str, Any], root: Path) -> Failure:
         place = "{}:{}".format(*event["location"])
     captured = [f"--- {title} ---\n{text}" for title, text in event["captured"].items()]
     message = event["message"] or event["text"].strip().rpartition("\n")[2]
-    return Failure(test=event["id"], place=place, message=message, details="\n".join([event["text"], *captured]))
+    return Failure(
+        test=event["id"], place=place, message=message, details="\n".join([event["text"], *captured])
+    )
 
 
 def _aim_unittest(command: str, targets: Sequence[str]) -> str:
     """Modules, classes and methods are dotted; a file is written as its module."""
-    dotted = [target.removesuffix(".py").replace("/", ".") if "/" in target or target.endswith(".py") else target for target in targets]
+    dotted = [
+        target.removesuffix(".py").replace("/", ".") if "/" in target or target.endswith(".py") else target
+        for target in targets
+    ]
     head, found, _ = command.partition("-m unittest")
     return f"{head}{found} {shlex.join(dotted)}"
 

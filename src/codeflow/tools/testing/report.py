@@ -8,6 +8,7 @@ from pathlib import Path
 _MOST_SHOWN = 10
 _MESSAGE_CHARS = 600
 _MOST_NAMES = 40
+_FRAME = re.compile(r"\s+at \S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,11 @@ def text(report: Report, limit_chars: int) -> str:
 
 def _failure_text(failure: Failure, limit_chars: int) -> str:
     place = f"  at {failure.place}" if failure.place else ""
-    parts = [f"FAILED {failure.test}{place}", clip(failure.message, min(_MESSAGE_CHARS, limit_chars))]
-    room = limit_chars - sum(map(len, parts))
-    if failure.details.strip() != failure.message.strip() and room > 0:
-        parts.append(clip(failure.details, room))
+    message, details = failure.message.strip(), failure.details.strip()
+    parts = [f"FAILED {failure.test}{place}"]
+    if not details.startswith(message):
+        parts.append(clip(message, min(_MESSAGE_CHARS, limit_chars)))
+    parts.append(clip(details, max(0, limit_chars - sum(map(len, parts)))))
     return "\n".join(part.rstrip() for part in parts if part.strip())
 
 
@@ -71,6 +73,13 @@ def clip(content: str, limit_chars: int) -> str:
 def relative(path: str, root: Path) -> str:
     """A path as it is written inside the project; others stay as they are."""
     return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
+
+
+def own_frames(trace: str, root: Path) -> str:
+    """The trace without the stack frames of runners, libraries and the language."""
+    trace = re.sub(r"^stack backtrace:\n(?: +.*\n?)*(?:note: .*\n?)?", "", trace, flags=re.MULTILINE)
+    lines = trace.splitlines()
+    return "\n".join(line for line in lines if not _FRAME.match(line) or place_in(line, root))
 
 
 def place_in(trace: str, root: Path, names: Iterable[str] = ()) -> str:
