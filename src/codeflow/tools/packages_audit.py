@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from codeflow.core.values import ToolResult
-from codeflow.tools.packages_managers import Manager, required_program, site_packages
+from codeflow.tools.packages_managers import Manager, python_of, required_program, site_packages
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.tool import Mistake, failure
 from codeflow.tools.workspace import Workspace
@@ -22,17 +22,17 @@ class _Audit:
     """One line each."""
     audited: int
     unknown: Sequence[str] = ()
-    """Packages that could not be looked up."""
+    """Which packages could not be looked up, and why."""
 
 
 async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     """The vulnerabilities as text; an error when nothing could be audited."""
     command = _command(ws, manager)
-    outcome, output = await run_for_stdout(ws, command)
+    outcome, output = await run_for_stdout(ws, command, env=_env(ws, manager))
     answer = _parsed(output)
     found = _READERS[manager.language](answer) if answer is not None else None
     if found is None or (found.unknown and not found.audited):
-        reason = (outcome.output + output).strip()[:1000]
+        reason = "; ".join(found.unknown[:3]) if found else (outcome.output + output).strip()[:1000]
         return failure(
             f"{manager.name}: NOT AUDITED. The advisory database could not be reached or did not answer; "
             f"nothing is known about vulnerabilities.\n$ {' '.join(command)}\n{reason}"
@@ -46,7 +46,7 @@ async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     if len(found.vulnerabilities) > _MOST_SHOWN:
         parts.append(f"[{len(found.vulnerabilities) - _MOST_SHOWN} more; run_command: {' '.join(command)}]")
     if found.unknown:
-        parts.append(f"Not audited: {', '.join(found.unknown[:_MOST_SHOWN])}")
+        parts.append("\n".join(found.unknown[:_MOST_SHOWN]))
     return ToolResult(content="\n".join(parts), display=headline)
 
 
@@ -70,6 +70,13 @@ def _command(ws: Workspace, manager: Manager) -> list[str]:
             raise Mistake(
                 f"No audit for {language} is known here; use run_command, for Go: govulncheck ./..."
             )
+
+
+def _env(ws: Workspace, manager: Manager) -> Mapping[str, str]:
+    """pip-audit asks pip of the environment it audits, not of its own."""
+    if manager.language != "python":
+        return ws.env
+    return {**ws.env, "PIPAPI_PYTHON_LOCATION": python_of(ws)}
 
 
 def _pip_audit(ws: Workspace) -> list[str]:
@@ -99,7 +106,7 @@ def _read_pip(answer: Any) -> _Audit | None:
         for package in packages
         for flaw in package.get("vulns", [])
     ]
-    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    skipped = [package["skip_reason"] for package in packages if "skip_reason" in package]
     return _Audit(vulnerabilities=rows, audited=len(packages) - len(skipped), unknown=skipped)
 
 

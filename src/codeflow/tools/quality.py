@@ -98,9 +98,12 @@ def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> list[_
                 jobs.setdefault(program.name, _Job(program, path, [])).files.extend(names)
                 break
     if not jobs:
-        wanted = {program.name for suffix in by_suffix for program in programs if suffix in program.suffixes}
-        install = f"install one of {', '.join(sorted(wanted))}" if wanted else "none is known for these files"
-        raise Mistake(f"No program for {', '.join(sorted(filter(None, by_suffix)))} is installed; {install}.")
+        wanted = [program.name for program in programs if not by_suffix.keys().isdisjoint(program.suffixes)]
+        raise Mistake(
+            f"None of {', '.join(wanted)} is installed in the project."
+            if wanted
+            else f"No program is known for {', '.join(sorted(filter(None, by_suffix)))} files."
+        )
     return list(jobs.values())
 
 

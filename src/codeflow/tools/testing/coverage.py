@@ -42,7 +42,7 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
     for old in data.iterdir():
         old.unlink()
     tested = await run_line_of_tests(ws, Line(command=way.measuring(line.command, data), env=line.env))
-    coverage = way.read(data, ws.root)
+    coverage = {path: file for path, file in way.read(data, ws.root).items() if not path.startswith("/")}
     if not coverage:
         return _not_measured(ws, tested, way.needs)
     changed = await _changed(ws)
