@@ -10,10 +10,10 @@ _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> str | None:
-    """The name of the file that now lists the requirement; None when it was listed before."""
+def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
+    """Lists an installed requirement in pyproject.toml where that describes a project, else in a requirements file."""
     pyproject = ws.root / "pyproject.toml"
-    if pyproject.is_file() and "project" in tomllib.loads(pyproject.read_text(encoding="utf-8")):
+    if pyproject.is_file() and "project" in (_parsed(pyproject.read_text(encoding="utf-8")) or {}):
         file = ws.writable("pyproject.toml")
         before = file.read_bytes().decode("utf-8")
         after = add_to_pyproject(before, requirement, dev=dev)
@@ -21,10 +21,8 @@ def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> str | None
         file = ws.writable("requirements-dev.txt" if dev else "requirements.txt")
         before = file.read_bytes().decode("utf-8") if file.exists() else ""
         after = add_to_requirements(before, requirement)
-    if after == before:
-        return None
-    ws.write(file, after.encode())
-    return ws.relative(file)
+    if after != before:
+        ws.write(file, after.encode())
 
 
 def add_to_requirements(text: str, requirement: str) -> str:
@@ -44,11 +42,21 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
     if any(_same_package(entry, requirement) for entry in listed):
         return text
     after = _with_entry(text, table, key, requirement)
-    if _listed(tomllib.loads(after), table, key) != [*listed, requirement]:
+    parsed = _parsed(after)
+    if parsed is None or _listed(parsed, table, key) != [*listed, requirement]:
         raise Mistake(
-            f"pyproject.toml is written in a way that is not understood; add {requirement!r} to {table}.{key} yourself."
+            f"It is installed, but the form of pyproject.toml is not understood: "
+            f"add {requirement!r} to {table}.{key} yourself."
         )
     return after
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    """None when it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _place(data: dict[str, object], *, dev: bool) -> tuple[str, str]:

@@ -157,7 +157,7 @@ FORMATTERS: Sequence[Program] = (
     Program(
         name="ruff",
         suffixes=_PYTHON,
-        arguments=("format", "--quiet", "--force-exclude"),
+        arguments=("format", "--force-exclude"),
         config_files=_RUFF_FILES,
         sections=_RUFF_SECTIONS,
     ),

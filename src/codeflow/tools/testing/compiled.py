@@ -9,16 +9,20 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from codeflow.tools.testing.junit import read_junit
-from codeflow.tools.testing.report import Failure, Report, own_frames
+from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
 from codeflow.tools.testing.runner import Line, Ran, Runner
 
-_GO_PLACE = re.compile(r"^\s+(?P<file>[\w.-]+_test\.go|[\w.-]+\.go):(?P<line>\d+):", re.MULTILINE)
+_GO_PLACE = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
 _CARGO_FAILURE = re.compile(
     r"^---- (?P<test>.+) stdout ----\n(?P<text>(?:(?!---- |failures:\n).*\n)*)", re.MULTILINE
 )
 _CARGO_PLACE = re.compile(r"panicked at (?:'.*', )?(?P<place>[^\s:]+:\d+)")
 _CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 _XML_FOLDERS = ("target/surefire-reports", "target/failsafe-reports", "build/test-results")
+
+
+GoTest = tuple[str, str]
+"""Package and test; without a test, the package itself."""
 
 
 def _aim_go(command: str, targets: Sequence[str]) -> str:
@@ -28,7 +32,7 @@ def _aim_go(command: str, targets: Sequence[str]) -> str:
     names = [name for _, _, name in pairs if name]
     if packages:
         command = command.replace("./...", shlex.join(packages))
-    if names:
+    if len(names) == len(pairs):
         pattern = "/".join(f"^{part}$" for part in names[0].split("/"))
         if len(names) > 1:
             pattern = f"^({'|'.join(dict.fromkeys(name.partition('/')[0] for name in names))})$"
@@ -63,23 +67,28 @@ def _inserted(pattern: str, option: str) -> Callable[[Line, Path], Line]:
 
 
 def _read_go(ran: Ran) -> Report | None:
-    printed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    ended: dict[tuple[str, str], str] = {}
+    printed: dict[GoTest, list[str]] = defaultdict(list)
+    errors: dict[GoTest, str] = {}
+    ended: dict[GoTest, str] = {}
     for event in _go_events(ran.output):
-        key = (event.get("Package") or event.get("ImportPath", ""), event.get("Test", ""))
+        package = (event.get("Package") or event.get("ImportPath", "")).partition(" ")[0]
+        key = (package, event.get("Test", ""))
         if "Output" in event:
             printed[key].append(event["Output"])
+            if event.get("OutputType") == "error":  # since Go 1.25; before, an error looks like a log
+                errors.setdefault(key, event["Output"])
         elif event.get("Action") in {"pass", "fail", "skip"}:
             ended[key] = event["Action"]
     if not ended:
         return None
-    module = go_module(ran.root)
     failed = [key for key, action in ended.items() if action == "fail" and _is_leaf(key, ended)]
     tests = [action for (_, test), action in ended.items() if test]
     return Report(
         passed=tests.count("pass"),
         skipped=tests.count("skip"),
-        failures=tuple(_go_failure(key, "".join(printed[key]), module) for key in failed),
+        failures=tuple(
+            _go_failure(key, "".join(printed[key]), errors.get(key, ""), ran.root) for key in failed
+        ),
         unfinished=tuple("::".join(key) for key in printed if key[1] and key not in ended),
     )
 
@@ -90,7 +99,7 @@ def _go_events(output: str) -> Iterator[Mapping[str, str]]:
             yield json.loads(row)
 
 
-def _is_leaf(key: tuple[str, str], ended: Mapping[tuple[str, str], str]) -> bool:
+def _is_leaf(key: GoTest, ended: Mapping[GoTest, str]) -> bool:
     """Whether this is what failed, not what contains it: a test with subtests, a package with tests."""
     package, test = key
     inside = f"{test}/" if test else ""
@@ -100,16 +109,23 @@ def _is_leaf(key: tuple[str, str], ended: Mapping[tuple[str, str], str]) -> bool
     )
 
 
-def _go_failure(key: tuple[str, str], printed: str, module: str) -> Failure:
+def _go_failure(key: GoTest, printed: str, error: str, root: Path) -> Failure:
+    """An error names its file inside the package's folder, the compiler inside the project."""
     package, test = key
-    folder = package.removeprefix(module).strip("/")
-    found = _GO_PLACE.search(printed)
-    place = f"{folder}/{found['file']}:{found['line']}".lstrip("/") if found else ""
-    lines = [line for line in printed.splitlines() if not line.startswith(("=== ", "--- ", "    --- "))]
+    lines = [line for line in printed.splitlines() if not line.lstrip().startswith(("=== ", "--- "))]
+    places = list(_GO_PLACE.finditer(error or "\n".join(lines)))
+    found = places[0] if places and not test else places[-1] if places else None
+    folder = package.removeprefix(go_module(root)).strip("/")
+    place = _go_place(found, folder) if found else place_in("\n".join(lines), root)
     message = found.string[found.end() :].partition("\n")[0].strip() if found else "\n".join(lines[:3])
     return Failure(
         test=f"{package}::{test}" if test else package, place=place, message=message, details="\n".join(lines)
     )
+
+
+def _go_place(found: re.Match[str], folder: str) -> str:
+    file = found["file"].removeprefix("./")
+    return f"{file if '/' in file or not folder else f'{folder}/{file}'}:{found['line']}"
 
 
 def go_module(root: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 _MOST_SHOWN = 10
 _MESSAGE_CHARS = 600
 _MOST_NAMES = 40
+_LEAST_DETAILS_CHARS = 80
 _FRAME = re.compile(r"\s+at \S")
 
 
@@ -57,7 +58,9 @@ def _failure_text(failure: Failure, limit_chars: int) -> str:
     parts = [f"FAILED {failure.test}{place}"]
     if not details.startswith(message):
         parts.append(clip(message, min(_MESSAGE_CHARS, limit_chars)))
-    parts.append(clip(details, max(0, limit_chars - sum(map(len, parts)))))
+    room = limit_chars - sum(map(len, parts))
+    if room >= _LEAST_DETAILS_CHARS:
+        parts.append(clip(details, room))
     return "\n".join(part.rstrip() for part in parts if part.strip())
 
 
@@ -67,7 +70,7 @@ def clip(content: str, limit_chars: int) -> str:
     if len(content) <= limit_chars:
         return content
     half = limit_chars // 2
-    return f"{content[:half]}\n[... {len(content) - 2 * half:,} characters ...]\n{content[-half:]}"
+    return f"{content[:half]}\n[... {len(content) - 2 * half:,} characters ...]\n{content[len(content) - half :]}"
 
 
 def relative(path: str, root: Path) -> str:
