@@ -7,10 +7,7 @@ from typing import Literal
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import verdict
-from codeflow.tools.packages_audit import audit
 from codeflow.tools.packages_managers import INSTALL, Manager, find_managers, python_of
-from codeflow.tools.packages_manifest import add_to_manifest
-from codeflow.tools.packages_updates import updates
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake, argument, failure, tool
@@ -94,6 +91,8 @@ def _install_command(manager: Manager, name: str, *, dev: bool) -> list[str]:
 
 async def _list(ws: Workspace, name: str, *, dev: bool) -> None:
     """Pip leaves manifests alone; a requirement without a version gets the installed one as its lowest."""
+    from codeflow.tools.packages_manifest import add_to_manifest
+
     requirement = name
     if _PLAIN_NAME.fullmatch(name):
         probe = f"import importlib.metadata as m; print(m.version({name!r}))"
@@ -109,12 +108,16 @@ def _manifests(ws: Workspace) -> dict[str, bytes]:
 @tool(effect=Effect.EXECUTE, summary=lambda _: "")
 async def check_updates(ws: Workspace) -> ToolResult:
     """List the project's dependencies of which a newer version exists."""
+    from codeflow.tools.packages_updates import updates
+
     return await _of_each_manager(ws, updates)
 
 
 @tool(effect=Effect.EXECUTE, summary=lambda _: "")
 async def audit_security(ws: Workspace) -> ToolResult:
     """Look for known vulnerabilities in the project's dependencies. Says plainly what could not be audited."""
+    from codeflow.tools.packages_audit import audit
+
     return await _of_each_manager(ws, audit)
 
 

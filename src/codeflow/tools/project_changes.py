@@ -21,6 +21,7 @@ _DIFF = ("diff", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", 
 _FILE = re.compile(r"^\+\+\+ (?P<path>[^\t\n]+)")
 _HUNK = re.compile(r"^@@ \S+ \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")
 _MOST_FILES = 2000
+_LARGEST_SOURCE_BYTES = 10_000_000
 
 
 async def changed_lines(ws: Workspace) -> dict[str, set[int]]:
@@ -34,8 +35,9 @@ async def changed_lines(ws: Workspace) -> dict[str, set[int]]:
             first, count = int(hunk["first"]), int(hunk["count"] or 1)
             lines[path].update(range(first, first + count))
     for name in await _listed(ws, "--others", "--exclude-standard"):
-        if (ws.root / name).is_file():
-            lines[name].update(range(1, (ws.root / name).read_bytes().count(b"\n") + 2))
+        file = ws.root / name
+        if file.is_file() and file.stat().st_size <= _LARGEST_SOURCE_BYTES:
+            lines[name].update(range(1, file.read_bytes().count(b"\n") + 2))
     return dict(lines)
 
 

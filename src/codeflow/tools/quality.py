@@ -4,22 +4,24 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Generic, TypeVar
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.project_changes import chosen_files
 from codeflow.tools.project_files import ProjectFiles
-from codeflow.tools.quality_programs import FORMATTERS, LINTERS, Finding, Program
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
 _MOST_FINDINGS = 200
 
 
-_P = TypeVar("_P", bound=Program)
+if TYPE_CHECKING:
+    from codeflow.tools.quality_programs import Finding, Program
+
+_P = TypeVar("_P", bound="Program")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     Args:
         paths: Files or folders; those changed since the last commit by default.
     """
+    from codeflow.tools.quality_programs import LINTERS
+
     jobs = _jobs(ws, await chosen_files(ws, paths), LINTERS)
     findings: list[Finding] = []
     broken: list[str] = []
@@ -66,6 +70,8 @@ async def format_code(ws: Workspace, paths: list[str] = []) -> ToolResult:  # no
     Args:
         paths: Files or folders; those changed since the last commit by default.
     """
+    from codeflow.tools.quality_programs import FORMATTERS
+
     files = await chosen_files(ws, paths)
     jobs = _jobs(ws, files, FORMATTERS)
     for file in files:
@@ -113,4 +119,9 @@ def _broken(name: str, outcome: Outcome, output: str) -> str:
 
 
 def _digests(ws: Workspace, files: Sequence[str]) -> dict[str, bytes]:
-    return {file: hashlib.sha256((ws.root / file).read_bytes()).digest() for file in files}
+    return {file: _digest(ws.root / file) for file in files}
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

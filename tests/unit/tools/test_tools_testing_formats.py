@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from codeflow.tools.testing.compiled import GO, MAVEN
 from codeflow.tools.testing.javascript import JEST, NODE
 from codeflow.tools.testing.report import Failure, Report, clip, own_frames, text
-from codeflow.tools.testing.run import find_runner, run_tests
+from codeflow.tools.testing.run import run_tests
 from codeflow.tools.testing.runner import Ran
+from codeflow.tools.testing.runners import find_runner
 from codeflow.tools.workspace import Workspace
 
 GO_OUTPUT = Path(__file__).parent / "data/go_test.jsonl"

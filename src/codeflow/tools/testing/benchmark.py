@@ -3,7 +3,6 @@
 import json
 import shlex
 import shutil
-import statistics
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -35,7 +34,9 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        before, after = statistics.median(self.before), statistics.median(self.after)
+        from statistics import median
+
+        before, after = median(self.before), median(self.after)
         ratio = after / before if before else float("inf")
         return f"{self.name}: before {_span(self.before)}, after {_span(self.after)}, ratio {ratio:.3f}{self._doubt}"
 
@@ -169,6 +170,8 @@ async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapp
 
 
 def _span(seconds: Sequence[float]) -> str:
-    unit, scale = ("s", 1.0) if statistics.median(seconds) >= 1 else ("ms", 1e3)
-    low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
+    from statistics import median
+
+    low, middle, high = min(seconds), median(seconds), max(seconds)
+    unit, scale = ("s", 1.0) if middle >= 1 else ("ms", 1e3)
     return f"{middle * scale:.3g} {unit} ({low * scale:.3g}-{high * scale:.3g}, {len(seconds)} runs)"

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import shown_output
 from codeflow.tools.project_changes import changed_lines
-from codeflow.tools.testing.coverage_data import WAYS, Coverage, FileCoverage
 from codeflow.tools.testing.run import (
     TestRun,
-    find_runner,
     headline,
     run_line_of_tests,
     tests_line,
@@ -18,6 +17,9 @@ from codeflow.tools.testing.run import (
 from codeflow.tools.testing.runner import Line
 from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from codeflow.tools.testing.coverage_data import Coverage, FileCoverage
 
 _MOST_FILES = 60
 _MOST_RANGES = 25
@@ -30,6 +32,9 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
     Args:
         target: Test file, folder or test id; everything by default.
     """
+    from codeflow.tools.testing.coverage_data import WAYS
+    from codeflow.tools.testing.runners import find_runner
+
     line = await tests_line(ws, to_targets(ws, target))
     runner = find_runner(line.command, ws.root)
     way = WAYS.get(runner.name) if runner else None
@@ -68,7 +73,9 @@ async def _changed(ws: Workspace) -> Mapping[str, set[int]] | None:
         return None
 
 
-def _of_change(changed: Mapping[str, set[int]] | None, coverage: Coverage) -> list[str]:
+def _of_change(changed: Mapping[str, set[int]] | None, coverage: "Coverage") -> list[str]:
+    from codeflow.tools.testing.coverage_data import FileCoverage
+
     if changed is None:
         return ["Changed lines: unknown, the workspace is not a git repository."]
     kinds = {PurePath(path).suffix for path in coverage}
@@ -85,7 +92,7 @@ def _of_change(changed: Mapping[str, set[int]] | None, coverage: Coverage) -> li
     return [f"Changed lines: {total - missed} of {total} that can run are reached.", *rows]
 
 
-def _of_files(coverage: Coverage) -> list[str]:
+def _of_files(coverage: "Coverage") -> list[str]:
     total = sum(len(file.lines) for file in coverage.values())
     reached = sum(len(file.reached) for file in coverage.values())
     worst = sorted(coverage.items(), key=lambda item: item[1].percent)
@@ -98,7 +105,7 @@ def _of_files(coverage: Coverage) -> list[str]:
     return [f"All files: {100 * reached / max(1, total):.0f}% of {total:,} lines.", *rows, *rest]
 
 
-def _missed(file: FileCoverage) -> str:
+def _missed(file: "FileCoverage") -> str:
     return f": {ranges(file.missed)}" if file.missed else ""
 
 

@@ -1,29 +1,21 @@
 """The tool that runs a project's tests and says what failed, where and why."""
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import shown_output, verdict
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_runs import Run
 from codeflow.tools.project import detect
-from codeflow.tools.project_files import package_script
 from codeflow.tools.testing import report as reports
-from codeflow.tools.testing.compiled import CARGO, GO, GRADLE, MAVEN
-from codeflow.tools.testing.javascript import JEST, NODE, VITEST
-from codeflow.tools.testing.python import PYTEST, UNITTEST
 from codeflow.tools.testing.report import Report
-from codeflow.tools.testing.runner import Line, Ran, Runner
+from codeflow.tools.testing.runner import Line, Ran
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_RUNNERS = (VITEST, JEST, NODE, PYTEST, UNITTEST, GO, CARGO, MAVEN, GRADLE)
-_SCRIPT = re.compile(r"\b(?:npm|pnpm|yarn|bun)(?: run)? (?P<name>[\w:-]+)")
 _NOT_FOUND = 127
 
 
@@ -79,6 +71,8 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
         raise Mistake("No test command is known for this project. Run what you need with run_command.")
     if not targets:
         return Line(command=command)
+    from codeflow.tools.testing.runners import find_runner
+
     runner = find_runner(command, ws.root)
     if runner is None:
         raise Mistake(
@@ -87,15 +81,10 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
     return Line(command=runner.aim(command, targets))
 
 
-def find_runner(command: str, root: Path) -> Runner | None:
-    """The runner behind a test command, also behind a package's script."""
-    script = _SCRIPT.search(command)
-    body = package_script(root, script["name"]) if script else ""
-    return next((runner for runner in _RUNNERS if runner.pattern.search(body or command)), None)
-
-
 async def run_line_of_tests(ws: Workspace, line: Line) -> TestRun:
     """Runs the line and reads what its runner reports."""
+    from codeflow.tools.testing.runners import find_runner
+
     runner = find_runner(line.command, ws.root)
     run = ws.runs.new(line.command)
     report_file = run.path.with_suffix(".report")
