@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC110, ASYNC240 - a test has the event loop to itself
+# ruff: noqa: ASYNC240 - a test has the event loop to itself
 
 import asyncio
 import shlex
