@@ -15,7 +15,7 @@ from codeflow.core.errors import CodeflowError, UsageError
 from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.settings import Settings
-from codeflow.core.values import Complexity, Gate, Mode, Route, Task, Verdict
+from codeflow.core.values import Complexity, Gate, Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.models.attempts import RetryPolicy
@@ -202,7 +202,7 @@ def build(
         make_crew=_crew_maker(task, specialists, models, bench),
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
-        close_tools=workspace.servers.close,
+        close_tools=workspace.close,
         resources=books.resources,
     )
 
@@ -225,10 +225,16 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
-def tool_by_hand(
-    tool: Tool, settings: Settings, root: Path, *, env: Mapping[str, str], approve: Approve | None
-) -> PolicedTool:
-    """One tool for a person to call in a folder, judged like an agent's call; no session and no checkpoint."""
+async def run_by_hand(
+    tool: Tool,
+    arguments: Mapping[str, Any],
+    settings: Settings,
+    root: Path,
+    *,
+    env: Mapping[str, str],
+    approve: Approve | None,
+) -> ToolResult:
+    """One call of a tool by a person, judged like an agent's call; no session and no checkpoint."""
 
     async def no_checkpoint() -> None:
         pass
@@ -242,7 +248,10 @@ def tool_by_hand(
         before_change=no_checkpoint,
         instructions_for=lambda _path: None,
     )
-    return PolicedTool(tool, "you", bench, workspace)
+    try:
+        return await PolicedTool(tool, "you", bench, workspace).call("by-hand", arguments)
+    finally:
+        await workspace.close()
 
 
 def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Workspace:

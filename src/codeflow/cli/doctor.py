@@ -80,9 +80,10 @@ def machine(root: Path) -> Iterator[Line]:
     if problem := Checkpoints(root, "doctor").unavailable:
         cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
         yield Line(level=Level.WARN, name="repository", detail=problem, cure=cure)
-    tests = detect(root).tests
-    if tests:
-        yield Line(level=Level.OK, name="tests", detail=tests)
+    project = detect(root)
+    if project.tests:
+        detail = f"{project.tests} (from {project.sources['tests']})"
+        yield Line(level=Level.OK, name="tests", detail=detail)
     else:
         cure = f"name the command in AGENTS.md, or set gates.tests in {config_home() / 'settings.toml'}"
         yield Line(level=Level.WARN, name="tests", detail="no test command found", cure=cure)

@@ -74,7 +74,7 @@ def run_tool(
 
 
 async def _call(tool: "Tool", given: dict[str, Any], mode: Mode | None, folder: Path | None) -> "ToolResult":
-    from codeflow.app import tool_by_hand
+    from codeflow.app import run_by_hand
     from codeflow.cli.approval import TerminalApproval, can_ask
     from codeflow.cli.request import existing_folder
     from codeflow.core.settings import load_settings
@@ -82,7 +82,7 @@ async def _call(tool: "Tool", given: dict[str, Any], mode: Mode | None, folder: 
     root = existing_folder(folder)
     settings = load_settings(root, env=os.environ, flags={"run": {"mode": mode}} if mode else {})
     approve = TerminalApproval(nullcontext) if can_ask() else None
-    return await tool_by_hand(tool, settings, root, env=os.environ, approve=approve).call("by-hand", given)
+    return await run_by_hand(tool, given, settings, root, env=os.environ, approve=approve)
 
 
 def _described(tool: "Tool") -> dict[str, Any]:

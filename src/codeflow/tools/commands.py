@@ -1,80 +1,134 @@
-"""Tools that run commands: the project's tests, and a shell line."""
+"""Tools that run shell lines, in the foreground and in the background, and show what they printed."""
 
 import asyncio
-import re
-import shlex
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.process import Outcome, execute
-from codeflow.tools.project import detect
+from codeflow.tools.process import Outcome
+from codeflow.tools.process_runs import KEPT_BYTES, Run
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-
-@tool(effect=Effect.EXECUTE, summary=argument("target"))
-async def run_tests(ws: Workspace, target: str = "") -> ToolResult:
-    """Run the project's tests; the exit code is 0 when they pass.
-
-    Args:
-        target: Test file, folder or test id; everything by default.
-    """
-    command = ws.tests
-    if command == "auto":
-        command = (await asyncio.to_thread(detect, ws.root, ws.env)).tests or "off"
-    if command in {"", "off"}:
-        raise Mistake("No test command is known for this project. Run what you need with run_command.")
-    aimed = _aimed(command, target.strip())
-    return await _run(ws, aimed, limit_s=ws.tests_timeout_s, narrow="pass a target")
+_FIRST_LOOK_S = 1.0
+_LONGEST_WAIT_S = 300.0
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("command"))
-async def run_command(ws: Workspace, command: str) -> ToolResult:
-    """Run a shell command in the workspace. There is no input; whatever it starts in the background ends with it.
+async def run_command(ws: Workspace, command: str, background: bool = False) -> ToolResult:
+    """Run a shell command in the workspace, without input. What it leaves running ends with it.
 
     Args:
         command: One shell command line.
+        background: Do not wait for its end, as for a server; follow it with read_output.
     """
     if not command.strip():
         raise Mistake("The command is empty.")
-    limit_s = ws.settings.command_timeout_s
-    return await _run(ws, command, limit_s=limit_s, narrow="filter with grep, head or tail")
+    if "\0" in command:
+        raise Mistake("No command can contain a null character.")
+    if background:
+        return await _start(ws, command)
+    return await run_line(ws, command, limit_s=ws.settings.command_timeout_s)
 
 
-def _aimed(command: str, target: str) -> str:
-    """The test command for one target."""
-    if not target:
-        return command
-    if target.startswith("-"):
-        raise Mistake("The target is a file, folder or test id, not an option.")
-    quoted = shlex.quote(target)
-    if re.search(r"\b(npm|pnpm|bun)\b", command):
-        return f"{command} -- {quoted}"
-    if "./..." in command:
-        return command.replace("./...", quoted)
-    if re.search(r"\b(pytest|cargo|yarn|unittest|mix)\b", command):
-        return f"{command} {quoted}"
-    raise Mistake(
-        f"{command!r} takes no target. Run everything without one, or a single test with run_command."
+async def run_line(ws: Workspace, command: str, *, limit_s: float) -> ToolResult:
+    """A shell line's exit code and output as a result; running out of time is an error."""
+    run, outcome = await execute_line(ws, command, limit_s=limit_s)
+    line = verdict(outcome, limit_s)
+    content = f"$ {command}\n{line}\n{shown_output(ws, run, outcome)}"
+    return ToolResult(content=content, display=line, is_error=outcome.timed_out)
+
+
+async def execute_line(ws: Workspace, command: str, *, limit_s: float) -> tuple[Run, Outcome]:
+    """Runs a shell line in the workspace and keeps its output."""
+    run = ws.runs.new(command)
+    outcome = await run.execute(
+        command, cwd=ws.root, env=ws.env, timeout_s=limit_s, output_limit_chars=ws.settings.output_limit_chars
+    )
+    return run, outcome
+
+
+def shown_output(ws: Workspace, run: Run, outcome: Outcome) -> str:
+    """Head and tail of an output, and where all of it is when that is not everything."""
+    output = outcome.output.rstrip() or "(no output)"
+    if outcome.total_chars <= ws.settings.output_limit_chars:
+        return output
+    kept = "all" if run.total_bytes <= KEPT_BYTES else f"the first {KEPT_BYTES // 1_000_000} MB"
+    return (
+        f"{output}\n[the output had {outcome.total_chars:,} characters; "
+        f"{kept} of it: read_output {run.id} with a start_line]"
     )
 
 
-async def _run(ws: Workspace, command: str, *, limit_s: float, narrow: str) -> ToolResult:
-    outcome = await execute(
-        command,
-        cwd=ws.root,
-        env=ws.env,
-        timeout_s=limit_s,
-        output_limit_chars=ws.settings.output_limit_chars,
-    )
-    verdict = _verdict(outcome, limit_s)
-    parts = [f"$ {command}", verdict, outcome.output.rstrip() or "(no output)"]
-    if outcome.total_chars > ws.settings.output_limit_chars:
-        parts.append(f"[the output had {outcome.total_chars:,} characters; to see more of a part, {narrow}]")
-    return ToolResult(content="\n".join(parts), display=verdict, is_error=outcome.timed_out)
-
-
-def _verdict(outcome: Outcome, limit_s: float) -> str:
+def verdict(outcome: Outcome, limit_s: float) -> str:
+    """How a command ended, in one line."""
     if outcome.exit_code is None:
         return f"stopped after {limit_s:g} s, the time limit"
     name = f" (killed by signal {-outcome.exit_code})" if outcome.exit_code < 0 else ""
     return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s"
+
+
+async def _start(ws: Workspace, command: str) -> ToolResult:
+    run = ws.runs.start(command, cwd=ws.root, env=ws.env, output_limit_chars=ws.settings.output_limit_chars)
+    await _wait(run, _FIRST_LOOK_S)
+    return await _show(ws, run, start_line=1)
+
+
+@tool(effect=Effect.READ, summary=argument("id"))
+async def read_output(ws: Workspace, id: str, start_line: int = 1, wait_s: float = 0) -> ToolResult:  # noqa: A002 - the model's word
+    """Read what a command printed, page by page, also while it runs in the background.
+
+    Args:
+        id: Such as cmd-3.
+        start_line: First line to show; -50 shows the last 50.
+        wait_s: Wait up to this long for the command's end, at most 300.
+    """
+    run = ws.runs.find(id)
+    await _wait(run, min(max(wait_s, 0), _LONGEST_WAIT_S))
+    return await _show(ws, run, start_line)
+
+
+@tool(effect=Effect.EXECUTE, summary=argument("id"))
+async def stop_command(ws: Workspace, id: str) -> ToolResult:  # noqa: A002 - the model's word
+    """Stop a background command and everything it started.
+
+    Args:
+        id: Such as cmd-3.
+    """
+    run = ws.runs.find(id)
+    if run.task is None or not run.is_running:
+        raise Mistake(f"{id} is not running; read_output shows how it ended.")
+    run.task.cancel()
+    await asyncio.wait({run.task})
+    return await _show(ws, run, start_line=-20)
+
+
+async def _wait(run: Run, limit_s: float) -> None:
+    if run.task is not None and run.is_running:
+        await asyncio.wait({run.task}, timeout=limit_s)
+
+
+async def _show(ws: Workspace, run: Run, start_line: int) -> ToolResult:
+    state = _state(run)
+    page = await asyncio.to_thread(run.page, start_line, ws.settings.output_limit_chars)
+    last = page.first + len(page.lines) - 1
+    parts = [f"{run.id}: $ {run.command}", state]
+    if not page.lines:
+        parts.append(f"(no output from line {page.first} on)")
+    else:
+        parts += [f"lines {page.first}-{last} of {page.total:,}:", *page.lines]
+    if last < page.total and page.lines:
+        parts.append(f"[more: start_line={last + 1}]")
+    if run.total_bytes > KEPT_BYTES:
+        parts.append(
+            f"[only the first {KEPT_BYTES // 1_000_000} of {run.total_bytes // 1_000_000} MB were kept]"
+        )
+    return ToolResult(content="\n".join(parts), display=f"{run.id} {state}")
+
+
+def _state(run: Run) -> str:
+    if run.outcome:
+        return f"ended: {verdict(run.outcome, run.outcome.duration_s)}"
+    if run.is_running:
+        return "running"
+    if run.task and not run.task.cancelled() and (fault := run.task.exception()):
+        return f"could not be started: {fault}"
+    return "stopped"

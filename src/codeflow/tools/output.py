@@ -7,7 +7,7 @@ _ESCAPE = re.compile(
     r"|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # titles and links
     r"|[ -/]*[0-~])"
 )
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
+_OVERWRITTEN = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)  # unanchored, a long line costs its square
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _UTF8_CONTINUATION = bytes(range(0x80, 0xC0))
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -41,8 +41,11 @@ async def execute(
     env: Mapping[str, str],
     timeout_s: float,
     output_limit_chars: int,
+    also: Callable[[bytes], None] | None = None,
 ) -> Outcome:
     """Runs a shell line (str) or a program with its arguments; whatever it started has ended on return.
+
+    `also` gets every piece of the output as it comes.
 
     Raises:
         OSError: when it cannot be started.
@@ -67,7 +70,8 @@ async def execute(
             raise OSError(errno.EINVAL, f"no command can contain this: {error}") from error
         finally:
             os.close(write_end)
-        collecting = asyncio.create_task(_collect(pipe, output))
+        receivers = [output.add, also] if also else [output.add]
+        collecting = asyncio.create_task(_collect(pipe, receivers))
         try:
             timed_out = await _supervise(process, marker, timeout_s)
             await asyncio.wait({collecting}, timeout=_LAST_OUTPUT_S)
@@ -89,30 +93,37 @@ def shell(env: Mapping[str, str]) -> str:
 
 
 async def _supervise(process: asyncio.subprocess.Process, marker: str, timeout_s: float) -> bool:
-    """Waits for the command and ends what it left running; True when time ran out."""
+    """Waits for the command and ends what it left running, also when cancelled; True when time ran out."""
     try:
         async with asyncio.timeout(timeout_s):
             await process.wait()
     except TimeoutError:
-        signal_tree(process.pid, marker, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_TERMINATE_GRACE_S):
-                await process.wait()
         return True
     else:
         return False
     finally:
-        signal_tree(process.pid, marker, signal.SIGKILL)
-        await process.wait()
+        await _end(process, marker)
 
 
-async def _collect(pipe: BinaryIO, output: HeadTail) -> None:
+async def _end(process: asyncio.subprocess.Process, marker: str) -> None:
+    """Asks a command that still runs to end, then kills it and whatever it left."""
+    if process.returncode is None:
+        signal_tree(process.pid, marker, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TERMINATE_GRACE_S):
+                await process.wait()
+    signal_tree(process.pid, marker, signal.SIGKILL)
+    await process.wait()
+
+
+async def _collect(pipe: BinaryIO, receivers: Sequence[Callable[[bytes], None]]) -> None:
     """Reads until every holder of the pipe has closed it; cancelled when one outlives the command."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     try:
         while data := await reader.read(_CHUNK_BYTES):
-            output.add(data)
+            for receive in receivers:
+                receive(data)
     finally:
         transport.close()

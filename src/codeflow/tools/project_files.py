@@ -1,5 +1,6 @@
 """What a project's folder says about it, without running anything that belongs to the project."""
 
+import json
 import os
 import re
 import shutil
@@ -34,10 +35,7 @@ class ProjectFiles:
 
     def text(self, name: str) -> str:
         """A file's text; empty when it is missing, unreadable or too large to be configuration."""
-        path = self.root / name
-        if not path.is_file() or path.stat().st_size > _LARGEST_BYTES or not os.access(path, os.R_OK):
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
+        return small_text(self.root / name)
 
     def section(self, name: str, header: str) -> str | None:
         """The name of a configuration file that has a section beginning with `header`."""
@@ -56,3 +54,21 @@ class ProjectFiles:
             if source and self.installed(command.split()[0]):
                 return Found(command, source)
         return None
+
+
+def small_text(path: Path) -> str:
+    """A configuration file's text; empty when it is missing, unreadable or too large to be one."""
+    if not path.is_file() or path.stat().st_size > _LARGEST_BYTES or not os.access(path, os.R_OK):
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def package_script(root: Path, name: str) -> str:
+    """A script of package.json; empty when there is none."""
+    try:
+        package = json.loads(small_text(root / "package.json") or "{}")
+    except json.JSONDecodeError:
+        return ""
+    scripts = package.get("scripts") if isinstance(package, dict) else None
+    script = scripts.get(name) if isinstance(scripts, dict) else None
+    return script if isinstance(script, str) else ""

@@ -1,6 +1,5 @@
 """Finds the command that runs a project's tests, in the order in which a newcomer would look for it."""
 
-import json
 import re
 import shlex
 import shutil
@@ -11,11 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from codeflow.tools.environment import project_venv
-from codeflow.tools.project_files import Found, ProjectFiles
+from codeflow.tools.project_files import Found, ProjectFiles, package_script
 
 _PROBE_TIMEOUT_S = 20
 _PROBE = "import sys; sys.path.pop(0); import importlib.util as u; sys.exit(u.find_spec('pytest') is None)"
-_PYTEST_OPTIONS = "-q --tb=short"
+_PYTEST_OPTIONS = "-q --tb=short --continue-on-collection-errors"
 _CODE = re.compile(r"`([^`\n]+)`|^[ \t]*(?:\$ )?([^`\n]+?)[ \t]*$", re.MULTILINE)
 _TEST_COMMAND = re.compile(
     r"(?P<runner>(?:make|just|cargo|go|mix|dotnet|(?:npm|pnpm|yarn|bun)(?: run)?) test|tox|nox|python3? -m unittest"
@@ -77,13 +76,8 @@ def _from_makefile(files: ProjectFiles) -> Found | None:
 
 
 def _from_package_json(files: ProjectFiles) -> Found | None:
-    try:
-        package = json.loads(files.text("package.json") or "{}")
-    except json.JSONDecodeError:
-        return None
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    script = scripts.get("test") if isinstance(scripts, dict) else None
-    if not isinstance(script, str) or "no test specified" in script:
+    script = package_script(files.root, "test")
+    if not script or "no test specified" in script:
         return None
     manager = next((manager for lock, manager in _LOCKFILES.items() if files.has(lock)), "npm")
     return files.first([("package.json", f"{manager} run test")])
@@ -105,12 +99,13 @@ def _pytest(files: ProjectFiles, source: str, options: str) -> Found | None:
     words = f" -m pytest {options}".rstrip()
     if own := _own_interpreter(files):
         return Found(own + words, f"{source}, by the project's own environment")
+    if project_venv(files.root):
+        return None  # a pytest from elsewhere would not see what the project has installed
     prefix = "PYTHONPATH=src " if (files.root / "src").is_dir() else ""
     for name in ("python3", "python"):
         path = shutil.which(name, path=files.reading_env["PATH"])
         if path and _has_pytest(files, path):
-            program = shlex.quote(path) if project_venv(files.root) else name
-            return Found(prefix + program + words, f"{source}, by {name} on PATH")
+            return Found(prefix + name + words, f"{source}, by {name} on PATH")
     if find_spec("pytest"):
         return Found(prefix + shlex.quote(sys.executable) + words, f"{source}, by codeflow's own Python")
     return None

@@ -16,6 +16,7 @@ from codeflow.core.places import cache_home
 from codeflow.core.settings import ToolSettings
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
+from codeflow.tools.process_runs import Runs
 from codeflow.tools.research import OFFLINE, Research
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
@@ -59,7 +60,13 @@ class Workspace:
         self.research = research
         self.cache = cache_home(env)
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
+        self.runs = Runs()
         self._seen: dict[Path, _Seen] = {}
+
+    async def close(self) -> None:
+        """Ends background commands and language servers, and removes the outputs that were kept."""
+        self.runs.close()
+        await self.servers.close()
 
     def for_agent(self) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""

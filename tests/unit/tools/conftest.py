@@ -1,7 +1,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,16 +25,21 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def make_workspace(tmp_path: Path, env: dict[str, str]) -> Callable[..., Workspace]:
+def make_workspace(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[..., Workspace]]:
+    made: list[Workspace] = []
+
     def make(
         *, timeout_s: float = 20, limit: int = 20_000, lines: int = 800, tests: str = "auto"
     ) -> Workspace:
         root = tmp_path / "work"
         root.mkdir(exist_ok=True)
         settings = ToolSettings(command_timeout_s=timeout_s, output_limit_chars=limit, read_limit_lines=lines)
-        return Workspace(root, settings, env, tests=tests)
+        made.append(Workspace(root, settings, env, tests=tests))
+        return made[-1]
 
-    return make
+    yield make
+    for workspace in made:
+        workspace.runs.close()
 
 
 @pytest.fixture

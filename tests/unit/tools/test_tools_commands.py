@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from codeflow.tools.commands import run_command, run_tests
+from codeflow.tools.commands import run_command
+from codeflow.tools.testing.run import run_tests
 from codeflow.tools.workspace import Workspace
 
 
@@ -20,13 +21,6 @@ async def test_a_command_shows_its_exit_code_and_output(ws: Workspace):
 async def test_a_signal_is_named(ws: Workspace):
     assert (await run_command.function(ws, "kill -SEGV $$")).display.startswith(
         "exit code -11 (killed by signal 11)"
-    )
-
-
-async def test_a_cut_output_says_how_to_see_more(make_workspace: Callable[..., Workspace]):
-    content = (await run_command.function(make_workspace(limit=200), "seq 1 1000")).content
-    assert content.endswith(
-        "[the output had 3,893 characters; to see more of a part, filter with grep, head or tail]"
     )
 
 
@@ -56,9 +50,11 @@ async def test_the_test_command_of_the_settings_is_run_with_a_quoted_target(
     ws = make_workspace(tests=f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider")
     (ws.root / "test_a.py").write_text("def test_good():\n    pass\n\ndef test_bad():\n    assert 1 == 2\n")
     everything = await run_tests.function(ws)
-    assert everything.display.startswith("exit code 1, ")
+    assert everything.display.startswith("1 failed, 1 passed; exit code 1, ")
     assert "assert 1 == 2" in everything.content
-    assert (await run_tests.function(ws, "test_a.py::test_good")).display.startswith("exit code 0, ")
+    assert (await run_tests.function(ws, "test_a.py::test_good")).display.startswith(
+        "1 passed; exit code 0, "
+    )
     injected = await run_tests.function(ws, "test_a.py; touch pwned")
     assert "exit code 4" in injected.content
     assert not (ws.root / "pwned").exists()
@@ -67,9 +63,9 @@ async def test_the_test_command_of_the_settings_is_run_with_a_quoted_target(
 @pytest.mark.parametrize(
     ("command", "ran"),
     [
-        ("echo npm run test", "npm run test -- src/a.js"),
-        ("echo go test ./...", "go test src/a.js"),
-        ("echo cargo test", "cargo test src/a.js"),
+        ("echo go test ./...", "go test -json src/a.js"),
+        ("echo cargo test", "cargo test --no-fail-fast -- src/a.js"),
+        ("echo mvn -q test", "mvn -q test -Dtest=src/a.js -Dsurefire.failIfNoSpecifiedTests=false"),
     ],
 )
 async def test_each_runner_gets_its_target_its_own_way(

@@ -1,0 +1,137 @@
+"""Tools for a project's dependencies: install one, look for newer ones, look for known vulnerabilities."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.commands import verdict
+from codeflow.tools.packages_managers import INSTALL, Manager, find_managers, python_of
+from codeflow.tools.process import execute
+from codeflow.tools.process_stdout import run_for_stdout
+from codeflow.tools.tool import Mistake, argument, failure, tool
+from codeflow.tools.workspace import Workspace
+
+Ecosystem = Literal["auto", "python", "javascript", "rust", "go"]
+
+_NAME = re.compile(r"[A-Za-z0-9@][\w@./:<>=~!,^*+\[\]-]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_TRACKED = [
+    "pyproject.toml",
+    "uv.lock",
+    "poetry.lock",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "package.json",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
+    "Cargo.toml",
+    "Cargo.lock",
+    "go.mod",
+    "go.sum",
+]
+_INSTALL_TIMEOUT_S = 600.0
+
+
+@tool(effect=Effect.EXECUTE, summary=argument("name"))
+async def install_dependency(
+    ws: Workspace, name: str, dev: bool = False, ecosystem: Ecosystem = "auto"
+) -> ToolResult:
+    """Install a package into the project's own environment and add it to its manifest.
+
+    Args:
+        name: Package, with a version if wanted, as the package manager writes it.
+        dev: Only for development.
+        ecosystem: For projects in several languages.
+    """
+    if not _NAME.fullmatch(name):
+        raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
+    manager = _one_manager(find_managers(ws), ecosystem)
+    before = _manifests(ws)
+    pip = manager.name == "pip"
+    command = (
+        [python_of(ws), "-m", "pip", "install", "--no-input", name]
+        if pip
+        else _install_command(manager, name, dev=dev)
+    )
+    outcome = await execute(
+        command,
+        cwd=ws.root,
+        env=ws.env,
+        timeout_s=_INSTALL_TIMEOUT_S,
+        output_limit_chars=ws.settings.output_limit_chars,
+    )
+    ending = verdict(outcome, _INSTALL_TIMEOUT_S)
+    shown = f"$ {' '.join(command)}\n{ending}"
+    if outcome.exit_code != 0:
+        raise Mistake(f"{name} was not installed.\n{shown}\n{outcome.output.strip()}")
+    if pip:
+        await _list(ws, name, dev=dev)
+    after = _manifests(ws)
+    changed = tuple(file for file in after if after[file] != before.get(file))
+    told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
+    return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
+
+
+def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
+    fitting = [manager for manager in managers if ecosystem in {"auto", manager.language}]
+    if len(fitting) == 1:
+        return fitting[0]
+    languages = ", ".join(manager.language for manager in managers)
+    raise Mistake(f"The project's packages are for: {languages}. Say which with ecosystem.")
+
+
+def _install_command(manager: Manager, name: str, *, dev: bool) -> list[str]:
+    command, options = INSTALL[manager.name]
+    return [*command, *(options if dev else ()), name]
+
+
+async def _list(ws: Workspace, name: str, *, dev: bool) -> None:
+    """Pip leaves manifests alone; a requirement without a version gets the installed one as its lowest."""
+    from codeflow.tools.packages_manifest import add_to_manifest
+
+    requirement = name
+    if _PLAIN_NAME.fullmatch(name):
+        probe = f"import importlib.metadata as m; print(m.version({name!r}))"
+        outcome, version = await run_for_stdout(ws, [python_of(ws), "-c", probe])
+        requirement = f"{name}>={version.strip()}" if outcome.exit_code == 0 else name
+    await asyncio.to_thread(add_to_manifest, ws, requirement, dev=dev)
+
+
+def _manifests(ws: Workspace) -> dict[str, bytes]:
+    return {name: (ws.root / name).read_bytes() for name in _TRACKED if (ws.root / name).is_file()}
+
+
+@tool(effect=Effect.EXECUTE, summary=lambda _: "")
+async def check_updates(ws: Workspace) -> ToolResult:
+    """List the project's dependencies of which a newer version exists."""
+    from codeflow.tools.packages_updates import updates
+
+    return await _of_each_manager(ws, updates)
+
+
+@tool(effect=Effect.EXECUTE, summary=lambda _: "")
+async def audit_security(ws: Workspace) -> ToolResult:
+    """Look for known vulnerabilities in the project's dependencies. Says plainly what could not be audited."""
+    from codeflow.tools.packages_audit import audit
+
+    return await _of_each_manager(ws, audit)
+
+
+async def _of_each_manager(
+    ws: Workspace, look: Callable[[Workspace, Manager], Awaitable[ToolResult]]
+) -> ToolResult:
+    results: list[ToolResult] = []
+    for manager in find_managers(ws):
+        try:
+            results.append(await look(ws, manager))
+        except Mistake as mistake:
+            results.append(failure(f"{manager.name}: {mistake}"))
+    return ToolResult(
+        content="\n\n".join(result.content for result in results),
+        display="; ".join(result.display for result in results),
+        is_error=any(result.is_error for result in results),
+    )

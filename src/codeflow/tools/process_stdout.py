@@ -1,0 +1,44 @@
+"""Runs programs that answer on stdout, such as linters with JSON; what they say on stderr stands apart."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.workspace import Workspace
+
+_LARGEST_BYTES = 50_000_000
+
+
+async def run_for_stdout(
+    ws: Workspace, arguments: Sequence[str], *, env: Mapping[str, str] | None = None
+) -> tuple[Outcome, str]:
+    """The outcome, whose output is stderr, and stdout; the program works in the workspace."""
+    file = ws.runs.folder() / f"{uuid.uuid4().hex}.stdout"
+    outcome = await execute(
+        f"exec {shlex.join(arguments)} > {shlex.quote(str(file))}",
+        cwd=ws.root,
+        env=env or ws.env,
+        timeout_s=ws.settings.command_timeout_s,
+        output_limit_chars=ws.settings.output_limit_chars,
+    )
+    return outcome, await asyncio.to_thread(_take, file)
+
+
+def find_program(ws: Workspace, name: str) -> str | None:
+    """A program of the project's own (virtual environment, node_modules) or from PATH."""
+    path = os.pathsep.join([str(ws.root / "node_modules/.bin"), ws.env["PATH"]])
+    return shutil.which(name, path=path)
+
+
+def _take(file: Path) -> str:
+    if not file.exists():
+        return ""
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST_BYTES)
+    file.unlink()
+    return data.decode("utf-8", errors="replace")

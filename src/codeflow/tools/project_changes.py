@@ -1,0 +1,108 @@
+"""Which files and lines differ from the last commit, and which files a path stands for."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from codeflow.tools.process_stdout import run_for_stdout
+from codeflow.tools.tool import Mistake
+from codeflow.tools.workspace import Workspace
+
+_GIT = (
+    "git",
+    "--no-pager",
+    "--no-optional-locks",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.quotePath=false",
+)
+_DIFF = ("diff", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-prefix", "--relative")
+_FILE = re.compile(r"^\+\+\+ (?P<path>[^\t\n]+)")
+_HUNK = re.compile(r"^@@ \S+ \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")
+_MOST_FILES = 2000
+_LARGEST_SOURCE_BYTES = 10_000_000
+
+
+async def changed_lines(ws: Workspace) -> dict[str, set[int]]:
+    """File -> its lines that are new or changed since HEAD; of an untracked file, all."""
+    lines: dict[str, set[int]] = defaultdict(set)
+    path = ""
+    for row in (await _git(ws, *_DIFF, await _base(ws), "--", ".")).splitlines():
+        if found := _FILE.match(row):
+            path = found["path"]
+        elif hunk := _HUNK.match(row):
+            first, count = int(hunk["first"]), int(hunk["count"] or 1)
+            lines[path].update(range(first, first + count))
+    for name in await _listed(ws, "--others", "--exclude-standard"):
+        file = ws.root / name
+        if file.is_file() and file.stat().st_size <= _LARGEST_SOURCE_BYTES:
+            lines[name].update(range(1, file.read_bytes().count(b"\n") + 2))
+    return dict(lines)
+
+
+async def chosen_files(ws: Workspace, paths: list[str]) -> list[str]:
+    """The files that the paths stand for, without ignored ones; those changed since HEAD when there are none."""
+    if not paths:
+        changed = await _listed_changes(ws)
+        if not changed:
+            raise Mistake("No file has changed since the last commit; name the files or folders you mean.")
+        return changed
+    names = [name for path in paths for name in await _files_of(ws, path)]
+    if len(names) > _MOST_FILES:
+        raise Mistake(
+            f"That is {len(names):,} files, at most {_MOST_FILES:,} are looked at; name a smaller folder."
+        )
+    return list(dict.fromkeys(names))
+
+
+async def _listed_changes(ws: Workspace) -> list[str]:
+    output = await _git(
+        ws, "diff", "--name-only", "-z", "--no-renames", "--relative", await _base(ws), "--", "."
+    )
+    names = [*filter(None, output.split("\0")), *await _listed(ws, "--others", "--exclude-standard")]
+    return [name for name in names if (ws.root / name).is_file()]
+
+
+async def _files_of(ws: Workspace, path: str) -> list[str]:
+    real = ws.resolve(path)
+    if not real.exists():
+        raise Mistake(f"{path} does not exist; list_directory shows what does.")
+    if real.is_file():
+        return [ws.relative(real)]
+    if not real.is_dir():
+        raise Mistake(f"{path} is neither a regular file nor a folder.")
+    outcome, output = await _run(
+        ws, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ws.relative(real)
+    )
+    if outcome == 0:
+        return [name for name in output.split("\0") if name and (ws.root / name).is_file()]
+    return sorted(ws.relative(file) for file in real.rglob("*") if file.is_file() and not _hidden(ws, file))
+
+
+def _hidden(ws: Workspace, file: Path) -> bool:
+    return any(part.startswith(".") or part == "node_modules" for part in file.relative_to(ws.root).parts)
+
+
+async def _base(ws: Workspace) -> str:
+    """HEAD, or the empty tree before the first commit."""
+    code, _ = await _run(ws, "rev-parse", "--verify", "--quiet", "HEAD")
+    return "HEAD" if code == 0 else (await _git(ws, "hash-object", "-t", "tree", "/dev/null")).strip()
+
+
+async def _listed(ws: Workspace, *options: str) -> list[str]:
+    return [name for name in (await _git(ws, "ls-files", "-z", *options)).split("\0") if name]
+
+
+async def _git(ws: Workspace, *arguments: str) -> str:
+    code, output = await _run(ws, *arguments)
+    if code != 0:
+        raise Mistake(
+            "The workspace is not a git repository, so nothing is known to have changed; name the paths."
+        )
+    return output
+
+
+async def _run(ws: Workspace, *arguments: str) -> tuple[int | None, str]:
+    outcome, output = await run_for_stdout(ws, [*_GIT, *arguments], env=ws.reading_env)
+    return outcome.exit_code, output

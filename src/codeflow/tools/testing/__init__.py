@@ -1,0 +1,1 @@
+"""The project's tests: run, read, and told to a model."""

@@ -1,0 +1,177 @@
+"""The tool that measures a command in the work tree and in an earlier commit, by turns."""
+
+import json
+import shlex
+import shutil
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.project_files import ProjectFiles
+from codeflow.tools.testing.run import tests_line
+from codeflow.tools.tool import Mistake, argument, tool
+from codeflow.tools.workspace import Workspace
+
+_GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+_MOST_ROUNDS = 20
+_LEAST_ROUNDS = 3
+_SHARED = (".venv", "venv", "node_modules")
+"""Installed packages: git does not know them, and both trees use the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Seconds of one benchmark in both trees."""
+
+    name: str
+    before: Sequence[float]
+    after: Sequence[float]
+
+    @property
+    def text(self) -> str:
+        from statistics import median
+
+        before, after = median(self.before), median(self.after)
+        ratio = after / before if before else float("inf")
+        return f"{self.name}: before {_span(self.before)}, after {_span(self.after)}, ratio {ratio:.3f}{self._doubt}"
+
+    @property
+    def _doubt(self) -> str:
+        overlap = min(self.before) <= max(self.after) and min(self.after) <= max(self.before)
+        return " (the ranges overlap)" if overlap else ""
+
+
+@tool(effect=Effect.EXECUTE, summary=argument("command"))
+async def benchmark(ws: Workspace, command: str = "", baseline_ref: str = "HEAD") -> ToolResult:
+    """Compare the speed of the work tree with an earlier commit. A ratio below 1 means that the work tree is faster.
+
+    Args:
+        command: Shell command to time; the project's pytest-benchmark tests by default.
+        baseline_ref: The commit to compare with.
+    """
+    if baseline_ref.startswith("-"):
+        raise Mistake(f"{baseline_ref} is not a commit.")
+    async with _checkout(ws, baseline_ref) as baseline:
+        if command.strip():
+            compared = [await _timed(ws, command, baseline)]
+        else:
+            compared = await _pytest_benchmarks(ws, baseline)
+    content = "\n".join(
+        [f"before is {baseline_ref}, after is the work tree:", *(one.text for one in compared)]
+    )
+    return ToolResult(content=content, display=compared[0].text)
+
+
+@asynccontextmanager
+async def _checkout(ws: Workspace, ref: str) -> AsyncIterator[Path]:
+    """The commit in a temporary git worktree; the yielded folder stands for the workspace in it."""
+    tree = ws.runs.folder() / f"baseline-{uuid.uuid4().hex[:8]}"
+    prefix = await _git(ws, "rev-parse", "--show-prefix")
+    await _git(ws, "worktree", "add", "--detach", "--quiet", str(tree), f"{ref}^{{commit}}")
+    try:
+        folder = tree / prefix
+        if not folder.is_dir():
+            raise Mistake(f"The workspace's folder does not exist in {ref}.")
+        for name in _SHARED:
+            if (ws.root / name).is_dir() and not (folder / name).exists():
+                (folder / name).symlink_to(ws.root / name)
+        yield folder
+    finally:
+        shutil.rmtree(tree)
+        await _git(ws, "worktree", "prune")
+
+
+async def _git(ws: Workspace, *arguments: str) -> str:
+    outcome = await _run(ws, [*_GIT, *arguments], ws.root, ws.reading_env)
+    if outcome.exit_code != 0:
+        raise Mistake(
+            f"git {arguments[0]} failed, so there is nothing to compare with:\n{outcome.output.strip()}"
+        )
+    return outcome.output.strip()
+
+
+async def _timed(ws: Workspace, command: str, baseline: Path) -> Comparison:
+    """By turns, so that a machine that grows slower slows both; the first round warms up and is not counted."""
+    seconds: dict[Path, list[float]] = {baseline: [], ws.root: []}
+    deadline = time.monotonic() + ws.settings.command_timeout_s
+    for round_number in range(_MOST_ROUNDS + 1):
+        for tree, measured in seconds.items():
+            outcome = await _run(ws, command, tree, ws.env | _import_paths(tree))
+            if outcome.exit_code != 0:
+                where = "work tree" if tree == ws.root else "baseline"
+                raise Mistake(
+                    f"The command fails in the {where} with {_how(outcome)}:\n{outcome.output[-3000:]}"
+                )
+            if round_number:
+                measured.append(outcome.duration_s)
+        if round_number >= _LEAST_ROUNDS and time.monotonic() > deadline:
+            break
+    return Comparison(command, seconds[baseline], seconds[ws.root])
+
+
+def _how(outcome: Outcome) -> str:
+    return "no end in time" if outcome.timed_out else f"exit code {outcome.exit_code}"
+
+
+async def _pytest_benchmarks(ws: Workspace, baseline: Path) -> list[Comparison]:
+    line = await tests_line(ws, [])
+    if "pytest" not in line.command or not _uses_pytest_benchmark(ws):
+        raise Mistake("The project has no pytest-benchmark tests; pass the command to time.")
+    before = await _measured(ws, line.command, baseline)
+    after = await _measured(ws, line.command, ws.root)
+    common = [Comparison(name, before[name], after[name]) for name in after if name in before]
+    if not common:
+        raise Mistake(
+            f"No benchmark exists in both trees; the work tree has {len(after)}, the baseline {len(before)}."
+        )
+    return common
+
+
+def _uses_pytest_benchmark(ws: Workspace) -> bool:
+    project = ProjectFiles(ws.root, ws.env, ws.reading_env)
+    manifests = (
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+        "tox.ini",
+        *map(str, ws.root.glob("*requirements*.txt")),
+    )
+    return any("pytest-benchmark" in project.text(name) for name in manifests)
+
+
+async def _measured(ws: Workspace, command: str, tree: Path) -> Mapping[str, Sequence[float]]:
+    report = ws.runs.folder() / f"{uuid.uuid4().hex}.json"
+    options = f"--benchmark-only --benchmark-json={shlex.quote(str(report))} -p no:xdist -o addopts="
+    outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(tree))
+    if not report.exists():
+        raise Mistake(f"The benchmarks did not run ({_how(outcome)}):\n{outcome.output[-3000:]}")
+    rows = json.loads(report.read_text(encoding="utf-8"))["benchmarks"]
+    return {row["fullname"]: row["stats"]["data"] for row in rows}
+
+
+def _import_paths(tree: Path) -> dict[str, str]:
+    """The tree's own sources come before a project that was installed from the work tree."""
+    return {"PYTHONPATH": f"{tree / 'src'}:{tree}"}
+
+
+async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapping[str, str]) -> Outcome:
+    return await execute(
+        command,
+        cwd=cwd,
+        env=env,
+        timeout_s=ws.settings.command_timeout_s,
+        output_limit_chars=ws.settings.output_limit_chars,
+    )
+
+
+def _span(seconds: Sequence[float]) -> str:
+    from statistics import median
+
+    low, middle, high = min(seconds), median(seconds), max(seconds)
+    unit, scale = ("s", 1.0) if middle >= 1 else ("ms", 1e3)
+    return f"{middle * scale:.3g} {unit} ({low * scale:.3g}-{high * scale:.3g}, {len(seconds)} runs)"

@@ -1,0 +1,198 @@
+"""go test, cargo test, Maven and Gradle."""
+
+import json
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from codeflow.tools.testing.junit import read_junit
+from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
+from codeflow.tools.testing.runner import Line, Ran, Runner
+
+_GO_PLACE = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
+_CARGO_FAILURE = re.compile(
+    r"^---- (?P<test>.+) stdout ----\n(?P<text>(?:(?!---- |failures:\n).*\n)*)", re.MULTILINE
+)
+_CARGO_PLACE = re.compile(r"panicked at (?:'.*', )?(?P<place>[^\s:]+:\d+)")
+_CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+_XML_FOLDERS = ("target/surefire-reports", "target/failsafe-reports", "build/test-results")
+
+
+GoTest = tuple[str, str]
+"""Package and test; without a test, the package itself."""
+
+
+def _aim_go(command: str, targets: Sequence[str]) -> str:
+    """A target is a package, a package::Test, or ::Test for every package."""
+    pairs = [target.partition("::") for target in targets]
+    packages = list(dict.fromkeys(package for package, _, _ in pairs if package))
+    names = [name for _, _, name in pairs if name]
+    if packages:
+        command = command.replace("./...", shlex.join(packages))
+    if len(names) == len(pairs):
+        pattern = "/".join(f"^{part}$" for part in names[0].split("/"))
+        if len(names) > 1:
+            pattern = f"^({'|'.join(dict.fromkeys(name.partition('/')[0] for name in names))})$"
+        command = re.sub(
+            r"\bgo test\b", lambda found: f"{found[0]} -run {shlex.quote(pattern)}", command, count=1
+        )
+    return command
+
+
+def _aim_cargo(command: str, targets: Sequence[str]) -> str:
+    return f"{command} -- {shlex.join(targets)}"
+
+
+def _aim_maven(command: str, targets: Sequence[str]) -> str:
+    return f"{command} {shlex.quote('-Dtest=' + ','.join(map(_class_name, targets)))} -Dsurefire.failIfNoSpecifiedTests=false"
+
+
+def _aim_gradle(command: str, targets: Sequence[str]) -> str:
+    wanted = [word for target in targets for word in ("--tests", _class_name(target).replace("#", "."))]
+    return f"{command} {shlex.join(wanted)}"
+
+
+def _class_name(target: str) -> str:
+    """A test's class; a source file names it."""
+    return Path(target).stem if target.endswith((".java", ".kt")) else target
+
+
+def _inserted(pattern: str, option: str) -> Callable[[Line, Path], Line]:
+    return lambda line, _: Line(
+        command=re.sub(pattern, rf"\g<0> {option}", line.command, count=1), env=line.env
+    )
+
+
+def _read_go(ran: Ran) -> Report | None:
+    printed: dict[GoTest, list[str]] = defaultdict(list)
+    errors: dict[GoTest, str] = {}
+    ended: dict[GoTest, str] = {}
+    for event in _go_events(ran.output):
+        package = (event.get("Package") or event.get("ImportPath", "")).partition(" ")[0]
+        key = (package, event.get("Test", ""))
+        if "Output" in event:
+            printed[key].append(event["Output"])
+            if event.get("OutputType") == "error":  # since Go 1.25; before, an error looks like a log
+                errors.setdefault(key, event["Output"])
+        elif event.get("Action") in {"pass", "fail", "skip"}:
+            ended[key] = event["Action"]
+    if not ended:
+        return None
+    failed = [key for key, action in ended.items() if action == "fail" and _is_leaf(key, ended)]
+    tests = [action for (_, test), action in ended.items() if test]
+    return Report(
+        passed=tests.count("pass"),
+        skipped=tests.count("skip"),
+        failures=tuple(
+            _go_failure(key, "".join(printed[key]), errors.get(key, ""), ran.root) for key in failed
+        ),
+        unfinished=tuple("::".join(key) for key in printed if key[1] and key not in ended),
+    )
+
+
+def _go_events(output: str) -> Iterator[Mapping[str, str]]:
+    for row in output.splitlines():
+        if row.startswith('{"') and row.endswith("}"):
+            yield json.loads(row)
+
+
+def _is_leaf(key: GoTest, ended: Mapping[GoTest, str]) -> bool:
+    """Whether this is what failed, not what contains it: a test with subtests, a package with tests."""
+    package, test = key
+    inside = f"{test}/" if test else ""
+    return not any(
+        action == "fail" and other != key and other[0] == package and other[1].startswith(inside)
+        for other, action in ended.items()
+    )
+
+
+def _go_failure(key: GoTest, printed: str, error: str, root: Path) -> Failure:
+    """An error names its file inside the package's folder, the compiler inside the project."""
+    package, test = key
+    lines = [line for line in printed.splitlines() if not line.lstrip().startswith(("=== ", "--- "))]
+    places = list(_GO_PLACE.finditer(error or "\n".join(lines)))
+    found = places[0] if places and not test else places[-1] if places else None
+    folder = package.removeprefix(go_module(root)).strip("/")
+    place = _go_place(found, folder) if found else place_in("\n".join(lines), root)
+    message = found.string[found.end() :].partition("\n")[0].strip() if found else "\n".join(lines[:3])
+    return Failure(
+        test=f"{package}::{test}" if test else package, place=place, message=message, details="\n".join(lines)
+    )
+
+
+def _go_place(found: re.Match[str], folder: str) -> str:
+    file = found["file"].removeprefix("./")
+    return f"{file if '/' in file or not folder else f'{folder}/{file}'}:{found['line']}"
+
+
+def go_module(root: Path) -> str:
+    """The import path that stands for the root; empty when go.mod does not say."""
+    manifest = root / "go.mod"
+    found = re.search(r"^module\s+(\S+)", manifest.read_text(), re.MULTILINE) if manifest.is_file() else None
+    return found[1] if found else ""
+
+
+def _read_cargo(ran: Ran) -> Report | None:
+    results = _CARGO_RESULT.findall(ran.output)
+    if not results:
+        return None
+    return Report(
+        passed=sum(int(passed) for passed, _, _ in results),
+        skipped=sum(int(ignored) for _, _, ignored in results),
+        failures=tuple(_cargo_failure(match, ran.root) for match in _CARGO_FAILURE.finditer(ran.output)),
+    )
+
+
+def _cargo_failure(match: re.Match[str], root: Path) -> Failure:
+    """Everything a failed test prints stands in its block: its output, then the panic."""
+    text = own_frames(match["text"], root)
+    found = _CARGO_PLACE.search(text)
+    message = text[found.end() :].partition("\n")[2].partition("note: ")[0].strip() if found else text
+    return Failure(test=match["test"], place=found["place"] if found else "", message=message, details=text)
+
+
+def _read_jvm(ran: Ran) -> Report | None:
+    files = [
+        file
+        for folder in _XML_FOLDERS
+        for file in ran.root.glob(f"**/{folder}/**/TEST-*.xml")
+        if file.is_file() and file.stat().st_mtime >= ran.started
+    ]
+    return read_junit(files, ran.root, _jvm_test_id)
+
+
+def _jvm_test_id(case: ET.Element, _: str) -> str:
+    return f"{case.get('classname', '')}#{case.get('name', '').removesuffix('()')}"
+
+
+GO = Runner(
+    name="go test",
+    pattern=re.compile(r"\bgo test\b"),
+    aim=_aim_go,
+    reporting=_inserted(r"\bgo test\b", "-json"),
+    read=_read_go,
+)
+CARGO = Runner(
+    name="cargo test",
+    pattern=re.compile(r"\bcargo test\b"),
+    aim=_aim_cargo,
+    reporting=_inserted(r"\bcargo test\b", "--no-fail-fast"),
+    read=_read_cargo,
+)
+MAVEN = Runner(
+    name="Maven",
+    pattern=re.compile(r"\bmvnw?\b"),
+    aim=_aim_maven,
+    reporting=lambda line, _: line,
+    read=_read_jvm,
+)
+GRADLE = Runner(
+    name="Gradle",
+    pattern=re.compile(r"\bgradlew?\b"),
+    aim=_aim_gradle,
+    reporting=lambda line, _: line,
+    read=_read_jvm,
+)

@@ -1,0 +1,130 @@
+"""pytest and unittest."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codeflow.tools.testing.report import Failure, Report, relative
+from codeflow.tools.testing.runner import Line, Ran, Runner
+
+_PLUGIN_FOLDER = Path(__file__).parent / "plugin"
+_COUNTED = re.compile(r"^Ran (\d+) tests? in", re.MULTILINE)
+_SKIPPED = re.compile(r"\bskipped=(\d+)")
+_BLOCK = re.compile(
+    r"^={70}\n(?:ERROR|FAIL): (?P<title>.+)\n(?:(?!-{70}).*\n)*-{70}\n(?P<trace>(?:(?!={70}|-{70}).*\n?)*)",
+    re.MULTILINE,
+)
+_FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+
+
+def _appended(command: str, targets: Sequence[str]) -> str:
+    return f"{command} {shlex.join(targets)}"
+
+
+def _pytest_reporting(line: Line, report: Path) -> Line:
+    """The plugin is found through PYTHONPATH, which the command itself may set."""
+    command = re.sub(
+        r"\bPYTHONPATH=(\S+)", rf"PYTHONPATH=\1:{shlex.quote(str(_PLUGIN_FOLDER))}", line.command
+    )
+    env = {
+        "PYTHONPATH": str(_PLUGIN_FOLDER),
+        "PYTEST_ADDOPTS": f"{line.env.get('PYTEST_ADDOPTS', '')} -p codeflow_pytest".strip(),
+        "CODEFLOW_TEST_REPORT": str(report),
+    }
+    return Line(command=command, env={**line.env, **env})
+
+
+def _read_pytest(ran: Ran) -> Report | None:
+    if not ran.report.exists():
+        return None
+    outcomes: dict[str, str] = {}
+    failures: dict[str, Failure] = {}
+    running: dict[str, None] = {}
+    for row in ran.report.read_text(encoding="utf-8").splitlines():
+        event = json.loads(row)
+        test = event["id"]
+        if event["event"] == "start":
+            running[test] = None
+        elif event["event"] == "end":
+            running.pop(test, None)
+        else:
+            outcomes[test] = event["outcome"]
+            if event["outcome"] == "failed":
+                failures.setdefault(test, _pytest_failure(event, ran.root))
+    ended = [outcome for test, outcome in outcomes.items() if test not in failures]
+    return Report(
+        passed=ended.count("passed"),
+        skipped=ended.count("skipped"),
+        failures=tuple(failures.values()),
+        unfinished=tuple(running),
+    )
+
+
+def _pytest_failure(event: Mapping[str, Any], root: Path) -> Failure:
+    """Where it broke when that is in the project, else where the test stands."""
+    path = relative(event["path"], root)
+    place = f"{path}:{event['line']}" if path and not Path(path).is_absolute() else ""
+    if not place and event["location"]:
+        place = "{}:{}".format(*event["location"])
+    captured = [f"--- {title} ---\n{text}" for title, text in event["captured"].items()]
+    message = event["message"] or event["text"].strip().rpartition("\n")[2]
+    return Failure(
+        test=event["id"], place=place, message=message, details="\n".join([event["text"], *captured])
+    )
+
+
+def _aim_unittest(command: str, targets: Sequence[str]) -> str:
+    """Modules, classes and methods are dotted; a file is written as its module."""
+    dotted = [
+        target.removesuffix(".py").replace("/", ".") if "/" in target or target.endswith(".py") else target
+        for target in targets
+    ]
+    head, found, _ = command.partition("-m unittest")
+    return f"{head}{found} {shlex.join(dotted)}"
+
+
+def _read_unittest(ran: Ran) -> Report | None:
+    counted = _COUNTED.findall(ran.output)
+    if not counted:
+        return None
+    failures = tuple(_unittest_failure(match, ran.root) for match in _BLOCK.finditer(ran.output))
+    skipped = sum(map(int, _SKIPPED.findall(ran.output)))
+    broken = len({failure.test for failure in failures})
+    total = sum(map(int, counted))
+    return Report(passed=max(0, total - broken - skipped), skipped=skipped, failures=failures)
+
+
+def _unittest_failure(match: re.Match[str], root: Path) -> Failure:
+    name, _, where = match["title"].partition(" (")
+    where = where.partition(")")[0]
+    test = where if where.endswith(f".{name}") else f"{where}.{name}"
+    trace = match["trace"].rstrip()
+    frames = [(relative(frame["path"], root), frame["line"]) for frame in _FRAME.finditer(trace)]
+    own = [f"{path}:{line}" for path, line in frames if not Path(path).is_absolute()]
+    message = trace.splitlines()[-1] if trace else ""
+    errors = [line for line in trace.splitlines() if re.match(r"[\w.]+(Error|Exception|Failure)\b", line)]
+    return Failure(
+        test=test.removeprefix("unittest.loader._FailedTest."),
+        place=own[-1] if own else "",
+        message=errors[-1] if errors else message,
+        details=trace,
+    )
+
+
+PYTEST = Runner(
+    name="pytest",
+    pattern=re.compile(r"\bpytest\b"),
+    aim=_appended,
+    reporting=_pytest_reporting,
+    read=_read_pytest,
+)
+UNITTEST = Runner(
+    name="unittest",
+    pattern=re.compile(r"-m unittest\b"),
+    aim=_aim_unittest,
+    reporting=lambda line, _: line,
+    read=_read_unittest,
+)

@@ -1,0 +1,66 @@
+import shlex
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from codeflow.tools.testing.benchmark import Comparison, benchmark
+from codeflow.tools.workspace import Workspace
+
+PYTHON = shlex.quote(sys.executable)
+
+
+@pytest.fixture
+def committed(make_workspace: Callable[..., Workspace], git: Callable[..., str]) -> Workspace:
+    """A module that waits in its commit and does not in the work tree."""
+    ws = make_workspace(timeout_s=30, tests=f"{PYTHON} -m pytest -q -p no:cacheprovider")
+    (ws.root / "work.py").write_text("import time\n\ndef work():\n    time.sleep(0.2)\n")
+    (ws.root / "test_work.py").write_text(
+        "from work import work\n\ndef test_work(benchmark):\n    benchmark(work)\n"
+    )
+    (ws.root / "pyproject.toml").write_text('[dependency-groups]\ndev = ["pytest-benchmark"]\n')
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    (ws.root / "work.py").write_text("def work():\n    pass\n")
+    return ws
+
+
+@pytest.mark.slow
+async def test_the_work_tree_is_compared_with_the_commit(committed: Workspace, git: Callable[..., str]):
+    committed.settings = committed.settings.model_copy(update={"command_timeout_s": 3})
+    result = await benchmark.function(committed, f"{PYTHON} -c 'import work; work.work()'")
+    assert result.content.startswith("before is HEAD, after is the work tree:\n")
+    assert float(result.display.rpartition("ratio ")[2]) < 1
+    assert len(git("worktree", "list").splitlines()) == 1
+    assert git("status", "--short") == " M work.py\n"
+
+
+@pytest.mark.slow
+async def test_pytest_benchmarks_are_compared_by_name(committed: Workspace):
+    result = await benchmark.function(committed)
+    assert result.content.count("ratio") == 1
+    assert "test_work.py::test_work: before 2" in result.content
+
+
+async def test_a_command_that_fails_in_the_baseline_is_said(committed: Workspace):
+    (committed.root / "new.txt").touch()
+    result = await benchmark.function(committed, "ls new.txt")
+    assert result.is_error
+    assert "The command fails in the baseline with exit code 2" in result.content
+
+
+@pytest.mark.parametrize("ref", ["no-such-ref", "--help"])
+async def test_what_is_no_commit_is_refused(committed: Workspace, ref: str):
+    assert (await benchmark.function(committed, "true", ref)).is_error
+
+
+async def test_a_project_without_benchmarks_is_told_to_name_a_command(committed: Workspace):
+    (committed.root / "pyproject.toml").unlink()
+    assert "pass the command to time" in (await benchmark.function(committed)).content
+
+
+def test_a_comparison_shows_medians_spread_and_doubt():
+    assert Comparison("x", [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]).text == (
+        "x: before 2 s (1-3, 3 runs), after 5 s (4-6, 3 runs), ratio 2.500"
+    )
+    assert Comparison("x", [0.001], [0.001]).text.endswith("ratio 1.000 (the ranges overlap)")

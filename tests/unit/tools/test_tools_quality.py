@@ -1,0 +1,176 @@
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codeflow.tools.process import execute
+from codeflow.tools.quality import format_code, run_linter
+from codeflow.tools.quality_programs import LINTERS, Finding
+from codeflow.tools.workspace import Workspace
+
+BAD = "import os\nx = 1\n\ndef  f( ):\n  return undefined_name\n"
+
+
+@pytest.fixture
+def ruff(ws: Workspace, tmp_path: Path) -> None:
+    """The ruff of the development environment, on the project's PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ruff").symlink_to(Path(sys.prefix) / "bin/ruff")
+    ws.env["PATH"] = f"{folder}{os.pathsep}{ws.env['PATH']}"
+
+
+@pytest.fixture
+def committed(ws: Workspace, git: Callable[..., str], ruff: None) -> Workspace:
+    (ws.root / "old.py").write_text(BAD)
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    return ws
+
+
+async def test_only_changed_files_are_linted(committed: Workspace):
+    (committed.root / "new.py").write_text(BAD)
+    result = await run_linter.function(committed)
+    assert result.display.endswith(" problems (ruff on 1 files)")
+    assert "\nnew.py:1:8 F401 `os` imported but unused\n" in result.content
+    assert "new.py:5:10 F821 Undefined name `undefined_name`" in result.content
+    assert "old.py" not in result.content
+
+
+async def test_nothing_changed_asks_for_paths_and_named_ones_are_linted(committed: Workspace):
+    assert "No file has changed" in (await run_linter.function(committed)).content
+    assert "old.py:1:8 F401" in (await run_linter.function(committed, ["."])).content
+
+
+async def test_formatting_says_which_files_changed(committed: Workspace):
+    (committed.root / "new.py").write_text(BAD)
+    (committed.root / "fine.py").write_text("x = 1\n")
+    result = await format_code.function(committed)
+    assert result.changed == ("new.py",)
+    assert "def f():" in (committed.root / "new.py").read_text()
+    assert (committed.root / "old.py").read_text() == BAD
+
+
+async def test_a_file_that_cannot_be_formatted_is_an_error_with_its_reason(committed: Workspace):
+    (committed.root / "torn.py").write_text("def f(:\n")
+    result = await format_code.function(committed)
+    assert result.is_error
+    assert "Failed to parse torn.py" in result.content
+
+
+async def test_outside_a_repository_paths_are_wanted(ws: Workspace, ruff: None):
+    (ws.root / "a.py").write_text(BAD)
+    assert "not a git repository" in (await run_linter.function(ws)).content
+    assert "a.py:1:8 F401" in (await run_linter.function(ws, ["."])).content
+
+
+async def test_what_is_no_file_is_refused(ws: Workspace):
+    os.mkfifo(ws.root / "pipe.py")
+    assert "neither a regular file nor a folder" in (await run_linter.function(ws, ["pipe.py"])).content
+    assert "outside the workspace" in (await run_linter.function(ws, [".."])).content
+    assert "does not exist" in (await run_linter.function(ws, ["none.py"])).content
+
+
+async def test_a_missing_program_is_named(ws: Workspace, tmp_path: Path):
+    (ws.root / "a.go").write_text("package a\n")
+    (ws.root / "a.txt").write_text("text\n")
+    ws.env["PATH"] = f"{tmp_path}{os.pathsep}/bin"
+    assert "None of gofmt is installed" in (await format_code.function(ws, ["a.go"])).content
+    assert "No program is known for .txt files" in (await format_code.function(ws, ["a.txt"])).content
+
+
+async def test_the_configured_program_comes_before_another_that_is_installed(ws: Workspace):
+    (ws.root / "node_modules/.bin").mkdir(parents=True)
+    for name in ("eslint", "oxlint"):
+        program = ws.root / "node_modules/.bin" / name
+        program.write_text("#!/bin/sh\necho '{\"diagnostics\": []}'\n")
+        program.chmod(0o755)
+    (ws.root / ".oxlintrc.json").write_text("{}")
+    (ws.root / "a.js").write_text("x\n")
+    assert (await run_linter.function(ws, ["a.js"])).content == "0 problems (oxlint on 1 files)"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "finding"),
+    [
+        (
+            "eslint",
+            [
+                {
+                    "filePath": "/w/a.js",
+                    "messages": [{"line": 2, "column": 1, "ruleId": "no-x", "message": "No."}],
+                }
+            ],
+            Finding("a.js", 2, 1, "no-x", "No."),
+        ),
+        (
+            "biome",
+            {
+                "diagnostics": [
+                    {
+                        "category": "lint/x",
+                        "message": "No.",
+                        "location": {"path": "a.js", "start": {"line": 2, "column": 1}},
+                    }
+                ]
+            },
+            Finding("a.js", 2, 1, "lint/x", "No."),
+        ),
+        (
+            "oxlint",
+            {
+                "diagnostics": [
+                    {
+                        "filename": "a.js",
+                        "code": "x",
+                        "message": "No.",
+                        "labels": [{"span": {"line": 2, "column": 1}}],
+                    }
+                ]
+            },
+            Finding("a.js", 2, 1, "x", "No."),
+        ),
+    ],
+)
+def test_each_linter_s_answer_is_read(name: str, answer: object, finding: Finding):
+    linter = next(linter for linter in LINTERS if linter.name == name)
+    assert linter.read(json.dumps(answer), Path("/w")) == [finding]
+    assert linter.read("not JSON", Path("/w")) is None
+
+
+def test_flake8_lines_are_read():
+    linter = next(linter for linter in LINTERS if linter.name == "flake8")
+    assert linter.read("./a.py:1:8: F401 'os' imported\n", Path("/w")) == [
+        Finding("a.py", 1, 8, "F401", "'os' imported")
+    ]
+
+
+@pytest.mark.slow
+async def test_linters_and_formatters_from_npm(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(timeout_s=100)
+    (ws.root / "package.json").write_text("{}")
+    install = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+        "@biomejs/biome",
+        "oxlint",
+        "prettier",
+    ]
+    outcome = await execute(
+        install, cwd=ws.root, env=dict(os.environ), timeout_s=100, output_limit_chars=2000
+    )
+    assert outcome.exit_code == 0, outcome.output
+    (ws.root / "a.js").write_text("debugger\n")
+    (ws.root / "biome.json").write_text("{}")
+    assert "a.js:1:1 lint/suspicious/noDebugger" in (await run_linter.function(ws, ["a.js"])).content
+    assert (await format_code.function(ws, ["a.js"])).changed == ("a.js",)
+    (ws.root / "biome.json").rename(ws.root / ".oxlintrc.json")
+    assert "a.js:1:1 eslint(no-debugger)" in (await run_linter.function(ws, ["a.js"])).content
+    (ws.root / "b.css").write_text("a{b:c}")
+    assert "prettier" in (await format_code.function(ws, ["b.css"])).content
