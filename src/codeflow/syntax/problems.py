@@ -84,7 +84,7 @@ def _python(text: str) -> list[str]:
         with warnings.catch_warnings(action="ignore"):
             compile(text, "text", "exec", dont_inherit=True)  # twice as fast as ast.parse; nothing is run
     except SyntaxError as error:
-        certain = isinstance(error, IndentationError) or _tree_problems("text.py", text)
+        certain = isinstance(error, IndentationError) or "\0" in text or _tree_problems("text.py", text)
         return [f"line {error.lineno or 1}: {error.msg}"] if certain else []
     except (RecursionError, MemoryError):
         return ["line 1: nested too deeply"]

@@ -12,7 +12,6 @@ from codeflow.core.values import Effect, ToolResult
 from codeflow.syntax.languages import LANGUAGES, has_known_ending, language_of
 from codeflow.syntax.parsing import MAX_BYTES
 from codeflow.syntax.problems import problems
-from codeflow.syntax.repomap import repository_map
 from codeflow.syntax.tags import Definition, outline
 from codeflow.tools.process import execute
 from codeflow.tools.search import find_ripgrep
@@ -36,6 +35,8 @@ async def repo_map(ws: Workspace, focus: str = "", tokens: int = 1500) -> ToolRe
         focus: What matters: words, names or file names of the task.
         tokens: Size of the map, up to 8000.
     """
+    from codeflow.syntax.repomap import repository_map  # brings sqlite3
+
     if tokens < 1:
         raise Mistake("tokens begins at 1; 1500 is usual.")
     paths = await _files(ws, ws.root)

@@ -183,7 +183,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("path", ["a.py", "a.ts", "a.cc"])
+@pytest.mark.parametrize("path", ["a.py", "a.ts", "a.cc", "a.sh"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_survived(path, name):
     assert len(outline(path, HOSTILE[name])) <= 1
