@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SECRET_NAME = re.compile(
-    r"^AWS_|^SSH_AUTH_SOCK$|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASSFILE|CREDENTIAL"
-    r"|(^|_)(KEYS?|APIKEY|AUTH|PAT|PASS)(_|$)|.PWD$",
+    r"^AWS_|^SSH_AUTH_SOCK$|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASSFILE|CREDENTIAL|WEBHOOK|CONNECTION_?STRING"
+    r"|(^|_)(KEYS?|APIKEY|AUTH|PAT|PASS|SK|DSN)(_|$)|.PWD$",
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN ")
