@@ -19,7 +19,8 @@ def total_money(known: Decimal, unpriced_calls: int) -> str:
     if not unpriced_calls:
         return dollars(known)
     calls = "1 call" if unpriced_calls == 1 else f"{unpriced_calls} calls"
-    return f"≥ {dollars(known)} ({calls} could not be priced)"
+    bound = dollars(known) if known >= _SMALLEST else f"${known:.6f}"
+    return f"≥ {bound} ({calls} could not be priced)"
 
 
 def dollars(amount: Decimal) -> str:
