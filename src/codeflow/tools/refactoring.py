@@ -1,5 +1,6 @@
 """Tools that change code by its meaning: a language server proposes the edits, and they are written here."""
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,8 @@ async def rename_symbol(
     """
     if last_name(new_name) != new_name:
         raise Mistake(f"{new_name!r} is not a single name.")
+    if new_name[0].isdigit() or keyword.iskeyword(new_name):
+        raise Mistake(f"{new_name!r} cannot be a name.")
     try:
         at = await locate(ws, symbol, path, line)
         definitions = await ws.servers.ask(at.path, lambda server: server.definition(at.path, at.position))

@@ -204,3 +204,20 @@ async def test_a_file_without_final_newline_keeps_having_none(ws: Workspace, fil
     file.write_text("a\nb")
     await edit(ws, "a\nb\n", "a\nc\n")
     assert file.read_text() == "a\nc"
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "new"),
+    [
+        ('SEP = "|"\nrows = []\n', 'SEP = "|"\\nrows = []', 'SEP = "|"\\nrows = ["a\\tb"]'),
+        ("run:\n  a\n  b\n", "a\\n  b", "C:\\new\\n  b"),
+        ('def f():\n    print("a")\n', 'def f():\\n    print("a")', 'def f():\\n    print("b\\n")'),
+        ("run:\n  a\n  b\n", "a\\n  b", "C:\\new b"),
+        ('p = "a"\nq = 1\n', 'p = \\"a\\"\\nq = 1', 'p = \\"b\\n\\"\\nq = 1'),
+    ],
+)
+async def test_an_escape_that_may_belong_to_the_code_is_not_decoded(ws, content, old, new):
+    (ws.root / "f.txt").write_text(content)
+    answer = await edit_file.function(ws, "f.txt", old, new)
+    assert answer.is_error
+    assert (ws.root / "f.txt").read_text() == content

@@ -29,6 +29,13 @@ async def test_every_use_is_renamed_and_nothing_else_of_the_bytes(project: Works
     assert result.content.startswith("Renamed old to new.\n")
 
 
+@pytest.mark.parametrize("new_name", ["class", "2nd", "a b", ""])
+async def test_what_cannot_be_a_name_is_refused(project: Workspace, new_name: str):
+    before = (project.root / "a.py").read_bytes()
+    assert (await rename(project, "old", new_name)).is_error
+    assert (project.root / "a.py").read_bytes() == before
+
+
 def test_all_or_nothing(project: Workspace):
     first, second = project.root / "a.py", project.root / "a.py/impossible.py"
     before = first.read_bytes()

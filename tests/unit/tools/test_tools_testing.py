@@ -116,7 +116,14 @@ async def test_an_endless_test_is_stopped_and_named(with_tests: Callable[..., Wo
     result = await run_tests.function(with_tests(PYTEST, {"test_a.py": test}, timeout_s=4))
     assert result.is_error
     assert result.display.startswith("1 passed; stopped after 4 s")
-    assert "still running when it was stopped: test_a.py::test_endless" in result.content
+    assert "ended in the middle of test_a.py::test_endless" in result.content
+
+
+async def test_a_process_that_leaves_early_is_not_taken_for_success(with_tests: Callable[..., Workspace]):
+    test = "import os\ndef test_a(): pass\ndef test_exit(): os._exit(0)\ndef test_never(): assert 0\n"
+    result = await run_tests.function(with_tests(PYTEST, {"test_a.py": test}))
+    assert result.is_error
+    assert "what should follow did not run" in result.content
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -9,6 +9,12 @@ _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
 _NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|[ \t]*[|:│→][ \t]?|$)")
 _ESCAPE = re.compile(r"\\([ntr\"'\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": ""}
+_BREAK = re.compile(r"\\n")
+_AFTER_BREAK = re.compile(r"[ \t\n]|\\[nt]|$")
+_INNER_TAB = re.compile(r"(?<!\\n)(?<!\\t)(?<!^)\\[tr]", re.MULTILINE)
+_BARE_QUOTE = re.compile(r'(?<!\\)"')
+_HEAD = 4
+"""Characters by which a line of the new text is known from the old one."""
 _ENTITY = re.compile(r"&(lt|gt|amp|quot|#39|#x27|apos|nbsp);")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "nbsp": " "}
 _TRACES = re.compile(rf"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);|[{''.join(map(chr, PLAIN))}]")
@@ -18,8 +24,30 @@ def readings(old: str, new: str) -> Iterator[tuple[str, str]]:
     """The pair as it may have been meant, where that changes the old text."""
     for undo in (_unfence, _unnumber, _unescape, _unquote, _unwrap, _unentity):
         meant_old, meant_new = undo(old), undo(new)
+        if undo in (_unescape, _unwrap) and meant_new is not None and not _are_breaks(old, new, meant_new):
+            continue
         if meant_old is not None and meant_old not in ("", old) and meant_new is not None:
             yield meant_old, meant_new
+
+
+def _are_breaks(old: str, new: str, meant_new: str) -> bool:
+    """Whether every escape of the new text surely was a line break or an indentation, and none belongs to the code.
+
+    An escape inside a literal, or a Windows path, looks the same; then nobody knows, and nothing is read.
+    """
+    if any(line.count('"') % 2 for line in meant_new.split("\n") if '"""' not in line):
+        return False
+    if '\\"' in old and not _BARE_QUOTE.search(old + new):
+        return True  # escaped as a whole, quotes too, so that the code's own escapes are doubled
+    heads = {old[found.end() : found.end() + _HEAD] for found in _BREAK.finditer(old)}
+    return (
+        not _INNER_TAB.search(new)
+        and "\\\\" not in new
+        and all(
+            _AFTER_BREAK.match(new, found.end()) or new[found.end() : found.end() + _HEAD] in heads
+            for found in _BREAK.finditer(new)
+        )
+    )
 
 
 def damaged_alone(old: str, new: str) -> str | None:

@@ -123,7 +123,9 @@ def _answer(ws: Workspace, tested: TestRun) -> ToolResult:
     summary = headline(ws, tested)
     parts = [f"$ {run.command}", summary]
     if report and report.unfinished:
-        parts.append(f"still running when it was stopped: {', '.join(report.unfinished[:5])}")
+        running = ", ".join(report.unfinished[:5])
+        parts.append(f"The test process ended in the middle of {running}: what should follow did not run.")
+    aborted = bool(report and report.unfinished)
     failures = reports.text(report, ws.settings.output_limit_chars) if report else ""
     if failures:
         parts += ["", failures, "", f"[whole output: read_output {run.id}; these again: only_failed]"]
@@ -135,4 +137,4 @@ def _answer(ws: Workspace, tested: TestRun) -> ToolResult:
         parts.append(
             "A program of the test command is missing: install it, or have the user set gates.tests."
         )
-    return ToolResult(content="\n".join(parts), display=summary, is_error=outcome.timed_out)
+    return ToolResult(content="\n".join(parts), display=summary, is_error=outcome.timed_out or aborted)
