@@ -72,7 +72,11 @@ class Gates:
         for gate in gates:
             self.emit(GateStarted(name=gate.name, command=gate.command))
             refusal = await self.permit(gate)
-            result = _skipped(gate, refusal) if refusal else self._compare(await self._run(gate))
+            result = (
+                _not_run(gate, GateStatus.SKIPPED, f"not run: {refusal}")
+                if refusal
+                else self._compare(await self._run(gate))
+            )
             self.emit(GateFinished(result=result))
             results.append(result)
         return tuple(results)
@@ -81,7 +85,7 @@ class Gates:
         try:
             outcome = await self.execute(gate.command, gate.timeout_s)
         except (OSError, ValueError) as error:  # ValueError: a NUL in a command that an agent wrote
-            return _failed_to_start(gate, error)
+            return _not_run(gate, GateStatus.RED, f"the command could not be started: {error}")
         status = GateStatus.GREEN if outcome.exit_code == 0 else GateStatus.RED
         output = outcome.output
         if outcome.timed_out:
@@ -124,25 +128,14 @@ def was_refused(result: GateResult) -> bool:
     return result.status is GateStatus.SKIPPED and result.exit_code is None
 
 
-def _skipped(gate: Gate, reason: str) -> GateResult:
+def _not_run(gate: Gate, status: GateStatus, why: str) -> GateResult:
     return GateResult(
         name=gate.name,
         command=gate.command,
-        status=GateStatus.SKIPPED,
+        status=status,
         exit_code=None,
         duration_s=0.0,
-        output=f"not run: {reason}",
-    )
-
-
-def _failed_to_start(gate: Gate, error: Exception) -> GateResult:
-    return GateResult(
-        name=gate.name,
-        command=gate.command,
-        status=GateStatus.RED,
-        exit_code=None,
-        duration_s=0.0,
-        output=f"the command could not be started: {error}",
+        output=why,
     )
 
 

@@ -1,15 +1,14 @@
 """Tools that change code by its meaning: a language server proposes the edits, and they are written here."""
 
 import keyword
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.syntax.problems import problems as syntax_errors
+from codeflow.tools.edits.changeset import Changeset
 from codeflow.tools.lsp.positions import apply_edits
 from codeflow.tools.lsp.values import Edits, NoAnswer
 from codeflow.tools.symbols import also_written, last_name, locate
-from codeflow.tools.text import Text
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
@@ -83,39 +82,12 @@ async def code_actions(ws: Workspace, path: str, line: int, apply: int = 0) -> T
 
 def _applied(ws: Workspace, edits: Edits, what: str) -> ToolResult:
     """Writes all files, or none when one of them cannot be written."""
-    texts = {}
-    known = []
-    for path, changes in edits.items():
-        real, data, text = ws.read(str(ws.writable(str(path))))
-        edited = Text(apply_edits(text.content, changes), text.encoding, text.bom)
-        texts[real] = (data, _encoded(edited, ws.relative(real)))
-        if ws.unseen(real, data, len(text.lines)) is None:
-            known.append((real, texts[real][1], range(1, len(edited.lines) + 1)))
-    _write_all(ws, texts)
-    for seen in known:
-        ws.saw(*seen)
-    names = tuple(ws.relative(real) for real in texts)
-    counts = [f"{name}: {len(changes)} edits" for name, changes in zip(names, edits.values(), strict=True)]
+    changes = Changeset(ws, syntax_errors)
+    for path, made in edits.items():
+        changes.replace(str(path), apply_edits(changes.content(str(path)).content, made))
+    changes.commit()
+    names = tuple(changes.draft(str(path)).name for path in edits)
+    counts = [f"{name}: {len(made)} edits" for name, made in zip(names, edits.values(), strict=True)]
     return ToolResult(
         content="\n".join([f"{what}.", *counts]), display=f"{len(names)} files changed", changed=names
     )
-
-
-def _encoded(text: Text, name: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise Mistake(f"{name} cannot hold the new text in its encoding, {text.encoding}.") from error
-
-
-def _write_all(ws: Workspace, texts: Mapping[Path, tuple[bytes, bytes]]) -> None:
-    """Writes each file's new bytes; when one fails, those written before get their old bytes back."""
-    written: list[Path] = []
-    try:
-        for real, (_, new) in texts.items():
-            ws.write(real, new)
-            written.append(real)
-    except (Mistake, OSError):
-        for real in written:
-            ws.write(real, texts[real][0])
-        raise

@@ -3,7 +3,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from codeflow.core.values import ToolResult
-from codeflow.tools.refactoring import _write_all, code_actions, rename_symbol
+from codeflow.tools.edits.transaction import Write, write_all
+from codeflow.tools.refactoring import code_actions, rename_symbol
+from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 
@@ -39,8 +41,8 @@ async def test_what_cannot_be_a_name_is_refused(project: Workspace, new_name: st
 def test_all_or_nothing(project: Workspace):
     first, second = project.root / "a.py", project.root / "a.py/impossible.py"
     before = first.read_bytes()
-    with pytest.raises(OSError, match=r"a\.py"):
-        _write_all(project, {first: (before, b"new"), second: (b"", b"new")})
+    with pytest.raises(Mistake, match=r"a\.py"):
+        write_all(project, [Write(first, before, b"new", None), Write(second, None, b"new", None)])
     assert first.read_bytes() == before
 
 
