@@ -58,20 +58,27 @@ def test_events_come_in_the_order_of_the_work(shell, scripted):
         done = shell(
             "run", "make the failing test pass", "--output", "stream-json", env=environment(endpoint.url)
         )
-    shown = [kind for kind in kinds(done.events) if kind not in {"text_delta", "message_added"}]
+    shown = [
+        kind for kind in kinds(done.events) if kind not in {"text_delta", "briefed", "baseline_measured"}
+    ]
     assert shown == [
         "run_started",
+        "model_started",
         "model_called",
         "routed",
         "pattern_chosen",
         "checkpoint_taken",
         "agent_started",
+        "message_added",
+        "model_started",
         "model_called",
         "tool_started",
         "tool_finished",
+        "model_started",
         "model_called",
         "tool_started",
         "tool_finished",
+        "model_started",
         "model_called",
         "agent_finished",
         "gate_started",
@@ -190,8 +197,9 @@ def test_plan_mode_offers_and_runs_reading_tools_only(shell, project, scripted):
 
 def test_a_command_that_nobody_can_approve_is_refused_and_told(shell, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "touch made"}}]}
+    deny = {"CODEFLOW_RUN__UNATTENDED": "deny"}
     with scripted([ROUTER, command, SAID, *[{"agent": "debugger", "say": "no"}] * 2]) as endpoint:
-        done = shell.run(endpoint)
+        done = shell("run", "x", "--output", "json", env={**environment(endpoint.url), **deny})
     assert done.code == 3
     assert done.result["status"] == "stopped"
     assert any("touch made" in line for line in done.result["denied"])
@@ -276,7 +284,10 @@ def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scr
 def test_a_refused_edit_does_not_end_as_success(shell, project, scripted):
     router = {**ROUTER, "say": ROUTER["say"].replace("bugfix", "feature")}
     with scripted([router, *REPAIR[1:]]) as endpoint:
-        done = shell.run(endpoint, "--mode", "ask")
+        deny = {"CODEFLOW_RUN__UNATTENDED": "deny"}
+        done = shell(
+            "run", "x", "--output", "json", "--mode", "ask", env={**environment(endpoint.url), **deny}
+        )
     assert done.code == 3
     assert done.result["status"] == "stopped"
     assert any("edit_file" in line for line in done.result["denied"])

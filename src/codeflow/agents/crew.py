@@ -1,6 +1,5 @@
 """The agents of one run: made on first use, kept with their conversation, visited one task at a time."""
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 from strands import Agent
 from strands.agent.conversation_manager import SlidingWindowConversationManager
 from strands.hooks import BeforeToolCallEvent, MessageAddedEvent
+from strands.types.content import Messages
 from strands.types.exceptions import (
     ContextWindowOverflowException,
     EventLoopException,
@@ -16,16 +16,19 @@ from strands.types.exceptions import (
 
 from codeflow.agents.specialists import Specialist, require
 from codeflow.agents.toolbox import Bench, PolicedTool
+from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, Emit, MessageAdded
 from codeflow.core.values import Effect, Mode
 from codeflow.models.guarded import GuardedModel
+from codeflow.sessions.past import Conversation
 from codeflow.tools.registry import TOOLS
 
 TURNS_PER_INVOCATION = 20
 """Strands' event loop recurses once a turn (RecursionError at 318) and re-serialises what it holds."""
 
 _UNBOUNDED = 1_000_000
+_GO_ON = "You were stopped. Go on where you were."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +44,40 @@ class Crew:
     """Specialists at work in one run."""
 
     specialists: Mapping[str, Specialist]
-    model_for: Callable[[Specialist], GuardedModel]
+    model_for: Callable[[Specialist, Conversation], GuardedModel]
     bench: Bench
     emit: Emit
     mode: Mode
     max_turns: int
     instructions: str
+    past: dict[str, Conversation]
+    """What the session's log knows of each specialist."""
     _agents: dict[str, Agent] = field(default_factory=dict)
     _visits: dict[str, int] = field(default_factory=dict)
 
     async def visit(self, name: str, prompt: str, *, node: str) -> Visit:
         """Give a specialist a task; a second visit continues its conversation, so its prefix stays cached.
 
+        A visit that is in the session's log is not made again; one that was cut short goes on.
+
         Raises:
-            CodeflowError: budget, access and other faults that end the run.
+            CodeflowError: budget, access, a question and other things that end the run.
         """
         specialist = require(self.specialists, name)
+        past = self.past.setdefault(name, Conversation())
+        visit = self._visits[name] = self._visits.get(name, past.earlier_visits) + 1
+        if past.ended:
+            ended = past.ended.popleft()
+            return Visit(ok=ended.ok, text=ended.text)
         agent, model = self._agent(specialist)
-        visit = self._visits[name] = self._visits.get(name, 0) + 1
         self.emit(AgentStarted(agent=name, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
             turns = min(self.max_turns, specialist.max_turns or self.max_turns)
-            outcome = await self._drive(agent, prompt, turns)
+            if past.is_open and past.prompted:
+                outcome = await self._go_on(agent, past, turns)
+            else:
+                outcome = await self._drive(agent, prompt, turns)
         except CodeflowError as error:
             outcome = Visit(ok=False, text=str(error))
             raise
@@ -71,20 +85,26 @@ class Crew:
             self.emit(AgentFinished(agent=name, node=node, visit=visit, ok=outcome.ok, summary=outcome.text))
         return outcome
 
+    def knows(self, name: str) -> bool:
+        """Whether a specialist has been spoken to in this session."""
+        return name in self._agents or (name in self.past and bool(self.past[name].messages))
+
     def _agent(self, specialist: Specialist) -> tuple[Agent, GuardedModel]:
         agent = self._agents.get(specialist.name)
         if agent is None:
-            agent = self._agents[specialist.name] = self._make(specialist)
+            agent = self._agents[specialist.name] = self._make(specialist, self.past[specialist.name])
         return agent, cast("GuardedModel", agent.model)
 
-    def _make(self, specialist: Specialist) -> Agent:
+    def _make(self, specialist: Specialist, past: Conversation) -> Agent:
         tools = [TOOLS[name] for name in specialist.tools]
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect is Effect.READ]
         workspace = self.bench.workspace.for_agent()
+        workspace.remember(past.seen.values())
         agent = Agent(
-            model=self.model_for(specialist),
-            tools=[PolicedTool(tool, specialist.name, self.bench, workspace) for tool in tools],
+            model=self.model_for(specialist, past),
+            messages=cast("Messages", past.messages),
+            tools=[PolicedTool(tool, specialist.name, self.bench, workspace, past) for tool in tools],
             system_prompt="\n\n".join(filter(None, (specialist.prompt, self.instructions))),
             callback_handler=None,
             # Trims only when the model says the conversation no longer fits; never the task itself.
@@ -95,33 +115,56 @@ class Crew:
         )
 
         def log(event: MessageAddedEvent) -> None:
-            self.emit(MessageAdded(agent=specialist.name, message=_plain(event.message)))
+            """Answers and results are in the log already, as ModelCalled and ToolFinished."""
+            if event.message["role"] == "user" and not _results(event.message):
+                self._added(specialist.name, event.message)
 
-        def tell(event: BeforeToolCallEvent) -> None:
+        def refuse_unknown(event: BeforeToolCallEvent) -> None:
             if event.selected_tool is None:
-                self.bench.tell_unknown(specialist.name, event.tool_use)
+                event.cancel_tool = self.bench.tell_unknown(specialist.name, event.tool_use)
 
         agent.add_hook(log, MessageAddedEvent)
-        agent.add_hook(tell, BeforeToolCallEvent)
+        agent.add_hook(refuse_unknown, BeforeToolCallEvent)
         return agent
 
-    def _close_turn(self, agent: Agent) -> None:
-        """An earlier visit that was stopped ends in tool results; the model has to speak before the next task."""
-        if agent.messages and agent.messages[-1]["role"] == "user":
-            said: Any = {"role": "assistant", "content": [{"text": "(I was stopped here.)"}]}
-            agent.messages.append(said)
-            self.emit(MessageAdded(agent=agent.name, message=_plain(said)))
+    def _added(self, agent: str, message: Any) -> None:
+        self.emit(MessageAdded(agent=agent, message=to_plain(message)))
 
-    async def _drive(self, agent: Agent, prompt: str, max_turns: int) -> Visit:
-        self._close_turn(agent)
+    async def _go_on(self, agent: Agent, past: Conversation, max_turns: int) -> Visit:
+        """Continue a visit where the process that began it ended."""
+        past.is_open = False
+        last: Any = agent.messages[-1]
+        if last["role"] == "user" or _calls(last):
+            return await self._drive(agent, None, max_turns - past.turns)
+        if past.stop_reason == "end_turn":
+            return Visit(ok=True, text=_text(last))
+        return await self._drive(agent, _GO_ON, max_turns)
+
+    def _close_turn(self, agent: Agent) -> None:
+        """An earlier visit that was stopped ends in tool calls or their results; a new task needs an answer before."""
+        said: list[Any] = []
+        last: Any = agent.messages[-1] if agent.messages else {"role": "assistant", "content": []}
+        if calls := _calls(last):
+            said.append({"role": "user", "content": [_never_ran(call) for call in calls]})
+        if calls or last["role"] == "user":
+            said.append({"role": "assistant", "content": [{"text": "(I was stopped here.)"}]})
+        for message in said:
+            agent.messages.append(message)
+            self._added(agent.name, message)
+
+    async def _drive(self, agent: Agent, prompt: str | None, max_turns: int) -> Visit:
+        if prompt is not None:
+            self._close_turn(agent)
         turns_left = max_turns
-        next_prompt: str | None = prompt
+        next_prompt = prompt
         while turns_left > 0:
             turns = min(TURNS_PER_INVOCATION, turns_left)
             try:
                 result = await _invoke(agent, next_prompt, turns)
             except MaxTokensReachedException:
                 return Visit(ok=False, text="the answer was cut at the model's output limit")
+            if result.stop_reason == "interrupt" and self.bench.paused is not None:
+                raise self.bench.paused
             if result.stop_reason != "limit_turns":
                 text = _text(result.message)
                 if result.stop_reason == "end_turn" and text:
@@ -154,12 +197,14 @@ def _text(message: Any) -> str:
     return "\n".join(block["text"] for block in message["content"] if "text" in block).strip()
 
 
-def _plain(value: Any) -> Any:
-    """A message as JSON can hold it: bytes, such as encrypted reasoning, become {"$base64": text}."""
-    if isinstance(value, bytes):
-        return {"$base64": base64.b64encode(value).decode()}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+def _calls(message: Any) -> list[str]:
+    return [block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block]
+
+
+def _results(message: Any) -> list[Any]:
+    return [block for block in message["content"] if "toolResult" in block]
+
+
+def _never_ran(call_id: str) -> dict[str, Any]:
+    text = "The run was stopped before this call ended; look before you rely on what it did."
+    return {"toolResult": {"toolUseId": call_id, "status": "error", "content": [{"text": text}]}}

@@ -7,21 +7,26 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from docstring_parser import parse as parse_docstring
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from strands.types._events import ToolResultEvent
+from strands.interrupt import Interrupt
+from strands.types._events import ToolInterruptEvent, ToolResultEvent
 from strands.types.tools import AgentTool, ToolGenerator, ToolResultContent, ToolSpec, ToolUse
+from strands.types.tools import ToolResult as StrandsResult
 from typing_extensions import override
 
-from codeflow.core.events import Emit, ToolFinished, ToolStarted
-from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, ToolResult, Verdict
+from codeflow.core.blocks import to_plain
+from codeflow.core.errors import PausedError
+from codeflow.core.events import ApprovalDecided, Emit, ToolFinished, ToolStarted
+from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
+from codeflow.sessions.past import Conversation, tool_result
 from codeflow.tools.registry import Tool
 from codeflow.tools.workspace import Workspace
 
-Approve = Callable[[str, str, str, str], Awaitable[bool]]
-"""(tool, one-line summary, reason, what exactly it would do) -> whether a person agreed."""
+Approve = Callable[[Question], Awaitable[str | None]]
+"""A person's answer: None when they agree, else why not, for the model."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,8 +37,13 @@ class Bench:
     emit: Emit
     judge: Callable[[Tool, Mapping[str, Any]], Verdict]
     approve: Approve | None
+    """None: nobody is here to be asked."""
+    pauses: bool
+    """Whether the run stops for a question that nobody can answer; else the answer is no."""
     before_change: Callable[[], Awaitable[None]]
     """Awaited before anything that may change the work tree; takes the checkpoint."""
+    rewind: Callable[[str], Awaitable[None]]
+    """Puts the work tree back to before a tool call that was cut short."""
     instructions_for: Callable[[str], str | None]
     """Nested instruction files that govern a path and were not shown yet."""
     denied: list[str] = field(default_factory=list)
@@ -42,10 +52,16 @@ class Bench:
     """Paths that tools say they changed; without checkpoints nobody knows more."""
     unasked_changes: list[str] = field(default_factory=list)
     """Changes refused because nobody was there to be asked."""
+    paused: PausedError | None = None
+    """The question that a tool call of this run stopped at."""
     one_writer: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def permit(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
-        """None when the call may go ahead, else why not."""
+        """None when the call may go ahead, else why not.
+
+        Raises:
+            PausedError: a person has to say, and none is here.
+        """
         refusal = await self._refusal(tool, summary, arguments)
         if refusal is not None:
             self.denied.append(f"{tool.name} {summary}: {refusal}")
@@ -53,9 +69,10 @@ class Bench:
             self.unasked_changes.append(f"{tool.name} {summary}")
         return refusal
 
-    def tell_unknown(self, agent: str, tool_use: ToolUse) -> None:
-        """Strands answers a call of a tool that does not exist; people are told here."""
+    def tell_unknown(self, agent: str, tool_use: ToolUse) -> str:
+        """Tells people of a call of a tool that does not exist; returns what to tell the model."""
         call_id, name = tool_use["toolUseId"], tool_use["name"]
+        answer = f"There is no tool {name}; use the tools that you were given."
         self.emit(ToolStarted(agent=agent, call_id=call_id, tool=name, summary=""))
         self.emit(
             ToolFinished(
@@ -65,8 +82,10 @@ class Bench:
                 is_error=True,
                 display="there is no such tool",
                 duration_s=0.0,
+                content=({"text": answer},),
             )
         )
+        return answer
 
     async def _refusal(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
         match self.judge(tool, arguments):
@@ -74,11 +93,30 @@ class Bench:
                 return None
             case Deny(reason):
                 return reason
-            case Ask(reason) if self.approve is None:
-                return f"{reason}; nobody is here to be asked"
             case Ask(reason):
-                agreed = await self.approve(tool.name, summary, reason, preview(arguments))
-                return None if agreed else "the user said no"
+                question = Question(
+                    tool=tool.name, summary=summary, reason=reason, preview=preview(arguments)
+                )
+                return await self._ask(question)
+
+    async def _ask(self, question: Question) -> str | None:
+        if self.approve is None and not self.pauses:
+            return f"{question.reason}; nobody is here to be asked"
+        try:
+            refusal = await (self.approve or _nobody)(question)
+        except PausedError as paused:
+            self.paused = paused
+            raise
+        self.emit(
+            ApprovalDecided(
+                tool=question.tool, summary=question.summary, agreed=refusal is None, reason=refusal or ""
+            )
+        )
+        return refusal
+
+
+async def _nobody(question: Question) -> str | None:
+    raise PausedError(question)
 
 
 def preview(arguments: Mapping[str, Any]) -> str:
@@ -124,8 +162,17 @@ def tool_spec(tool: Tool, model: type[BaseModel]) -> ToolSpec:
 class PolicedTool(AgentTool):
     """A tool as Strands sees it."""
 
-    def __init__(self, tool: Tool, agent: str, bench: Bench, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        tool: Tool,
+        agent: str,
+        bench: Bench,
+        workspace: Workspace,
+        past: Conversation | None = None,
+    ) -> None:
+        """`past` holds the calls that an earlier process finished, or began."""
         super().__init__()
+        self._past = past or Conversation()
         self._tool = tool
         self._agent = agent
         self._bench = bench
@@ -155,17 +202,19 @@ class PolicedTool(AgentTool):
         invocation_state: dict[str, Any],
         **kwargs: Any,
     ) -> ToolGenerator:
-        result = await self.call(tool_use["toolUseId"], tool_use["input"])
-        yield ToolResultEvent(
-            {
-                "toolUseId": tool_use["toolUseId"],
-                "status": "error" if result.is_error else "success",
-                "content": [
-                    {"text": _sendable(result.content) or "(no output)"},
-                    *map(_block, result.attachments),
-                ],
-            }
-        )
+        call_id = tool_use["toolUseId"]
+        if finished := self._past.results.pop(call_id, None):
+            yield ToolResultEvent(cast("StrandsResult", tool_result(finished)))
+            return
+        try:
+            result = await self.call(call_id, tool_use["input"])
+        except PausedError as paused:
+            yield ToolInterruptEvent(
+                tool_use, [Interrupt(id=call_id, name=self.tool_name, reason=str(paused))]
+            )
+            return
+        status: Literal["error", "success"] = "error" if result.is_error else "success"
+        yield ToolResultEvent({"toolUseId": call_id, "status": status, "content": _blocks(result)})
 
     async def call(self, call_id: str, given: Any) -> ToolResult:
         """One call from the arguments as they came, which are checked, to its result."""
@@ -182,16 +231,18 @@ class PolicedTool(AgentTool):
             ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
         )
         started = time.monotonic()
-        result = self._with_instructions(await self._guarded(arguments), arguments)
+        result = self._with_instructions(await self._guarded(call_id, arguments), arguments)
         self._bench.changed.update(result.changed)
         self._finish(call_id, result, duration_s=time.monotonic() - started)
         return result
 
-    async def _guarded(self, arguments: dict[str, Any]) -> ToolResult:
+    async def _guarded(self, call_id: str, arguments: dict[str, Any]) -> ToolResult:
         """One writer at a time, after the checkpoint; readers run freely."""
         if self._tool.effect is Effect.READ:
             return await self._run(arguments)
         async with self._bench.one_writer:
+            if self._past.begun.pop(call_id, None) is not None:
+                await self._bench.rewind(call_id)
             await self._bench.before_change()
             return await self._run(arguments)
 
@@ -234,6 +285,8 @@ class PolicedTool(AgentTool):
                 duration_s=duration_s,
                 changed=result.changed,
                 denied=denied,
+                content=tuple(to_plain(_blocks(result))),
+                seen=self._workspace.take_shown(),
             )
         )
 
@@ -246,6 +299,10 @@ def _sendable(text: str) -> str:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _blocks(result: ToolResult) -> list[ToolResultContent]:
+    return [{"text": _sendable(result.content) or "(no output)"}, *map(_block, result.attachments)]
 
 
 def _block(attachment: Attachment) -> ToolResultContent:

@@ -2,10 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from codeflow.cli.render.clean import visible
+from codeflow.core.errors import PausedError
+from codeflow.core.values import Question
+
+Ask = Callable[[Question], Awaitable[str | None]]
 
 _YES = {"y", "yes"}
 _NO = {"n", "no"}
@@ -19,13 +24,36 @@ class TerminalApproval:
         self._quiet_terminal = quiet_terminal
         self._turn = asyncio.Lock()
 
-    async def __call__(self, tool: str, summary: str, reason: str, preview: str) -> bool:
+    async def __call__(self, question: Question) -> str | None:
         async with self._turn:
             with self._quiet_terminal():
-                sys.stderr.write(f"{visible(tool)} wants: {visible(summary)}\n")
-                sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(preview)))
-                sys.stderr.write(f"  why asked: {visible(reason)}\n")
-                return await _yes_or_no()
+                sys.stderr.write(f"{visible(question.tool)} wants: {visible(question.summary)}\n")
+                sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
+                sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
+                return None if await _yes_or_no() else "the user said no"
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """An answer that was given on the command line to the question that a run paused at; good for once."""
+
+    question: Question
+    refusal: str | None
+    """None agrees; else what the model is told."""
+
+    def then(self, others: Ask | None) -> Ask:
+        """Answers this question, once; `others` answers the rest, and without it they pause the run."""
+        waiting = [self.question]
+
+        async def answer(question: Question) -> str | None:
+            if question in waiting:
+                waiting.remove(question)
+                return self.refusal
+            if others is None:
+                raise PausedError(question)
+            return await others(question)
+
+        return answer
 
 
 async def _yes_or_no() -> bool:

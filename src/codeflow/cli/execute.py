@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from codeflow.core.values import EXIT_CODES, Status, Task
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from codeflow.agents.toolbox import Approve
+    from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.render.progress import StatusLine
     from codeflow.core.events import Emit
     from codeflow.core.settings import Settings
@@ -28,6 +31,15 @@ class Output(StrEnum):
     STREAM_JSON = "stream-json"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued:
+    """A session that goes on: its last run when it `resumes`, else a new one; `answer` to what the run waits for."""
+
+    session_id: str
+    resumes: bool
+    answer: "GivenAnswer | None" = None
+
+
 def execute(
     settings: "Settings",
     task: Task,
@@ -37,11 +49,13 @@ def execute(
     record: Path | None = None,
     canvas: "Console | None" = None,
     spends: bool = True,
+    session: "Continued | None" = None,
 ) -> int:
     """Run the task and return its exit code; does not return after an interruption.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
+    `session` is the one that goes on; by default a new one begins.
     """
     from codeflow.cli.drive import Shield, drive, leave, may_have_calls_in_flight
     from codeflow.cli.render.console import console
@@ -51,12 +65,22 @@ def execute(
     live = output is Output.TEXT and not quiet and canvas is None
     with StatusLine(err, enabled=live) as line:
         renderer = _renderer(output, canvas, err, line, quiet=quiet)
-        from codeflow.app import build
+        from codeflow.app.build import build
         from codeflow.cli.approval import TerminalApproval, can_ask
 
         recorder = _recorder(task) if record else None
-        approve = TerminalApproval(line.paused) if can_ask() else None
-        engine = build(settings, task, env=os.environ, approve=approve, spends=spends)
+        approve: Approve | None = TerminalApproval(line.paused) if can_ask() else None
+        if session and session.answer:
+            approve = session.answer.then(approve)
+        engine = build(
+            settings,
+            task,
+            env=os.environ,
+            approve=approve,
+            spends=spends,
+            session_id=session.session_id if session else None,
+            resumes=session is not None and session.resumes,
+        )
         screen = Shield(renderer)
         consumers: list[Emit] = [screen, recorder] if recorder else [screen]
         result = drive(engine, consumers)

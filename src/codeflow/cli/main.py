@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from codeflow import __version__
-from codeflow.cli import agents, cost, demo, doctor, init, models, replay, run, sessions, tools, undo
+from codeflow.cli import agents, cost, demo, doctor, init, models, replay, resume, run, sessions, tools, undo
 
 
 def command_line() -> typer.Typer:
@@ -19,6 +19,7 @@ def command_line() -> typer.Typer:
     )
     app.callback()(_global_options)
     app.command("run")(run.run)
+    app.command("resume")(resume.resume)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from codeflow.cli.execute import Output, check_record, execute
+from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
+from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode, Pattern
 
 
@@ -33,6 +35,9 @@ def run(
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a transcript for `codeflow replay`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
+    continues: Annotated[
+        bool, typer.Option("--continue", help="Go on with this folder's latest session.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
     ] = False,
@@ -42,6 +47,8 @@ def run(
 
     folder = existing_folder(workspace)
     check_record(record)
+    if continues and record:
+        raise UsageError("--record does not go with --continue", hint="A transcript begins with its run.")
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -54,5 +61,8 @@ def run(
         timeout_s=timeout,
         dry_run=dry_run,
     )
+    if continues:
+        text = read_task(task, file) if task is not None or file is not None else None
+        return continue_latest(text, choices, workspace, output=output, quiet=quiet)
     settings, prepared = prepare(read_task(task, file), folder, choices)
     return execute(settings, prepared, output=output, quiet=quiet, record=record)

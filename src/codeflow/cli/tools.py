@@ -74,7 +74,7 @@ def run_tool(
 
 
 async def _call(tool: "Tool", given: dict[str, Any], mode: Mode | None, folder: Path | None) -> "ToolResult":
-    from codeflow.app import run_by_hand
+    from codeflow.app.build import run_by_hand
     from codeflow.cli.approval import TerminalApproval, can_ask
     from codeflow.cli.request import existing_folder
     from codeflow.core.settings import load_settings

@@ -8,10 +8,11 @@ CodeflowError                 1
 │   ├── ContextOverflowError  1   the conversation no longer fits the model
 │   └── BadReplyError         1   the model kept answering with something unusable
 ├── BudgetExceededError       3   the next call would break a limit
+├── PausedError               4   a person has to decide, and none is here
 └── SessionError              1   a session or checkpoint that cannot be read or restored
 """
 
-from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Status
+from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Question, Status
 
 
 class CodeflowError(Exception):
@@ -68,6 +69,16 @@ class BudgetExceededError(CodeflowError):
     """The next model call could break the budget, so it was not made."""
 
     status = Status.STOPPED
+
+
+class PausedError(CodeflowError):
+    """The run waits for a person's answer; resuming it asks again."""
+
+    status = Status.PAUSED
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(f"{question.tool} {question.summary} needs an answer: {question.reason}")
+        self.question = question
 
 
 class SessionError(CodeflowError):

@@ -17,15 +17,21 @@ from codeflow.core.values import (
     Mode,
     Pattern,
     Plan,
+    Question,
     Route,
+    Seen,
     Status,
+    Task,
     Usage,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """First event of every run. `notes` are facts the user should know (no git, no tests found, …)."""
+    """First event of every run. `notes` are facts the user should know (no git, no tests found, …).
+
+    `request` is the task with all that was asked for; logs of before 2026-11-21 do not have it.
+    """
 
     session_id: str
     task: str
@@ -34,7 +40,57 @@ class RunStarted:
     roster: str
     version: str
     notes: tuple[str, ...] = ()
+    request: Task | None = None
     kind: Literal["run_started"] = "run_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """A run that had ended early goes on; what it had done is taken from the log and not done again."""
+
+    started: RunStarted
+    """What would be the first event if it began now."""
+    calls: int
+    """Model calls made before."""
+    known_cost: Decimal
+    kind: Literal["run_resumed"] = "run_resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Briefed:
+    """What the agents are told of the workspace: `instructions` in the system prompt, `facts` with the task."""
+
+    instructions: str
+    facts: str
+    kind: Literal["briefed"] = "briefed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineMeasured:
+    """What the gates said before the first change, as far as that could be measured in time."""
+
+    results: tuple[GateResult, ...]
+    kind: Literal["baseline_measured"] = "baseline_measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A look at the world that the run's course depends on: a resumed run takes the answer from here."""
+
+    question: str
+    answer: Any
+    kind: Literal["decided"] = "decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalDecided:
+    """A person agreed to a call or a gate, or refused it, with the reason that the model is told."""
+
+    tool: str
+    summary: str
+    agreed: bool
+    reason: str
+    kind: Literal["approval_decided"] = "approval_decided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +126,8 @@ class CheckpointTaken:
     checkpoint_id: str
     label: str
     files: int
+    call_id: str | None = None
+    """The tool call that it was taken before."""
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
@@ -107,11 +165,26 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAdded:
-    """A message that entered an agent's conversation, in Converse's own shape."""
+    """A message that codeflow wrote into an agent's conversation, in Converse's own shape.
+
+    The rest of a conversation are the replies of ModelCalled and the contents of ToolFinished.
+    """
 
     agent: str
     message: dict[str, Any]
     kind: Literal["message_added"] = "message_added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStarted:
+    """An attempt is about to be sent; a log that ends without its ModelCalled lost the answer, not the bill."""
+
+    agent: str
+    step: int
+    attempt: int
+    model: str
+    worst_cost: Cost
+    kind: Literal["model_started"] = "model_started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +193,7 @@ class ModelCalled:
 
     `step` counts an agent's calls in a session from 1, `attempt` the tries of one step from 1. `usage` is None
     when the service never reported it (a cut or cancelled stream); `cost` is then None as well.
-    `outcome` is ok, cancelled, or an error class of `models.faults`.
+    `outcome` is ok, cancelled, lost (codeflow was killed meanwhile), or an error class of `models.faults`.
     """
 
     agent: str
@@ -136,7 +209,7 @@ class ModelCalled:
     stop_reason: str | None = None
     detail: str = ""
     reply: tuple[dict[str, Any], ...] = ()
-    """The answer's content blocks in Converse's shape; empty for a failed attempt."""
+    """The answer's content blocks in Converse's shape, bytes as `core.blocks` writes them; empty when it failed."""
     kind: Literal["model_called"] = "model_called"
 
 
@@ -175,6 +248,10 @@ class ToolFinished:
     duration_s: float
     changed: tuple[str, ...] = ()
     denied: bool = False
+    content: tuple[dict[str, Any], ...] = ()
+    """What the model is told: content blocks in Converse's shape, bytes as `core.blocks` writes them."""
+    seen: tuple[Seen, ...] = ()
+    """What of the workspace's files this shows the agent."""
     kind: Literal["tool_finished"] = "tool_finished"
 
 
@@ -241,6 +318,8 @@ class RunResult:
     hint: str | None = None
     denied: tuple[str, ...] = ()
     """Actions the policy refused, one line each."""
+    question: Question | None = None
+    """What a paused run waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +332,11 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | RunResumed
+    | Briefed
+    | BaselineMeasured
+    | Decided
+    | ApprovalDecided
     | Routed
     | PatternChosen
     | Planned
@@ -261,6 +345,7 @@ Event = (
     | AgentFinished
     | TextDelta
     | MessageAdded
+    | ModelStarted
     | ModelCalled
     | ModelRetried
     | ToolStarted

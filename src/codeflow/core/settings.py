@@ -56,6 +56,7 @@ class RunSettings(_Section):
     max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(_no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
+    unattended: Literal["pause", "deny"]
 
 
 class ModelSettings(_Section):

@@ -62,6 +62,7 @@ class Status(StrEnum):
     DONE = "done"
     FAILED = "failed"
     STOPPED = "stopped"
+    PAUSED = "paused"
     UNAVAILABLE = "unavailable"
     NO_ACCESS = "no_access"
     INTERRUPTED = "interrupted"
@@ -71,6 +72,7 @@ EXIT_CODES: Mapping[Status, int] = {
     Status.DONE: 0,
     Status.FAILED: 1,
     Status.STOPPED: 3,
+    Status.PAUSED: 4,
     Status.UNAVAILABLE: 75,
     Status.NO_ACCESS: 77,
     Status.INTERRUPTED: 130,
@@ -100,6 +102,16 @@ class Task:
     models: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a person has to decide before a run goes on; `preview` is what exactly would be done."""
+
+    tool: str
+    summary: str
+    reason: str
+    preview: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +198,15 @@ class Attachment:
     format: str
     name: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Lines of a file that an agent was shown: its path in the workspace, SHA-256 in hex, (first, last) pairs."""
+
+    path: str
+    digest: str
+    lines: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
 
 from codeflow.core.errors import BadReplyError
-from codeflow.core.events import Admit, Emit, ModelCalled, ModelRetried, TextDelta
+from codeflow.core.events import Admit, Emit, ModelCalled, ModelRetried, ModelStarted, TextDelta
 from codeflow.core.values import CallEstimate, Cost, Usage
 from codeflow.models.attempts import Meter, RetryPolicy, Step, Stop
 from codeflow.models.catalogue import Catalogue, ModelSpec
@@ -56,8 +56,10 @@ class GuardedModel(Model):
         retry: RetryPolicy,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
-        first_step: int = 1,
+        steps: int = 0,
+        foreign_messages: int = 0,
     ) -> None:
+        """`steps` were taken, and `foreign_messages` written by other models, before this process."""
         self._agent = agent
         self._session_id = session_id
         self._candidates = list(candidates)
@@ -68,9 +70,9 @@ class GuardedModel(Model):
         self._retry = retry
         self._sleep = sleep
         self._clock = clock
-        self.steps = first_step - 1
+        self.steps = steps
         self._connection: Connection | None = None
-        self._foreign_messages = 0
+        self._foreign_messages = foreign_messages
         self._tokens_per_estimate = 1.0
 
     @property
@@ -208,7 +210,9 @@ class GuardedModel(Model):
             delay_s -= _POLL_S
 
     async def _attempt(self, step: Step) -> Answer | Fault:
-        max_tokens = self._admit(self._estimate(step))
+        estimate = self._estimate(step)
+        max_tokens = self._admit(estimate)
+        self._announce(estimate, max_tokens)
         meter = Meter(self._clock, Answer(input_includes_cache=self.spec.provider == "openai"))
         try:
             await self._collect(step, max_tokens, meter)
@@ -226,6 +230,22 @@ class GuardedModel(Model):
         if defect is None and answer.usage:
             self._tokens_per_estimate = max(1.0, answer.usage.prompt_tokens / max(1, step.prompt_tokens))
         return defect or answer
+
+    def _announce(self, estimate: CallEstimate, max_tokens: int) -> None:
+        """Written down before anything is sent, so that a killed run still knows what it may owe."""
+        input_price, output_price = estimate.input_price, estimate.output_price
+        worst = None
+        if input_price is not None and output_price is not None:
+            worst = estimate.prompt_tokens * input_price + max_tokens * output_price
+        self._emit(
+            ModelStarted(
+                agent=estimate.agent,
+                step=estimate.step,
+                attempt=estimate.attempt,
+                model=estimate.model,
+                worst_cost=worst,
+            )
+        )
 
     def _estimate(self, step: Step) -> CallEstimate:
         spec = self.spec

@@ -75,7 +75,7 @@ class Recorder:
                 pass
 
     def _record(self, called: ModelCalled) -> None:
-        if called.outcome == "cancelled":
+        if called.outcome in ("cancelled", "lost"):
             return
         step = self._steps.setdefault((called.agent, called.step), _Step())
         if called.outcome == "ok":

@@ -8,6 +8,7 @@ from typing import Any
 from strands.event_loop.streaming import process_stream
 from strands.types.streaming import StreamEvent
 
+from codeflow.core.blocks import to_plain
 from codeflow.core.values import Usage
 from codeflow.models.faults import Fault, Outcome, fault
 
@@ -117,16 +118,12 @@ class Answer:
         return "empty answer" if not self.tool_inputs and not self.text.strip() else None
 
     async def content(self) -> tuple[dict[str, Any], ...]:
-        """The content blocks as Strands will store them; encrypted reasoning, which JSON cannot hold, is left out."""
+        """The content blocks as Strands will store them, bytes as `core.blocks` writes them."""
         message: dict[str, Any] = {}
         async for event in process_stream(_replay(self.events)):
             if "stop" in event:
                 message = event["stop"][1]
-        return tuple(
-            block
-            for block in message["content"]
-            if "redactedContent" not in block.get("reasoningContent", {})
-        )
+        return tuple(to_plain(message["content"]))
 
 
 async def _replay(events: Sequence[StreamEvent]) -> AsyncIterator[StreamEvent]:

@@ -6,19 +6,44 @@ from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
 
 MAX_DIFF_CHARS = 24_000
 MAX_OUTPUT_CHARS = 8_000
+MAX_ANSWER_CHARS = 2_000
 
 
-def first_message(task: str, facts: str, baseline: Iterable[GateResult]) -> str:
-    """Everything that an agent would otherwise spend its first turns on, then the task."""
-    measured = [_gate_line(result) for result in baseline if result.status is not GateStatus.SKIPPED]
+def first_message(
+    task: str,
+    facts: str,
+    baseline: Iterable[GateResult],
+    exchanges: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Everything that an agent would otherwise spend its first turns on, then the task.
+
+    `exchanges` are the earlier tasks of the session with their answers, which the agent did not see.
+    """
+    environment = "\n\n".join(filter(None, (facts, _baseline(baseline))))
+    earlier = "".join(
+        f"<earlier_task>\n{asked}\n</earlier_task>\n<answer>\n{_tail(answer, MAX_ANSWER_CHARS)}\n</answer>\n\n"
+        for asked, answer in exchanges
+    )
+    return f"<environment>\n{environment}\n</environment>\n\n{earlier}<task>\n{task}\n</task>"
+
+
+def follow_up(task: str, baseline: Iterable[GateResult]) -> str:
+    """The next task for an agent that has worked in this session."""
+    gates = _baseline(baseline)
+    environment = f"<environment>\n{gates}\n</environment>\n\n" if gates else ""
+    return f"{environment}<task>\n{task}\n</task>"
+
+
+def _baseline(baseline: Iterable[GateResult]) -> str:
+    results = [result for result in baseline if result.status is not GateStatus.SKIPPED]
+    if not results:
+        return ""
     failing = [
         f"Output of {result.name} before any change:\n{_tail(result.output, MAX_OUTPUT_CHARS)}"
-        for result in baseline
+        for result in results
         if result.status is GateStatus.RED
     ]
-    gates = "\n".join(["Gates before any change:", *measured, *failing]) if measured else ""
-    environment = "\n\n".join(filter(None, (facts, gates)))
-    return f"<environment>\n{environment}\n</environment>\n\n<task>\n{task}\n</task>"
+    return "\n".join(["Gates before any change:", *map(_gate_line, results), *failing])
 
 
 def step_message(step: PlanStep, plan: Plan, *, first: bool) -> str:

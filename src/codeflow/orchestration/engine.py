@@ -9,20 +9,34 @@ from typing import Protocol
 from codeflow import __version__
 from codeflow.agents.crew import Crew
 from codeflow.agents.toolbox import Bench
-from codeflow.core.errors import CodeflowError
+from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import (
+    Briefed,
     Broadcast,
     Emit,
+    ModelCalled,
+    ModelStarted,
     Notice,
     PatternChosen,
     Planned,
     Routed,
     RunFinished,
     RunResult,
+    RunResumed,
     RunStarted,
 )
 from codeflow.core.settings import Settings
-from codeflow.core.values import Complexity, FileChange, Mode, Pattern, Route, Status, Task, TaskKind
+from codeflow.core.values import (
+    Complexity,
+    FileChange,
+    Mode,
+    Pattern,
+    Question,
+    Route,
+    Status,
+    Task,
+    TaskKind,
+)
 from codeflow.knowledge.briefing import Briefing
 from codeflow.orchestration.gates import Gates, was_refused
 from codeflow.orchestration.job import Job
@@ -31,6 +45,7 @@ from codeflow.orchestration.patterns.single import run_single
 from codeflow.orchestration.planner import Planning
 from codeflow.orchestration.router import Router
 from codeflow.orchestration.safety import Safety
+from codeflow.sessions.past import Past
 from codeflow.telemetry.meter import Meter
 
 BASELINE_PATIENCE_S = 5.0
@@ -83,25 +98,20 @@ class Engine:
     close_tools: Callable[[], Awaitable[None]]
     """Ends what tools keep running between their calls."""
     resources: Sequence[Closable]
+    past: Past
+    """What the session's log holds already."""
+    resumes: bool
+    """Whether the last run of the log goes on; else a new one begins."""
     _job: Job | None = None
     _route: Route | None = None
     _pattern: Pattern | None = None
+    _question: Question | None = None
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self, consumers: Sequence[Emit] = ()) -> RunResult:
         """Do the task; every event reaches the consumers, RunFinished last whatever happens."""
         self.broadcast.consumers.extend(consumers)
-        self.broadcast(
-            RunStarted(
-                session_id=self.session_id,
-                task=self.task.text,
-                workspace=str(self.task.workspace),
-                mode=self.task.mode,
-                roster=self.settings.run.roster,
-                version=__version__,
-                notes=self.notes,
-            )
-        )
+        self._begin()
         verdict = Verdict(
             Status.FAILED,
             "a fault inside codeflow ended the run",
@@ -112,6 +122,26 @@ class Engine:
         finally:
             result = await self._close(verdict)
         return result
+
+    def _begin(self) -> None:
+        """The first event, and what an earlier process spent; a call whose answer it lost has a cost as well."""
+        started = RunStarted(
+            session_id=self.session_id,
+            task=self.task.text,
+            workspace=str(self.task.workspace),
+            mode=self.task.mode,
+            roster=self.settings.run.roster,
+            version=__version__,
+            notes=self.notes,
+            request=self.task,
+        )
+        if not self.resumes:
+            self.broadcast(started)
+            return
+        run = self.past.run
+        self.broadcast(RunResumed(started=started, calls=run.calls, known_cost=run.spend.known))
+        for call in run.lost.values():
+            self.broadcast(_lost(call))
 
     async def _bounded(self) -> Verdict:
         """The work within its wall-clock limit, every expected end turned into a verdict."""
@@ -127,6 +157,9 @@ class Engine:
             if not limit.expired():
                 raise
             return Verdict(Status.STOPPED, f"stopped after {timeout_s:g} s", "Give it longer with --timeout.")
+        except PausedError as error:
+            self._question = error.question
+            return Verdict(error.status, str(error), _how_to_answer(self.session_id))
         except CodeflowError as error:
             return Verdict(error.status, str(error), error.hint or None)
         return self._judge(problem)
@@ -157,12 +190,8 @@ class Engine:
         return f"not verified, these gates were not permitted: {', '.join(refused)}" if refused else None
 
     async def _work(self) -> str | None:
-        route, briefing = await asyncio.gather(
-            self.router.classify(self.task.text, self.task.complexity), asyncio.to_thread(self.brief)
-        )
+        route, briefing = await asyncio.gather(self._classify(), self._brief())
         self._route = route
-        for note in briefing.refused:
-            self.broadcast(Notice(level="info", text=note))
         self.broadcast(Routed(route=route))
         self._pattern, reason = self._choose(route)
         self.broadcast(PatternChosen(pattern=self._pattern, complexity=route.complexity, reason=reason))
@@ -175,14 +204,31 @@ class Engine:
             settings=self.settings,
             emit=self.broadcast,
             safety=self.safety,
+            past=self.past,
+            plan=self.past.run.plan,
         )
         plan_mode = self.task.mode is Mode.PLAN
         if self.task.dry_run or (plan_mode and self._pattern is Pattern.GRAPH):
             return await self._plan_only(job)
         await self._measure(route)
         if self._pattern is Pattern.GRAPH:
-            return await GraphRun(job, self._planning()).run()
+            return await GraphRun(job, self._planning(job)).run()
         return await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
+
+    async def _classify(self) -> Route:
+        known = self.past.run.route if self.resumes else None
+        return known or await self.router.classify(self.task.text, self.task.complexity)
+
+    async def _brief(self) -> Briefing:
+        """The same briefing in every process of a run, so that its prompts stay the same."""
+        known = self.past.run.briefing if self.resumes else None
+        if known is not None:
+            return Briefing(known.instructions, known.facts, ())
+        briefing = await asyncio.to_thread(self.brief)
+        self.broadcast(Briefed(instructions=briefing.instructions, facts=briefing.facts))
+        for note in briefing.refused:
+            self.broadcast(Notice(level="info", text=note))
+        return briefing
 
     async def _measure(self, route: Route) -> None:
         """Save the tree and see what the gates say of it, before anybody changes it."""
@@ -210,15 +256,17 @@ class Engine:
             return Pattern.SINGLE, f"{route.complexity}: one agent with gates does as well for less"
         return Pattern.GRAPH, f"{route.complexity}: a checked plan, tests and a review earn their price"
 
-    def _planning(self) -> Planning:
-        return Planning(workspace=self.task.workspace, specialists=self.coders)
+    def _planning(self, job: Job) -> Planning:
+        return Planning(workspace=self.task.workspace, specialists=self.coders, once=job.once)
 
     async def _plan_only(self, job: Job) -> str | None:
         if self._pattern is not Pattern.GRAPH:
             return None
-        planning = self._planning()
+        planning = self._planning(job)
         while not planning.settled:
-            visit = await job.crew.visit("architect", planning.prompt(job.first_message), node="architect")
+            visit = await job.crew.visit(
+                "architect", planning.prompt(job.first_message("architect")), node="architect"
+            )
             planning.take(visit.text)
         if planning.plan is None:
             return f"no valid plan: {'; '.join(planning.problems)}"
@@ -286,18 +334,46 @@ class Engine:
             by_agent=self.meter.by_agent(),
             by_model=self.meter.by_model(),
             model_calls=self.meter.calls,
-            duration_s=round(time.monotonic() - self._started, 3),
+            duration_s=round(time.monotonic() - self._started + self._earlier_s(), 3),
             error=verdict.error,
             hint=verdict.hint
             or (f"Undo: codeflow undo {self.session_id}" if files and verdict.error else None),
             denied=tuple(job.crew.bench.denied) if job else (),
+            question=self._question,
         )
+
+    def _earlier_s(self) -> float:
+        return self.past.run.duration_s if self.resumes else 0.0
 
 
 def _claimed(paths: set[str]) -> tuple[FileChange, ...]:
     """Changed files by the tools' own account, which counts no lines."""
     return tuple(
         FileChange(path=path, change="changed", added_lines=0, removed_lines=0) for path in sorted(paths)
+    )
+
+
+def _lost(call: ModelStarted) -> ModelCalled:
+    """The service may have answered, and billed, a call that codeflow did not live to hear of."""
+    return ModelCalled(
+        agent=call.agent,
+        step=call.step,
+        attempt=call.attempt,
+        model=call.model,
+        invoked_model=call.model,
+        usage=None,
+        cost=None,
+        duration_s=0.0,
+        first_token_s=None,
+        outcome="lost",
+        detail="codeflow was killed before the answer was there",
+    )
+
+
+def _how_to_answer(session_id: str) -> str:
+    return (
+        f"Answer in a terminal with `codeflow resume {session_id}`, or with "
+        "`codeflow resume … --approve` or `--deny REASON`."
     )
 
 

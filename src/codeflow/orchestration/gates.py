@@ -6,8 +6,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from codeflow.core.events import Emit, GateFinished, GateStarted
+from codeflow.core.events import BaselineMeasured, Emit, GateFinished, GateStarted
 from codeflow.core.values import Gate, GateResult, GateStatus
+from codeflow.sessions.past import LastRun
 from codeflow.tools.process import Outcome
 
 BASELINE_TIMEOUT_S = 60.0
@@ -32,12 +33,17 @@ class Gates:
     permit: Callable[[Gate], Awaitable[str | None]]
     """None when a gate may run, else why not."""
     emit: Emit
+    past: LastRun = field(default_factory=LastRun)
+    """What the log knows of this run; a result in it is not made again."""
     strict: frozenset[str] = frozenset()
     baseline: dict[str, GateResult] = field(default_factory=dict)
     _measuring: asyncio.Task[None] | None = None
 
     def measure_baseline(self) -> None:
         """Begin to run the gates on the untouched tree, beside the first reads of the agents."""
+        if self.past.baseline is not None:
+            self.baseline = {result.name: result for result in self.past.baseline}
+            return
         if self._measuring is None and self.gates:
             self._measuring = asyncio.create_task(self._measure())
 
@@ -55,6 +61,7 @@ class Gates:
     async def _measure(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._measure_each(), BASELINE_TIMEOUT_S)
+        self.emit(BaselineMeasured(results=tuple(self.baseline.values())))
 
     async def _measure_each(self) -> None:
         for gate in self.gates:
@@ -70,16 +77,20 @@ class Gates:
         """Run just these."""
         results: list[GateResult] = []
         for gate in gates:
-            self.emit(GateStarted(name=gate.name, command=gate.command))
-            refusal = await self.permit(gate)
-            result = (
-                _not_run(gate, GateStatus.SKIPPED, f"not run: {refusal}")
-                if refusal
-                else self._compare(await self._run(gate))
-            )
-            self.emit(GateFinished(result=result))
-            results.append(result)
+            known = self.past.gate(gate.name, gate.command)
+            results.append(known or await self._run_one(gate))
         return tuple(results)
+
+    async def _run_one(self, gate: Gate) -> GateResult:
+        self.emit(GateStarted(name=gate.name, command=gate.command))
+        refusal = await self.permit(gate)
+        result = (
+            _not_run(gate, GateStatus.SKIPPED, f"not run: {refusal}")
+            if refusal
+            else self._compare(await self._run(gate))
+        )
+        self.emit(GateFinished(result=result))
+        return result
 
     async def _run(self, gate: Gate) -> GateResult:
         try:

@@ -1,16 +1,20 @@
 """One task in work: what every pattern needs, and what it leaves behind for the result."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from codeflow.agents.crew import Crew, Visit
 from codeflow.core.errors import ModelAccessError, ModelError
-from codeflow.core.events import Emit, Notice
+from codeflow.core.events import Decided, Emit, Notice
 from codeflow.core.settings import Settings
 from codeflow.core.values import Gate, GateResult, Mode, Plan, Route, Task, TaskKind
-from codeflow.orchestration.briefs import debug_message, first_message
+from codeflow.orchestration.briefs import debug_message, first_message, follow_up
 from codeflow.orchestration.gates import Gates, red
 from codeflow.orchestration.safety import Safety
+from codeflow.sessions.past import Past
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,13 +29,28 @@ class Job:
     settings: Settings
     emit: Emit
     safety: Safety
+    past: Past
     plan: Plan | None = None
     answer: str = ""
     gate_results: tuple[GateResult, ...] = ()
 
-    @property
-    def first_message(self) -> str:
-        return first_message(self.task.text, self.facts, self.gates.baseline.values())
+    def first_message(self, agent: str) -> str:
+        """What a specialist is told first: everything, or only the task when the session goes on."""
+        if self.crew.knows(agent):
+            return follow_up(self.task.text, self.gates.baseline.values())
+        return first_message(self.task.text, self.facts, self.gates.baseline.values(), self.past.exchanges)
+
+    def once(self, question: str, look: Callable[[], T]) -> T:
+        """What a look at the world shows, the first time: the tree may differ when a resumed run comes by again.
+
+        The answer is logged, so it has to be JSON.
+        """
+        known = self.past.run.decided[question]
+        if known:
+            return cast("T", known.popleft())
+        answer = look()
+        self.emit(Decided(question=question, answer=answer))
+        return answer
 
     async def visit(self, agent: str, prompt: str, *, node: str) -> Visit:
         """A visit whose text becomes the run's answer when it went well."""
@@ -59,8 +78,10 @@ class Job:
         """Run the gates; whether nothing stands in the way."""
         if self.task.mode is Mode.PLAN:
             return True
-        if self.route.kind is TaskKind.QUESTION and not await self.current_diff():
-            return True
+        if self.route.kind is TaskKind.QUESTION:
+            diff = await self.current_diff()
+            if not self.once("has the tree changed", lambda: bool(diff)):
+                return True
         self.gate_results = await self.gates.run(extra)
         return not red(self.gate_results)
 

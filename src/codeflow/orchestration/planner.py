@@ -2,8 +2,9 @@
 
 import shlex
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -111,6 +112,8 @@ class Planning:
 
     workspace: Path
     specialists: Collection[str]
+    once: Callable[[str, Callable[[], list[str]]], list[str]] = lambda _question, look: look()
+    """Lets a resumed run judge a plan as it was judged before."""
     plan: Plan | None = None
     problems: tuple[str, ...] = ()
     answers: int = 0
@@ -132,5 +135,6 @@ class Planning:
         self.answers += 1
         plan, self.problems = parse(answer)
         if plan is not None:
-            self.problems = design_check(plan, workspace=self.workspace, specialists=self.specialists)
+            checked = partial(design_check, plan, workspace=self.workspace, specialists=self.specialists)
+            self.problems = tuple(self.once(f"problems of plan {self.answers}", lambda: list(checked())))
         self.plan = None if self.problems else plan

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from codeflow.core.errors import SessionError
 from codeflow.core.events import CheckpointTaken, Emit
 from codeflow.core.values import FileChange
 from codeflow.sessions.checkpoints import END, Checkpoint, Checkpoints
@@ -26,9 +27,17 @@ class Safety:
         async with self._lock:
             if self._first is not None or self.unavailable is not None:
                 return
+            earlier = await asyncio.to_thread(self._checkpoints.history)
+            if earlier:
+                self._first = earlier[0]
+                return
             first = await asyncio.to_thread(self._checkpoints.take, "before the first change")
             self._first = first
         self._emit(CheckpointTaken(checkpoint_id=first.id, label=first.label, files=first.files))
+
+    async def rewind(self, checkpoint_id: str) -> None:
+        """Put the tree back to a checkpoint."""
+        raise SessionError(f"no way back to {checkpoint_id} yet")
 
     async def changes(self, label: str = "during the run") -> tuple[tuple[FileChange, ...], str]:
         """Files and patch since the checkpoint, saved once more under this label; nothing without one."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from codeflow.core.errors import BudgetExceededError
-from codeflow.core.events import Event, ModelCalled
+from codeflow.core.events import Event, ModelCalled, ModelStarted
 from codeflow.core.values import CallEstimate
 
 SMALLEST_ANSWER = 512
@@ -56,7 +56,13 @@ class Budget:
         return tokens
 
     def __call__(self, event: Event) -> None:
-        """Settles a call that was made; one of unknown cost is taken to have cost all that was reserved."""
+        """Settles a call that was made; one of unknown cost is taken to have cost all that was reserved.
+
+        A ModelStarted only counts when an earlier process admitted the call and its events are told again.
+        """
+        if isinstance(event, ModelStarted):
+            worst = event.worst_cost or Decimal(0)
+            self._reserved.setdefault((event.agent, event.step, event.attempt), worst)
         if isinstance(event, ModelCalled):
             reserved = self._reserved.pop((event.agent, event.step, event.attempt), Decimal(0))
             self.spent += reserved if event.cost is None else event.cost

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from codeflow.core.errors import CodeflowError
-from codeflow.core.events import Event, ModelCalled, PatternChosen, Routed, RunFinished, RunStarted
+from codeflow.core.events import (
+    Event,
+    ModelCalled,
+    PatternChosen,
+    Routed,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+)
 from codeflow.core.values import Complexity, Usage
 from codeflow.telemetry.meter import Sum
 
@@ -155,10 +164,23 @@ class Recorder:
         except sqlite3.Error as error:
             self.problem = f"the cost ledger misses calls of this run: {error}"
 
+    def catch_up(self, calls: Sequence[ModelCalled]) -> None:
+        """Add what a killed process logged and could not enter here: `calls` are all of the session's last run."""
+        try:
+            with self._database:
+                self._run = self._latest() or self._begin()
+                entered = self._database.execute("SELECT count(*) FROM calls WHERE run = ?", (self._run,))
+                for call in calls[entered.fetchone()[0] :]:
+                    self._add(call)
+        except sqlite3.Error as error:
+            self.problem = f"the cost ledger misses calls of this run: {error}"
+
     def _write(self, event: Event) -> None:
         match event:
             case RunStarted():
                 self._run = self._begin()
+            case RunResumed():
+                self._run = self._latest() or self._begin()
             case Routed():
                 self._set_complexity(event.route.complexity)
             case PatternChosen():
@@ -172,6 +194,13 @@ class Recorder:
                 )
             case _:
                 pass
+
+    def _latest(self) -> int | None:
+        found = self._database.execute(
+            "SELECT max(id) FROM runs WHERE session = ?", (self._session_id,)
+        ).fetchone()
+        run: int | None = found[0]
+        return run
 
     def _begin(self) -> int | None:
         cursor = self._database.execute(

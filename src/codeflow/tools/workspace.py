@@ -14,6 +14,7 @@ from pathlib import Path
 from codeflow.core.errors import UsageError
 from codeflow.core.places import cache_home
 from codeflow.core.settings import ToolSettings
+from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.process_runs import Runs
@@ -26,7 +27,7 @@ _LARGEST_FILE_BYTES = 10_000_000
 
 @dataclass(slots=True)
 class _Seen:
-    digest: bytes
+    digest: str
     lines: set[int] = field(default_factory=set)
 
 
@@ -62,6 +63,7 @@ class Workspace:
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self.runs = Runs()
         self._seen: dict[Path, _Seen] = {}
+        self._shown: dict[Path, _Seen] = {}
 
     async def close(self) -> None:
         """Ends background commands and language servers, and removes the outputs that were kept."""
@@ -76,7 +78,7 @@ class Workspace:
 
     def forget(self) -> None:
         """Take everything as not read."""
-        self._seen = {}
+        self._seen, self._shown = {}, {}
 
     def resolve(self, path: str) -> Path:
         """The real path of a file that need not exist; a path that leaves the root is a Mistake."""
@@ -146,11 +148,26 @@ class Workspace:
 
     def saw(self, real: Path, data: bytes, lines: Iterable[int]) -> None:
         """Remember that the model was shown these lines (from 1) of a file with this content."""
-        digest = hashlib.sha256(data).digest()
-        seen = self._seen.get(real)
-        if seen is None or seen.digest != digest:
-            seen = self._seen[real] = _Seen(digest)
-        seen.lines.update(lines)
+        digest, shown = hashlib.sha256(data).hexdigest(), set(lines)
+        for known in (self._seen, self._shown):
+            seen = known.get(real)
+            if seen is None or seen.digest != digest:
+                seen = known[real] = _Seen(digest)
+            seen.lines.update(shown)
+
+    def take_shown(self) -> tuple[Seen, ...]:
+        """What the model was shown since this was last asked, for `remember`."""
+        shown, self._shown = self._shown, {}
+        return tuple(
+            Seen(path=self.relative(real), digest=seen.digest, lines=_ranges(seen.lines))
+            for real, seen in shown.items()
+        )
+
+    def remember(self, seen: Iterable[Seen]) -> None:
+        """Take these lines as shown to the model, in an earlier process."""
+        for each in seen:
+            lines = {number for first, last in each.lines for number in range(first, last + 1)}
+            self._seen[self.root / each.path] = _Seen(each.digest, lines)
 
     def unseen(self, real: Path, data: bytes, line_count: int) -> str | None:
         """Why the model cannot be said to know this content, or None when it was shown every line."""
@@ -158,11 +175,22 @@ class Workspace:
         name = self.relative(real)
         if seen is None:
             return f"{name} exists and you have not read it."
-        if seen.digest != hashlib.sha256(data).digest():
+        if seen.digest != hashlib.sha256(data).hexdigest():
             return f"{name} has changed since you read it."
         if len(seen.lines) < line_count:
             return f"You were shown {len(seen.lines)} of the {line_count} lines of {name} in full."
         return None
+
+
+def _ranges(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Sorted runs of numbers as (first, last)."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges)
 
 
 def _kind(file: Path) -> str:

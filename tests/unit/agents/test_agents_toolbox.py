@@ -9,7 +9,7 @@ from codeflow.agents.specialists import load_specialists
 from codeflow.agents.toolbox import Bench, PolicedTool, arguments_model, tool_spec
 from codeflow.core.events import Event, ToolFinished, ToolStarted
 from codeflow.core.settings import load_settings
-from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, ToolResult, Verdict
+from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.tool import argument, tool
 from codeflow.tools.workspace import Workspace
@@ -22,13 +22,17 @@ class Desk:
         self.events: list[Event] = []
         self.saved = 0
         self.asked: list[tuple[str, str, str]] = []
+        self.rewound: list[str] = []
 
-        async def approve(name: str, summary: str, reason: str, _preview: str) -> bool:
-            self.asked.append((name, summary, reason))
-            return bool(answer)
+        async def approve(question: Question) -> str | None:
+            self.asked.append((question.tool, question.summary, question.reason))
+            return None if answer else "the user said no"
 
         async def before_change() -> None:
             self.saved += 1
+
+        async def rewind(call_id: str) -> None:
+            self.rewound.append(call_id)
 
         workspace = Workspace(folder, load_settings(folder, env={}).tools, {})
         self.bench = Bench(
@@ -36,7 +40,9 @@ class Desk:
             emit=self.events.append,
             judge=lambda _tool, _arguments: verdict,
             approve=None if answer is None else approve,
+            pauses=False,
             before_change=before_change,
+            rewind=rewind,
             instructions_for=lambda path: f"rules for {path}" if path == "deep/a.py" else None,
         )
         self.tool = PolicedTool(made, "coder", self.bench, workspace)

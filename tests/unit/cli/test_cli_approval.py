@@ -9,10 +9,15 @@ ASK = """
 import asyncio
 from contextlib import nullcontext
 from codeflow.cli.approval import TerminalApproval, can_ask
+from codeflow.core.values import Question
 
 async def ask():
     approve = TerminalApproval(nullcontext)
-    return await asyncio.gather(*(approve("run_command", c, "not listed as safe", "line 1\\n\\x1b[2Kline 2") for c in ("rm \\x1b[2Kx", "ls")))
+    asked = [
+        Question(tool="run_command", summary=c, reason="not listed as safe", preview="line 1\\n\\x1b[2Kline 2")
+        for c in ("rm \\x1b[2Kx", "ls")
+    ]
+    return [refusal is None for refusal in await asyncio.gather(*map(approve, asked))]
 
 assert can_ask()
 print(asyncio.run(ask()))

@@ -49,6 +49,7 @@ Options:
 
 Commands:
   run       Do a task in this folder.
+  resume    Go on with a run that was interrupted, stopped, paused or...
   doctor    Check credentials, models and tools.
   models    List the known models.
   agents    List the specialists, also your own.
@@ -90,6 +91,7 @@ Options:
   --workspace <path>              The folder to work in; default: this one.
   --record <path>                 Write a transcript for `codeflow replay`.
   --dry-run                       Route and plan only.
+  --continue                      Go on with this folder's latest session.
   --quiet                         Print only the answer and the changed files.
   --help                          Show this message and exit.
 """)

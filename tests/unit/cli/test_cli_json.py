@@ -28,6 +28,7 @@ FIELDS = [
     "model_calls",
     "duration_s",
     "denied",
+    "question",
     "error",
 ]
 

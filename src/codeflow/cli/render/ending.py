@@ -12,6 +12,7 @@ from codeflow.core.events import RunResult, Share
 from codeflow.core.values import FileChange, GateResult, GateStatus, Status
 
 _DIFF_LINES = 200
+_ENDINGS = {Status.DONE: "bold green", Status.PAUSED: "bold yellow"}
 _DIFF_STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red", "diff": "bold"}
 
 
@@ -42,7 +43,7 @@ def show_evidence(err: Console, result: RunResult) -> None:
         err.print(table(titles, map(_share_row, result.by_agent)))
     err.print()
     cost = total_money(result.known_cost, result.unpriced_calls)
-    style = "bold green" if result.status is Status.DONE else "bold red"
+    style = _ENDINGS.get(result.status, "bold red")
     words = result.status.replace("_", " ")
     still_red = [gate.name for gate in result.gates if gate.status is GateStatus.ALREADY_RED]
     caveat = f" ({', '.join(still_red)}: red before the run, and still)" if still_red else ""

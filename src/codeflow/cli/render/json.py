@@ -43,6 +43,7 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "model_calls": result.model_calls,
         "duration_s": result.duration_s,
         "denied": list(result.denied),
+        "question": asdict(result.question) if result.question else None,
         "error": error,
     }
 
@@ -70,6 +71,7 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "model_calls": 0,
         "duration_s": 0.0,
         "denied": [],
+        "question": None,
         "error": {"message": message, "hint": hint},
     }
 

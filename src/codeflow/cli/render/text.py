@@ -5,10 +5,12 @@ from rich.text import Text
 
 from codeflow.cli.render.clean import first_lines, one_line
 from codeflow.cli.render.ending import show_answer, show_evidence
+from codeflow.cli.render.figures import dollars
 from codeflow.cli.render.progress import Progress, StatusLine
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
+    ApprovalDecided,
     CheckpointTaken,
     Event,
     GateFinished,
@@ -18,6 +20,7 @@ from codeflow.core.events import (
     Planned,
     Routed,
     RunFinished,
+    RunResumed,
     RunStarted,
     ToolFinished,
     ToolStarted,
@@ -65,6 +68,13 @@ class TextRenderer:
         match event:
             case RunStarted():
                 self._started(event)
+            case RunResumed():
+                self._started(event.started)
+                spent = f"{event.calls} model calls, {dollars(event.known_cost)}"
+                self._fact("resumed", f"{event.started.session_id}; done before: {spent}")
+            case ApprovalDecided():
+                words = "allowed" if event.agreed else f"refused ({event.reason})"
+                self._fact("answer", f"{event.tool} {event.summary}: {words}", "" if event.agreed else "red")
             case Routed(route=route):
                 self._fact("route", f"{route.complexity} {route.kind} ({route.source}): {route.reason}")
             case PatternChosen():
@@ -118,7 +128,7 @@ class TextRenderer:
 
     def _agent_finished(self, event: AgentFinished) -> None:
         if not event.ok:
-            self._say(f"✗ {event.agent} failed: {event.summary}", "red")
+            self._say(f"✗ {event.agent} did not finish: {event.summary}", "red")
         else:
             self._last_words = (event.agent, event.summary)
 

@@ -109,17 +109,17 @@ class GraphRun:
         return not self._green and self._debug_rounds < self._job.settings.graph.debug_rounds
 
     async def _architect(self) -> bool:
-        prompt = self._planning.prompt(self._job.first_message)
+        prompt = self._planning.prompt(self._job.first_message("architect"))
         visit = await self._job.crew.visit("architect", prompt, node="architect")
         self._planning.take(visit.text)
         return True
 
     async def _design_check(self) -> bool:
         plan = self._planning.plan
-        if plan is not None:
+        if plan is not None and plan != self._job.plan:
             self._job.plan = plan
             self._job.emit(Planned(plan=plan))
-        else:
+        elif plan is None:
             reasons = "; ".join(self._planning.problems)
             outcome = "one step instead" if self._planning.settled else "sent back"
             self._job.warn(f"the plan failed the design check ({reasons}); {outcome}")
@@ -133,7 +133,9 @@ class GraphRun:
             return self._finished(coder, ok=visit.ok, text=visit.text)
         plan = self._job.plan
         if plan is None:
-            visit = await self._job.visit("senior_coder", self._job.first_message, node="coder")
+            visit = await self._job.visit(
+                "senior_coder", self._job.first_message("senior_coder"), node="coder"
+            )
             return self._finished("senior_coder", ok=visit.ok, text=visit.text)
         return await self._carry_out(plan)
 
@@ -142,7 +144,7 @@ class GraphRun:
         for step in _in_order(plan):
             message = step_message(step, plan, first=step.specialist not in told)
             if step.specialist not in told:
-                message = f"{self._job.first_message}\n\n{message}"
+                message = f"{self._job.first_message(step.specialist)}\n\n{message}"
                 told.add(step.specialist)
             visit = await self._job.visit(step.specialist, message, node="coder")
             if not self._finished(step.specialist, ok=visit.ok, text=visit.text):

@@ -1,5 +1,6 @@
 """A reviewer's findings, and which of them a command proves."""
 
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -57,7 +58,7 @@ async def prove(
     """Run each finding's command; those that fail are proven and become gates, the rest are dropped aloud."""
     proven: list[tuple[Finding, Gate]] = []
     for finding in claimed:
-        if not cites_a_line(finding, job.task.workspace):
+        if not job.once(f"is there {finding.line}", partial(cites_a_line, finding, job.task.workspace)):
             job.warn(f"finding dropped, no such line: {finding.line}")
             continue
         gate = Gate(

@@ -1,0 +1,84 @@
+"""Where a run is written down: session log, budget, meter and ledger."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from codeflow.core.errors import CodeflowError
+from codeflow.core.events import Broadcast, ModelCalled
+from codeflow.core.places import state_home
+from codeflow.orchestration.engine import Closable
+from codeflow.policies.budget import Budget
+from codeflow.sessions.log import SessionStore
+from codeflow.sessions.past import Past, recall
+from codeflow.telemetry.ledger import Ledger, Recorder
+from codeflow.telemetry.meter import Meter
+
+
+class Books:
+    """Who listens to a run: its session log first, then budget, meter and ledger."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        budget: Budget,
+        env: Mapping[str, str],
+        *,
+        spends: bool,
+        session_id: str | None = None,
+    ) -> None:
+        """`session_id` names a session that goes on; by default a new one begins.
+
+        Raises:
+            SessionError: when its log cannot be read or written, or another process writes it.
+        """
+        self.budget = budget
+        self.meter = Meter()
+        store = SessionStore(state_home(env) / "sessions")
+        self.neighbours = store.running(workspace)
+        self.past = Past()
+        if session_id is None:
+            self.log = store.create(workspace)
+        else:
+            self.log = store.resume(session_id)
+            self.past = recall(store.events(session_id))
+        self.ledger_problem: str | None = None
+        self.broadcast = Broadcast([self.log, self.budget, self.meter])
+        self.resources: list[Closable] = [self.log]
+        self._recorder: Recorder | None = None
+        if spends:
+            self._open_ledger(workspace, env)
+
+    def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
+        """A run does not depend on its ledger: one that cannot be opened is said."""
+        try:
+            ledger = Ledger(state_home(env) / "ledger.sqlite3")
+        except CodeflowError as error:
+            self.ledger_problem = str(error)
+            return
+        self._recorder = ledger.recorder(self.log.session_id, workspace)
+        self.broadcast.consumers.append(self._recorder)
+        self.resources.append(ledger)
+
+    def go_on(self, *, resumes: bool) -> None:
+        """Prepare for the session's last run to go on, its spending counted, or for a new one."""
+        if not resumes:
+            self.past.begin_run()
+            return
+        self.past.reopen()
+        for event in self.past.run.metered:
+            self.budget(event)
+            self.meter(event)
+        if self._recorder:
+            self._recorder.catch_up([e for e in self.past.run.metered if isinstance(e, ModelCalled)])
+
+    def late_warnings(self) -> list[str]:
+        """What only the end of a run shows."""
+        warnings = [
+            f"the price of {model} is unknown: the budget took it for the dearest known"
+            for model in sorted(self.budget.unpriced)
+        ]
+        if self._recorder and self._recorder.problem:
+            warnings.append(f"the ledger could not be written: {self._recorder.problem}")
+        if self.log.problem:
+            warnings.append(f"the session log is incomplete: {self.log.problem}")
+        return warnings

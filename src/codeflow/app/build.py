@@ -1,0 +1,223 @@
+"""The composition root: the only file that knows every room. Settings and a task in, an engine out."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codeflow.agents.crew import Crew
+from codeflow.agents.specialists import Specialist, read_specialists
+from codeflow.agents.toolbox import Approve, Bench, PolicedTool
+from codeflow.app.books import Books
+from codeflow.app.gating import gate_commands, make_gates
+from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
+from codeflow.core.events import Broadcast
+from codeflow.core.places import cache_home
+from codeflow.core.settings import Settings
+from codeflow.core.values import Mode, Route, Task, ToolResult, Verdict
+from codeflow.knowledge.briefing import Briefing, brief
+from codeflow.knowledge.instructions import NestedInstructions
+from codeflow.models.pricing import dearest_prices
+from codeflow.models.providers import connector
+from codeflow.orchestration.engine import Engine
+from codeflow.orchestration.safety import Safety
+from codeflow.policies.budget import Budget
+from codeflow.policies.permissions import Rules, decide, load_rules
+from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.past import Past
+from codeflow.tools.project import detect
+from codeflow.tools.research import Research
+from codeflow.tools.tool import Tool
+from codeflow.tools.workspace import Workspace
+
+
+def build(
+    settings: Settings,
+    task: Task,
+    *,
+    env: Mapping[str, str],
+    approve: Approve | None,
+    spends: bool = True,
+    session_id: str | None = None,
+    resumes: bool = False,
+) -> Engine:
+    """Everything one run needs, its session opened and locked.
+
+    `approve` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
+    `session_id` names a session that goes on: with its last run when it `resumes`, else with a new one.
+
+    Raises:
+        UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
+        SessionError: when the session's log cannot be read or written.
+    """
+    _quiet_strands()
+    workspace = _workspace(settings, task.workspace, env)
+    specialists, skipped = read_specialists(workspace.root, env)
+    lineup = choose_lineup(settings, task, specialists)
+    judge = _judge(task.mode, load_rules())
+    commands = gate_commands(settings, detect(workspace.root, env))
+    books = Books(workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
+    books.go_on(resumes=resumes)
+    models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
+    safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
+
+    async def before_change() -> None:
+        await safety.ensure()
+        await gates.baseline_ready()
+
+    bench = _bench(
+        settings, workspace, books, safety, judge=judge, approve=approve, before_change=before_change
+    )
+    gates = make_gates(settings, bench, commands, books.past.run)
+    return Engine(
+        task=task,
+        settings=settings,
+        session_id=books.log.session_id,
+        notes=(*skipped, *_notes(safety, commands, books)),
+        broadcast=books.broadcast,
+        meter=books.meter,
+        router=models.router(cache_home(env)),
+        safety=safety,
+        gates=gates,
+        brief=_briefing(settings, task, workspace, commands),
+        make_crew=_crew_maker(task, specialists, models, bench, books.past),
+        coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
+        late_warnings=books.late_warnings,
+        close_tools=workspace.close,
+        resources=books.resources,
+        past=books.past,
+        resumes=resumes,
+    )
+
+
+def _bench(
+    settings: Settings,
+    workspace: Workspace,
+    books: Books,
+    safety: Safety,
+    *,
+    judge: Callable[[Tool, Mapping[str, Any]], Verdict],
+    approve: Approve | None,
+    before_change: Callable[[], Awaitable[None]],
+) -> Bench:
+    run = books.past.run
+
+    async def rewind(call_id: str) -> None:
+        if call_id in run.checkpoints:
+            await safety.rewind(run.checkpoints[call_id])
+
+    return Bench(
+        workspace=workspace,
+        emit=books.broadcast,
+        judge=judge,
+        approve=approve,
+        pauses=settings.run.unattended == "pause",
+        before_change=before_change,
+        rewind=rewind,
+        denied=list(run.denied),
+        changed=set(run.changed),
+        instructions_for=NestedInstructions(
+            workspace.root, tokens=settings.context.instructions_tokens
+        ).for_path,
+    )
+
+
+def _quiet_strands() -> None:
+    """Strands logs what it also raises or returns; without a handler Python prints it between our lines."""
+    logging.getLogger("strands").addHandler(logging.NullHandler())
+
+
+def _budget(task: Task, lineup: Lineup) -> Budget:
+    dearest = dearest_prices(lineup.catalogue.models.values())
+    return Budget(max_cost=task.limits.max_cost, unknown_prices=dearest)
+
+
+async def run_by_hand(
+    tool: Tool,
+    arguments: Mapping[str, Any],
+    settings: Settings,
+    root: Path,
+    *,
+    env: Mapping[str, str],
+    approve: Approve | None,
+) -> ToolResult:
+    """One call of a tool by a person, judged like an agent's call; no session and no checkpoint."""
+
+    async def no_checkpoint(*_call_id: str) -> None:
+        pass
+
+    workspace = _workspace(settings, root, env)
+    bench = Bench(
+        workspace=workspace,
+        emit=Broadcast([]),
+        judge=_judge(settings.run.mode, load_rules()),
+        approve=approve,
+        pauses=False,
+        before_change=no_checkpoint,
+        rewind=no_checkpoint,
+        instructions_for=lambda _path: None,
+    )
+    try:
+        return await PolicedTool(tool, "you", bench, workspace).call("by-hand", arguments)
+    finally:
+        await workspace.close()
+
+
+def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Workspace:
+    return Workspace(
+        root,
+        settings.tools,
+        env,
+        tests=settings.gates.tests,
+        tests_timeout_s=settings.gates.timeout_s,
+        research=Research.configured(settings.research, env),
+        trusted=is_trusted(root, settings),
+    )
+
+
+def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
+    return lambda tool, arguments: decide(mode, tool.name, tool.effect, arguments, rules)
+
+
+def _briefing(
+    settings: Settings, task: Task, workspace: Workspace, commands: Mapping[str, str]
+) -> Callable[[], Briefing]:
+    return lambda: brief(
+        workspace.root,
+        task=task.text,
+        commands=commands,
+        limits=settings.context,
+        command_timeout_s=settings.tools.command_timeout_s,
+        environment=workspace.env,
+    )
+
+
+def _crew_maker(
+    task: Task, specialists: Mapping[str, Specialist], models: Models, bench: Bench, past: Past
+) -> Callable[[Briefing, Route], Crew]:
+    return lambda briefing, route: Crew(
+        specialists=specialists,
+        model_for=lambda specialist, talk: models.for_specialist(specialist, route.complexity, talk),
+        bench=bench,
+        emit=bench.emit,
+        mode=task.mode,
+        max_turns=task.limits.max_turns,
+        instructions=briefing.instructions,
+        past=past.conversations,
+    )
+
+
+def _notes(safety: Safety, commands: Mapping[str, str], books: Books) -> tuple[str, ...]:
+    notes: list[str] = []
+    if safety.unavailable:
+        notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
+    if "tests" not in commands:
+        notes.append("no test command was found: nothing will show that a change works (set gates.tests)")
+    if books.ledger_problem:
+        notes.append(f"this run's cost will not be in the ledger: {books.ledger_problem}")
+    if books.neighbours:
+        others = ", ".join(books.neighbours)
+        notes.append(
+            f"another run is at work in this folder ({others}): undo cannot tell their changes apart"
+        )
+    return tuple(notes)

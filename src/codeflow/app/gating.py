@@ -1,0 +1,67 @@
+"""Which commands are gates, and who may run them."""
+
+import re
+from collections.abc import Awaitable, Mapping
+from functools import partial
+
+from codeflow.agents.toolbox import Bench
+from codeflow.core.settings import Settings
+from codeflow.core.values import Gate
+from codeflow.orchestration.gates import Gates
+from codeflow.sessions.past import LastRun
+from codeflow.tools.process import Outcome, execute
+from codeflow.tools.project import Project
+from codeflow.tools.registry import TOOLS
+
+GATE_NAMES = ("build", "lint", "types", "tests")
+"""Cheapest evidence first."""
+
+_PYTEST = re.compile(r"(python3? -m )?pytest(?= |$)")
+_TARGET = re.compile(r"-[qvx]|(?!-|/|.*\.\.)[\w./:\[\]-]+")
+
+
+def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
+    """Gate name -> command, as set or found; a gate that is off or was not found is missing."""
+    found = {name: getattr(project, name) for name in GATE_NAMES}
+    chosen = {name: getattr(settings.gates, name) for name in GATE_NAMES}
+    commands = {name: found[name] if chosen[name] == "auto" else chosen[name] for name in GATE_NAMES}
+    return {name: command for name, command in commands.items() if command and command != "off"}
+
+
+def make_gates(settings: Settings, bench: Bench, commands: Mapping[str, str], past: LastRun) -> Gates:
+    def run(command: str, timeout_s: float) -> Awaitable[Outcome]:
+        return execute(
+            command,
+            cwd=bench.workspace.root,
+            env=bench.workspace.env,
+            timeout_s=timeout_s,
+            output_limit_chars=settings.tools.output_limit_chars,
+        )
+
+    timeout_s = settings.gates.timeout_s
+    return Gates(
+        gates=[Gate(name=name, command=command, timeout_s=timeout_s) for name, command in commands.items()],
+        execute=run,
+        permit=partial(_permit_gate, bench, commands.get("tests", "")),
+        emit=bench.emit,
+        past=past,
+    )
+
+
+async def _permit_gate(bench: Bench, tests: str, gate: Gate) -> str | None:
+    """The project's gates are judged like run_tests, a command that an agent proposed like run_command.
+
+    An agent's command that is the test command with a narrower target counts as run_tests.
+    """
+    if gate.name in GATE_NAMES or narrows(gate.command, tests):
+        return await bench.permit(TOOLS["run_tests"], gate.command, {})
+    return await bench.permit(TOOLS["run_command"], gate.command, {"command": gate.command})
+
+
+def narrows(command: str, tests: str) -> bool:
+    """Whether a command runs a part of the project's tests and can do nothing else."""
+    runner = _PYTEST.match(command) if "pytest" in tests else None
+    prefix = runner[0] if runner else tests
+    if not prefix or not command.startswith(prefix):
+        return False
+    return all(_TARGET.fullmatch(word) for word in command.removeprefix(prefix).split())

@@ -1,0 +1,196 @@
+"""`codeflow resume`: a session goes on, with the run that was cut short or with another task."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codeflow.cli.execute import Continued, Output, execute
+from codeflow.core.values import Mode, Task
+
+if TYPE_CHECKING:
+    from codeflow.cli.approval import GivenAnswer
+    from codeflow.cli.request import Choices
+    from codeflow.sessions.log import SessionStore
+    from codeflow.sessions.past import Past
+
+
+def resume(
+    session: Annotated[
+        str | None, typer.Argument(help="Default: this folder's latest run that did not finish.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="Another task for the session; `-` reads it from stdin.")
+    ] = None,
+    *,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Agree to what the run waits for, this once.")
+    ] = False,
+    deny: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Refuse it; the model is told the reason.")
+    ] = None,
+    output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
+    mode: Annotated[Mode | None, typer.Option(help="What may be done without asking from now on.")] = None,
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="USD", help="Another limit; what was spent before counts.")
+    ] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option(help="The folder to work in; default: the session's.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
+    ] = False,
+) -> int:
+    """Go on with a run that was interrupted, stopped, paused or killed, or give its session another TASK.
+
+    What the log holds is not done again: answers, tool calls and gates are taken from there.
+    """
+    from codeflow.cli.request import Choices
+    from codeflow.cli.tasktext import read_task
+    from codeflow.core.errors import UsageError
+
+    if approve and deny is not None:
+        raise UsageError("--approve and --deny exclude each other", hint="Give one of them.")
+    store = _store()
+    session_id = store.find(session) if session else _latest_unfinished(store, workspace)
+    chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
+    text = read_task(task, None) if task is not None else None
+    past = _recalled(store, session_id)
+    answer = _answer(past, session_id, approve=approve, deny=deny)
+    return go_on(session_id, past, text, chosen, workspace, answer=answer, output=output, quiet=quiet)
+
+
+def continue_latest(
+    text: str | None, chosen: "Choices", workspace: Path | None, *, output: Output, quiet: bool
+) -> int:
+    """`run --continue`: the folder's latest session, with another task or with the run that was cut short."""
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.errors import SessionError
+
+    store = _store()
+    folder = existing_folder(workspace)
+    latest = store.latest(folder)
+    if latest is None:
+        raise SessionError(f"no session has worked in {folder}", hint="Leave --continue out to begin one.")
+    return go_on(latest, _recalled(store, latest), text, chosen, workspace, output=output, quiet=quiet)
+
+
+def go_on(
+    session_id: str,
+    past: "Past",
+    text: str | None,
+    chosen: "Choices",
+    workspace: Path | None,
+    *,
+    answer: "GivenAnswer | None" = None,
+    output: Output,
+    quiet: bool,
+) -> int:
+    """Run a session's last task to its end, or another one when there is a `text`.
+
+    Raises:
+        UsageError: when there is nothing to go on with, or the session's folder is gone.
+    """
+    from codeflow.cli.request import prepare
+    from codeflow.core.errors import UsageError
+
+    before = _request(past, session_id)
+    resumes = text is None
+    if resumes and past.run.is_over:
+        raise UsageError(
+            f"session {session_id} has come to its end ({past.run.status})",
+            hint=f'Give it another task: codeflow resume {session_id} "TASK".',
+        )
+    folder = _folder(before, workspace)
+    settings, prepared = prepare(text or before.text, folder, _choices(past, before, chosen, resumes=resumes))
+    session = Continued(session_id=session_id, resumes=resumes, answer=answer)
+    return execute(settings, prepared, output=output, quiet=quiet, session=session)
+
+
+def _store() -> "SessionStore":
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+
+    return SessionStore(state_home() / "sessions")
+
+
+def _recalled(store: "SessionStore", session_id: str) -> "Past":
+    from codeflow.sessions.past import recall
+
+    return recall(store.events(session_id))
+
+
+def _latest_unfinished(store: "SessionStore", workspace: Path | None) -> str:
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.errors import UsageError
+
+    folder = existing_folder(workspace)
+    running = store.running(folder)
+    for known in store.list(folder):
+        if known.id not in running and known.problem is None and not _recalled(store, known.id).run.is_over:
+            return known.id
+    raise UsageError(
+        f"every run in {folder} has come to its end",
+        hint='`codeflow run --continue "TASK"` gives the latest session another task.',
+    )
+
+
+def _request(past: "Past", session_id: str) -> Task:
+    from codeflow.core.errors import UsageError
+
+    started = past.run.started
+    if started is None:
+        raise UsageError(
+            f"session {session_id} ended before it began", hint="Start a new one with `codeflow run`."
+        )
+    return started.request or Task(text=started.task, workspace=Path(started.workspace), mode=started.mode)
+
+
+def _folder(before: Task, workspace: Path | None) -> Path:
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.errors import UsageError
+
+    if workspace is None and not before.workspace.is_dir():
+        raise UsageError(
+            f"{before.workspace}: the session's folder is not here",
+            hint="Name the folder with --workspace.",
+        )
+    return existing_folder(workspace or before.workspace)
+
+
+def _choices(past: "Past", before: Task, chosen: "Choices", *, resumes: bool) -> "Choices":
+    """What was chosen when the run began holds on; another task only keeps models, roster and mode."""
+    started = past.run.started
+    kept = replace(
+        chosen,
+        mode=chosen.mode or past.run.mode,
+        models={**before.models, **chosen.models},
+        roster=chosen.roster or (started.roster if started else None),
+    )
+    if not resumes:
+        return replace(kept, agent=chosen.agent or before.agent)
+    limits = before.limits
+    return replace(
+        kept,
+        pattern=before.pattern,
+        complexity=before.complexity,
+        agent=before.agent,
+        dry_run=before.dry_run,
+        max_cost=chosen.max_cost or ("none" if limits.max_cost is None else str(limits.max_cost)),
+        max_turns=chosen.max_turns or limits.max_turns,
+        timeout_s=chosen.timeout_s or limits.timeout_s,
+    )
+
+
+def _answer(past: "Past", session_id: str, *, approve: bool, deny: str | None) -> "GivenAnswer | None":
+    from codeflow.cli.approval import GivenAnswer
+    from codeflow.core.errors import UsageError
+
+    if not approve and deny is None:
+        return None
+    if past.run.question is None:
+        raise UsageError(f"session {session_id} waits for no answer", hint="Leave --approve and --deny out.")
+    return GivenAnswer(past.run.question, None if approve else f"the user said no: {deny}")

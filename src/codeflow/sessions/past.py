@@ -1,0 +1,323 @@
+"""What a session's log tells about the past: the conversations, and what its last run has already done.
+
+Resuming walks the run's course again and takes every answer that is in the log from here: a verdict, a visit, a
+gate, a look at the tree. The first that is missing is where the work goes on.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from codeflow.core.blocks import from_plain
+from codeflow.core.events import (
+    AgentFinished,
+    AgentStarted,
+    BaselineMeasured,
+    Briefed,
+    CheckpointTaken,
+    Decided,
+    Event,
+    GateFinished,
+    MessageAdded,
+    ModelCalled,
+    ModelStarted,
+    Planned,
+    Routed,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    ToolFinished,
+    ToolStarted,
+)
+from codeflow.core.values import GateResult, Mode, Plan, Question, Route, Seen, Spend, Status
+
+_OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a visit ended."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One agent's messages in Converse's shape, and where its visits stand."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    steps: int = 0
+    """The number of the last call that was answered."""
+    model: str | None = None
+    """Who answered last."""
+    foreign: int = 0
+    """How many messages there were when a model other than `model` answered last."""
+    earlier_visits: int = 0
+    """Visits of the session's earlier runs."""
+    ended: deque[Ended] = field(default_factory=deque)
+    """The visits of this run that ended."""
+    is_open: bool = False
+    """Whether a visit began and did not end."""
+    prompted: bool = False
+    """Whether the open visit's task is in `messages`."""
+    turns: int = 0
+    """Answers of the open visit since the run was started or resumed."""
+    stop_reason: str | None = None
+    begun: dict[str, str] = field(default_factory=dict)
+    """Tool calls that began and did not end, with their summaries."""
+    results: dict[str, ToolFinished] = field(default_factory=dict)
+    """Tool calls of the last message that ended; the others are missing."""
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    def add_message(self, message: dict[str, Any]) -> None:
+        """A message that codeflow wrote; logs of older versions hold those of models and tools as well."""
+        pending = self._pending()
+        is_result = any("toolResult" in block for block in message["content"])
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last["role"] == message["role"]:
+            self.messages[-1] = message
+        elif not is_result or pending:
+            self.messages.append(message)
+            self.results.clear()
+        if message["role"] == "user" and not is_result:
+            self.prompted = True
+
+    def add_answer(self, called: ModelCalled) -> None:
+        """A complete answer of a model."""
+        if called.model != self.model:
+            self.foreign = len(self.messages) if self.model else 0
+            self.model = called.model
+        self.messages.append({"role": "assistant", "content": from_plain(called.reply)})
+        self.stop_reason = called.stop_reason
+        self.turns += 1
+
+    def add_result(self, finished: ToolFinished) -> None:
+        """The end of a tool call; the last one of an answer completes the message of results."""
+        self.begun.pop(finished.call_id, None)
+        for seen in finished.seen:
+            self.seen[seen.path] = _both(self.seen.get(seen.path), seen)
+        pending = self._pending()
+        if finished.call_id not in pending or not finished.content:
+            return
+        self.results[finished.call_id] = finished
+        if pending <= self.results.keys():
+            blocks = [{"toolResult": tool_result(result)} for result in self.results.values()]
+            self.messages.append({"role": "user", "content": blocks})
+            self.results.clear()
+
+    def _pending(self) -> set[str]:
+        if not self.messages or self.messages[-1]["role"] != "assistant":
+            return set()
+        content = self.messages[-1]["content"]
+        return {block["toolUse"]["toolUseId"] for block in content if "toolUse" in block}
+
+    def end_run(self) -> None:
+        """A new run begins: its visits are counted after these."""
+        self.earlier_visits += len(self.ended) + self.is_open
+        self.ended.clear()
+        self.is_open = self.prompted = False
+        self.turns = 0
+
+
+@dataclass(slots=True)
+class LastRun:
+    """What the session's last run has decided and done, as far as it came."""
+
+    started: RunStarted | None = None
+    mode: Mode | None = None
+    route: Route | None = None
+    briefing: Briefed | None = None
+    baseline: tuple[GateResult, ...] | None = None
+    plan: Plan | None = None
+    decided: defaultdict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
+    gates: defaultdict[str, deque[GateResult]] = field(default_factory=lambda: defaultdict(deque))
+    metered: list[ModelStarted | ModelCalled] = field(default_factory=list)
+    """Its model calls, for whoever adds them up."""
+    lost: dict[tuple[str, int, int], ModelStarted] = field(default_factory=dict)
+    """Calls that were sent and whose end nobody saw."""
+    changed: set[str] = field(default_factory=set)
+    denied: list[str] = field(default_factory=list)
+    checkpoints: dict[str, str] = field(default_factory=dict)
+    """Tool call -> the checkpoint taken before it."""
+    question: Question | None = None
+    status: Status | None = None
+    """How it ended; None: it did not."""
+    duration_s: float = 0.0
+    failed: set[str] = field(default_factory=set)
+    """Agents whose failed visits nobody has followed; resuming lets them go on."""
+    _gates_before: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it came to an end of its own, good or bad, so that there is nothing to resume."""
+        return self.status is Status.DONE or (self.status is Status.FAILED and not self.failed)
+
+    @property
+    def calls(self) -> int:
+        return sum(isinstance(event, ModelCalled) for event in self.metered)
+
+    @property
+    def spend(self) -> Spend:
+        spend = Spend()
+        for event in self.metered:
+            if isinstance(event, ModelCalled):
+                spend = spend.add(event.cost)
+        return spend
+
+    def gate(self, name: str, command: str) -> GateResult | None:
+        """The next result of a gate that is in the log; it is not run again."""
+        results = self.gates[name]
+        return results.popleft() if results and results[0].command == command else None
+
+    def remember_failure(self, agent: str) -> None:
+        if not self.failed:
+            self._gates_before = {name: len(results) for name, results in self.gates.items()}
+        self.failed.add(agent)
+
+    def forget_failure(self) -> None:
+        """What the gates said after a failed visit does not count: its agent goes on."""
+        for name, results in self.gates.items():
+            while len(results) > self._gates_before.get(name, 0):
+                results.pop()
+        self.failed.clear()
+
+
+@dataclass(slots=True)
+class Past:
+    """A session up to now."""
+
+    run: LastRun = field(default_factory=LastRun)
+    conversations: defaultdict[str, Conversation] = field(default_factory=lambda: defaultdict(Conversation))
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    """Task and answer of each run that ended, oldest first."""
+
+    def reopen(self) -> None:
+        """Lets the failed visits that ended the run go on."""
+        for agent in self.run.failed:
+            visitor = self.conversations[agent]
+            visitor.ended.pop()
+            visitor.is_open = True
+        if self.run.failed:
+            self.run.forget_failure()
+
+    def begin_run(self) -> None:
+        """A new run: the conversations go on, everything else begins again."""
+        self.run = LastRun()
+        for conversation in self.conversations.values():
+            conversation.end_run()
+
+    def add(self, event: Event) -> None:
+        """The next event of the log."""
+        match event:
+            case RunStarted() | RunResumed() | RunFinished():
+                self._run(event)
+            case AgentStarted() | AgentFinished():
+                self._visit(event)
+            case MessageAdded() | ToolStarted() | ToolFinished():
+                self._talk(event)
+            case ModelStarted() | ModelCalled():
+                self._meter(event)
+            case _:
+                self._decide(event)
+
+    def _run(self, event: RunStarted | RunResumed | RunFinished) -> None:
+        match event:
+            case RunStarted():
+                self.begin_run()
+                self.run.started, self.run.mode = event, event.mode
+            case RunResumed():
+                self.reopen()
+                self.run.status = self.run.question = None
+                self.run.mode = event.started.mode
+                for conversation in self.conversations.values():
+                    conversation.turns = 0
+            case RunFinished(result=result):
+                self.run.status, self.run.question = result.status, result.question
+                self.run.duration_s = result.duration_s
+                if self.run.started is not None:
+                    self.exchanges.append((self.run.started.task, result.answer))
+
+    def _decide(self, event: Event) -> None:
+        run = self.run
+        match event:
+            case Routed():
+                run.route = event.route
+            case Briefed():
+                run.briefing = event
+            case BaselineMeasured():
+                run.baseline = event.results
+            case Planned():
+                run.plan = event.plan
+            case Decided():
+                run.decided[event.question].append(event.answer)
+            case CheckpointTaken() if event.call_id:
+                run.checkpoints[event.call_id] = event.checkpoint_id
+            case GateFinished():
+                run.gates[event.result.name].append(event.result)
+            case _:
+                pass
+
+    def _visit(self, event: AgentStarted | AgentFinished) -> None:
+        visitor = self.conversations[event.agent]
+        if isinstance(event, AgentFinished):
+            visitor.is_open = False
+            visitor.ended.append(Ended(event.ok, event.summary))
+            if not event.ok:
+                self.run.remember_failure(event.agent)
+            return
+        self.run.failed.clear()
+        if not visitor.is_open:
+            visitor.is_open, visitor.prompted, visitor.turns = True, False, 0
+
+    def _talk(self, event: MessageAdded | ToolStarted | ToolFinished) -> None:
+        talk = self.conversations[event.agent]
+        match event:
+            case MessageAdded():
+                talk.add_message(from_plain(event.message))
+            case ToolStarted():
+                talk.begun[event.call_id] = event.summary
+            case ToolFinished():
+                if event.denied:
+                    summary = talk.begun.get(event.call_id, "")
+                    self.run.denied.append(f"{event.tool} {summary}: {event.display}")
+                talk.add_result(event)
+                self.run.changed.update(event.changed)
+
+    def _meter(self, event: ModelStarted | ModelCalled) -> None:
+        run, talk = self.run, self.conversations[event.agent]
+        run.metered.append(event)
+        call = (event.agent, event.step, event.attempt)
+        if isinstance(event, ModelStarted):
+            run.lost[call] = event
+            return
+        run.lost.pop(call, None)
+        if event.outcome != _OK:
+            return
+        talk.steps = event.step
+        if talk.messages:
+            talk.add_answer(event)
+
+
+def recall(events: Iterable[Event]) -> Past:
+    """The state that a session's events add up to."""
+    past = Past()
+    for event in events:
+        past.add(event)
+    return past
+
+
+def tool_result(finished: ToolFinished) -> dict[str, Any]:
+    """The content of a logged tool call's result block, in Converse's shape."""
+    return {
+        "toolUseId": finished.call_id,
+        "status": "error" if finished.is_error else "success",
+        "content": from_plain(finished.content),
+    }
+
+
+def _both(before: Seen | None, now: Seen) -> Seen:
+    if before is None or before.digest != now.digest:
+        return now
+    return Seen(path=now.path, digest=now.digest, lines=(*before.lines, *now.lines))

@@ -1,0 +1,187 @@
+"""Runs that were cut short go on: what the log holds is not done again, and nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID, Shell
+
+from codeflow.models.endpoint import Endpoint, environment
+
+_SCRIPT: list[dict[str, Any]] = list(REPAIR)
+NUMBERED = [{**reply, "step": step} for reply, step in zip(_SCRIPT, (1, 1, 2, 3), strict=True)]
+COMMAND = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
+
+
+def started(shell: Shell, endpoint: Endpoint, *arguments: str) -> subprocess.Popen[str]:
+    """A run under way."""
+    return subprocess.Popen(
+        [CODEFLOW, "run", "make the failing test pass", "--output", "stream-json", *arguments],
+        cwd=shell.project,
+        env={**shell.env, **environment(endpoint.url)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(process: subprocess.Popen[str], kind: str, times: int = 1) -> list[Any]:
+    """The events up to the n-th of a kind."""
+    assert process.stdout is not None
+    events = []
+    for line in process.stdout:
+        events.append(json.loads(line))
+        if [event["kind"] for event in events].count(kind) == times:
+            return events
+    raise AssertionError(f"no {kind}: {[event['kind'] for event in events]}")
+
+
+def killed(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
+    os.kill(process.pid, number)
+    process.wait(30)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def arrived(endpoint: Endpoint, count: int) -> None:
+    """Returns when the endpoint has so many requests."""
+    while len(endpoint.requests) < count:
+        time.sleep(0.01)
+
+
+def resumed(shell: Shell, endpoint: Endpoint, *arguments: str):
+    return shell("resume", *arguments, "--output", "json", env=environment(endpoint.url))
+
+
+def steps(endpoint: Endpoint) -> Counter[tuple[str, int | None]]:
+    return Counter((request.agent, request.step) for request in endpoint.requests)
+
+
+def test_a_killed_run_goes_on_and_repeats_only_the_call_in_flight(shell, project, scripted):
+    slow = {**SAID, "latency_ms": 60_000}
+    with scripted([ROUTER, READ, EDIT, slow]) as endpoint:
+        run = started(shell, endpoint)
+        until(run, "model_started", times=4)
+        killed(run)
+    assert (project / "calc.py").read_text() == FIXED
+    with scripted(NUMBERED) as endpoint:
+        done = resumed(shell, endpoint)
+        assert steps(endpoint) == {("fast_coder", 3): 1}
+    assert done.code == 0, done.stderr
+    assert done.result["answer"] == SAID["say"]
+    assert done.result["gates"][0]["status"] == "green"
+    assert done.result["files_changed"][0]["path"] == "calc.py"
+    assert (done.result["model_calls"], done.result["unpriced_calls"]) == (5, 1)
+    assert done.result["cost_usd"] is None
+    assert shell("undo").code == 0
+    assert (project / "calc.py").read_text() == BUG
+
+
+def test_a_conversation_goes_on_word_for_word(shell, scripted):
+    with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint)
+        until(run, "model_started", times=4)
+        arrived(endpoint, 4)
+        killed(run)
+        (before,) = [r.body for r in endpoint.requests if (r.agent, r.step) == ("fast_coder", 3)]
+    with scripted(NUMBERED) as endpoint:
+        assert resumed(shell, endpoint).code == 0
+        (after,) = [request.body for request in endpoint.requests]
+    assert after["messages"] == before["messages"]
+    assert after["system"] == before["system"]
+
+
+def test_an_interrupted_run_goes_on(shell, project, scripted):
+    with scripted([ROUTER, {**READ, "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint)
+        until(run, "model_started", times=2)
+        killed(run, signal.SIGINT)
+        assert run.returncode == 130
+    with scripted(REPAIR) as endpoint:
+        done = resumed(shell, endpoint)
+        assert ("router", 1) not in steps(endpoint)
+    assert done.code == 0, done.stderr
+    assert (project / "calc.py").read_text() == FIXED
+
+
+def test_a_question_without_a_terminal_pauses_and_an_approval_goes_on(shell, project, scripted):
+    with scripted([ROUTER, COMMAND, SAID]) as endpoint:
+        paused = shell.run(endpoint)
+        assert paused.code == 4
+        assert paused.result["status"] == "paused"
+        assert paused.result["question"]["tool"] == "run_command"
+        assert "sed -i" in paused.result["question"]["preview"] + paused.result["question"]["summary"]
+        assert "codeflow resume" in paused.result["error"]["hint"]
+        assert (project / "calc.py").read_text() == BUG
+        again = resumed(shell, endpoint)
+        assert (again.code, again.result["question"]) == (4, paused.result["question"])
+        done = resumed(shell, endpoint, "--approve")
+        assert set(steps(endpoint).values()) == {1}
+    assert done.code == 0, done.stderr
+    assert (project / "calc.py").read_text() == FIXED
+    assert done.result["session_id"] == paused.result["session_id"]
+
+
+def test_a_refusal_is_told_to_the_model(shell, project, scripted):
+    with scripted([ROUTER, COMMAND, EDIT, SAID]) as endpoint:
+        assert shell.run(endpoint).code == 4
+        done = resumed(shell, endpoint, "--deny", "edit the file yourself")
+        (asked,) = [
+            r.body["messages"][-1] for r in endpoint.requests if (r.agent, r.step) == ("fast_coder", 2)
+        ]
+    assert "edit the file yourself" in asked["content"][0]["toolResult"]["content"][0]["text"]
+    assert done.code == 0, done.stderr
+    assert (project / "calc.py").read_text() == FIXED
+
+
+def test_a_budget_that_stopped_a_run_can_be_raised(shell, project, scripted):
+    with scripted(REPAIR) as endpoint:
+        assert shell.run(endpoint, "--max-cost", "0.0005").code == 3
+        spent = len(endpoint.requests)
+        done = resumed(shell, endpoint, "--max-cost", "1")
+        assert set(steps(endpoint).values()) == {1}
+    assert done.code == 0, done.stderr
+    assert done.result["model_calls"] == 4 > spent
+    assert (project / "calc.py").read_text() == FIXED
+
+
+def test_a_session_takes_another_task_with_its_conversation(shell, scripted):
+    more = [{**ROUTER, "step": 2}, {"agent": "fast_coder", "say": "It was the minus sign."}]
+    with scripted([*REPAIR, *more]) as endpoint:
+        first = shell.run(endpoint)
+        assert resumed(shell, endpoint).code == 2
+        done = shell("run", "--continue", "what was it?", "--output", "json", env=environment(endpoint.url))
+        asked = endpoint.requests[-1].body["messages"]
+    assert done.code == 0, done.stderr
+    assert done.result["answer"] == "It was the minus sign."
+    assert done.result["session_id"] == first.result["session_id"]
+    assert done.result["model_calls"] == 2
+    assert asked[0]["content"][0]["text"].count("make the failing test pass") == 1
+    assert "what was it?" in asked[-1]["content"][0]["text"]
+
+
+def test_what_cannot_be_resumed_is_one_line(shell, scripted):
+    assert shell("resume").code == 2
+    assert shell("resume", "20990101-000000-zzzz").code == 1
+    assert shell("run", "--continue", "x").code == 1
+    with scripted(REPAIR) as endpoint:
+        assert shell.run(endpoint).code == 0
+    for arguments in ([], ["--approve"], ["--approve", "--deny", "no"]):
+        refused = shell("resume", *arguments)
+        assert refused.code == 2
+        assert len(refused.stderr.strip().splitlines()) <= 2
+
+
+def test_a_session_is_not_written_by_two_processes(shell, scripted):
+    with scripted([ROUTER, {**READ, "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint)
+        session = until(run, "model_started", times=2)[0]["session_id"]
+        refused = shell("resume", session)
+        killed(run)
+    assert refused.code == 1
+    assert "another codeflow" in refused.stderr
+    assert Path(shell.env["XDG_STATE_HOME"]).is_dir()
