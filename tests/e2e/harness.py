@@ -37,7 +37,7 @@ EDIT = {
     "call": [{"edit_file": {"path": "calc.py", "old_text": "a - b", "new_text": "a + b"}}],
 }
 SAID = {"agent": "fast_coder", "say": "add subtracted; it adds now (calc.py:2)."}
-REPAIR = [ROUTER, READ, EDIT, SAID]
+REPAIR: list[dict[str, Any]] = [ROUTER, READ, EDIT, SAID]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "model_calls",
         "duration_s",
         "denied",
+        "question",
         "error",
     ]
 

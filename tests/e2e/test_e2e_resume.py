@@ -13,8 +13,7 @@ from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, 
 
 from codeflow.models.endpoint import Endpoint, environment
 
-_SCRIPT: list[dict[str, Any]] = list(REPAIR)
-NUMBERED = [{**reply, "step": step} for reply, step in zip(_SCRIPT, (1, 1, 2, 3), strict=True)]
+NUMBERED = [{**reply, "step": step} for reply, step in zip(REPAIR, (1, 1, 2, 3), strict=True)]
 COMMAND = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
 
 
