@@ -1,0 +1,116 @@
+"""SIGKILL at any moment of a run of several agents: resuming ends as if nothing had happened."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.e2e.harness import CODEFLOW, Finished, Shell
+from tests.e2e.test_e2e_graph import WHOLE, ZERO
+
+from codeflow.models.endpoint import Endpoint, environment
+
+TASK = "make the failing test pass"
+LONGEST_S = 8.0
+"""About how long the whole run takes on a slow machine; later moments find it finished, and that is well too."""
+
+
+def tree(project: Path) -> dict[str, bytes]:
+    """Every file that the run is answerable for."""
+    files = (path for path in project.rglob("*") if path.is_file())
+    names = {path.relative_to(project).as_posix(): path for path in files}
+    hidden = (".git/", "__pycache__/", ".pytest_cache/")
+    return {
+        name: path.read_bytes() for name, path in names.items() if not any(part in name for part in hidden)
+    }
+
+
+def run_until(shell: Shell, endpoint: Endpoint, arguments: list[str], moment_s: float) -> Finished | None:
+    """A run that is killed, with all of its group, at a moment; None when it was."""
+    process = subprocess.Popen(
+        [CODEFLOW, *arguments, "--output", "json", "--mode", "auto"],
+        cwd=shell.project,
+        env={**shell.env, **environment(endpoint.url)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, err = process.communicate(timeout=moment_s)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+    return Finished(process.returncode, out, err)
+
+
+def sessions(shell: Shell) -> list[Path]:
+    return list(Path(shell.env["XDG_STATE_HOME"]).glob("codeflow/sessions/*/*.jsonl"))
+
+
+def crash_and_resume(shell: Shell, endpoint: Endpoint, moments_s: list[float]) -> Finished:
+    """The end of a run that was killed at these moments of its life, and resumed each time."""
+    arguments = ["run", TASK]
+    for moment_s in moments_s:
+        finished = run_until(shell, endpoint, arguments, moment_s)
+        if finished is not None:
+            return finished
+        arguments = ["resume"] if began(shell) else ["run", TASK]
+    done = run_until(shell, endpoint, arguments, 120)
+    assert done is not None
+    return done
+
+
+def began(shell: Shell) -> bool:
+    """Whether the killed process got as far as writing down what it was asked for."""
+    return any(path.stat().st_size for path in sessions(shell))
+
+
+def copy_of(shell: Shell, place: Path) -> Shell:
+    """The same project and user, untouched."""
+    place.mkdir()
+    shutil.copytree(shell.project, place / "project", symlinks=True)
+    homes = ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HOME")
+    return Shell(place / "project", {**shell.env, **{home: str(place / home) for home in homes}})
+
+
+def check(shell: Shell, tmp_path: Path, scripted, seed: int, crashes: int) -> None:
+    with scripted(WHOLE) as endpoint:
+        whole = copy_of(shell, tmp_path / "whole")
+        expected = run_until(whole, endpoint, ["run", TASK], 120)
+        assert expected is not None
+        assert expected.code == 0, expected.stdout + expected.stderr
+        expected_tree = tree(whole.project)
+    random_moments = random.Random(seed)  # noqa: S311 - no secret
+    for number in range(crashes):
+        victim = copy_of(shell, tmp_path / f"crash{number}")
+        moments_s = [random_moments.uniform(0.3, LONGEST_S) for _ in range(random_moments.choice((1, 1, 2)))]
+        told = f"seed {seed}, crash {number} at {moments_s}"
+        with scripted(WHOLE) as endpoint:
+            done = crash_and_resume(victim, endpoint, moments_s)
+        assert done.code == 0, f"{told}: {done.stdout}{done.stderr}"
+        assert tree(victim.project) == expected_tree, told
+        assert done.result["answer"] == expected.result["answer"], told
+        assert [gate["name"] for gate in done.result["gates"]] == [
+            gate["name"] for gate in expected.result["gates"]
+        ], told
+        repeated = Counter((request.agent, request.step) for request in endpoint.requests)
+        assert max(repeated.values()) <= 1 + len(moments_s), told
+        assert sum(repeated.values()) - len(repeated) <= len(moments_s), f"{told}: {repeated}"
+        unseen = done.result["model_calls"] - len(endpoint.requests)
+        assert 0 <= unseen <= len(moments_s), f"{told}: {unseen} calls are in the bill and were not sent"
+
+
+def test_a_killed_run_ends_as_if_nothing_had_happened(shell, tmp_path, scripted):
+    assert ZERO
+    check(shell, tmp_path, scripted, seed=0, crashes=2)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_two_hundred_killed_runs_end_as_if_nothing_had_happened(shell, tmp_path, scripted, seed):
+    check(shell, tmp_path, scripted, seed, crashes=10)
