@@ -171,8 +171,8 @@ async def test_the_web_is_read_in_parallel_and_without_a_checkpoint(tmp_path):
 
     desk = Desk(tmp_path, ask)
     async with asyncio.timeout(20):
-        both = await asyncio.gather(desk.call(path="a"), desk.call(path="b"))
-    assert both == [("success", "met"), ("success", "met")]
+        both = tuple(await asyncio.gather(desk.call(path="a"), desk.call(path="b")))
+    assert both == (("success", "met"), ("success", "met"))
     assert desk.saved == 0
 
 
