@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from codeflow.core.values import Effect, ToolResult
@@ -18,6 +18,7 @@ from codeflow.tools.packages_managers import (
 )
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
+from codeflow.tools.project_managers import INSTALL
 from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
 
@@ -42,17 +43,6 @@ _TRACKED = [
     "go.sum",
 ]
 _INSTALL_TIMEOUT_S = 600.0
-_INSTALL: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    "uv": (("add",), ("--dev",)),
-    "poetry": (("add", "--no-interaction"), ("--group", "dev")),
-    "npm": (("install", "--no-audit", "--no-fund"), ("--save-dev",)),
-    "pnpm": (("add",), ("--save-dev",)),
-    "yarn": (("add",), ("--dev",)),
-    "bun": (("add",), ("--dev",)),
-    "cargo": (("add",), ("--dev",)),
-    "go": (("get",), ()),
-}
-"""Manager -> its subcommand and the options for a development dependency; it edits the manifest itself."""
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("name"))
@@ -68,7 +58,7 @@ async def install_dependency(
     """
     if not _NAME.fullmatch(name):
         raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
-    manager = _one_manager(find_managers(ws), ecosystem)
+    manager = _one_manager(find_managers(ws.root), ecosystem)
     before = _manifests(ws)
     command = await _install_command(ws, manager, name, dev=dev)
     outcome = await execute(
@@ -102,7 +92,7 @@ def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
 async def _install_command(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> str:
     if manager.name == "pip":
         return shlex.join([*await pip_of(ws, manager), "install", name])
-    subcommand, options = _INSTALL[manager.name]
+    subcommand, options = INSTALL[manager.name]
     command = [manager_program(ws, manager), *subcommand, *(options if dev else ())]
     if manager.name == "pnpm" and (ws.root / "pnpm-workspace.yaml").exists():
         command.append("--workspace-root")
@@ -147,7 +137,7 @@ async def _of_each_manager(
     ws: Workspace, look: Callable[[Workspace, Manager], Awaitable[ToolResult]]
 ) -> ToolResult:
     results: list[ToolResult] = []
-    for manager in find_managers(ws):
+    for manager in find_managers(ws.root):
         try:
             results.append(await look(ws, manager))
         except Mistake as mistake:

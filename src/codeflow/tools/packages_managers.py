@@ -1,38 +1,15 @@
 """Which package managers a project uses, and the environments they install into."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.tools.environment import project_venv
 from codeflow.tools.process_stdout import find_program, run_for_stdout
-from codeflow.tools.project_files import small_text
+from codeflow.tools.project_managers import managers_by_language
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
-
-_MARKS: Sequence[tuple[str, str, str, str]] = (
-    ("uv.lock", "", "uv", "python"),
-    ("poetry.lock", "", "poetry", "python"),
-    ("pyproject.toml", r"^\[tool\.uv\b", "uv", "python"),
-    ("pyproject.toml", r"^\[tool\.poetry\b", "poetry", "python"),
-    ("pyproject.toml", "", "pip", "python"),
-    ("requirements.txt", "", "pip", "python"),
-    ("setup.py", "", "pip", "python"),
-    (".venv", "", "pip", "python"),
-    ("pnpm-lock.yaml", "", "pnpm", "javascript"),
-    ("yarn.lock", "", "yarn", "javascript"),
-    ("bun.lock", "", "bun", "javascript"),
-    ("bun.lockb", "", "bun", "javascript"),
-    ("package-lock.json", "", "npm", "javascript"),
-    ("package.json", r'"packageManager"\s*:\s*"pnpm@', "pnpm", "javascript"),
-    ("package.json", r'"packageManager"\s*:\s*"yarn@', "yarn", "javascript"),
-    ("package.json", r'"packageManager"\s*:\s*"bun@', "bun", "javascript"),
-    ("package.json", "", "npm", "javascript"),
-    ("Cargo.toml", "", "cargo", "rust"),
-    ("go.mod", "", "go", "go"),
-)
-"""File, a pattern in it, manager, language; the first of a language wins."""
 
 _GET: Mapping[str, str] = {
     "uv": "pip install uv",
@@ -74,23 +51,14 @@ class Manager:
     language: str
 
 
-def find_managers(ws: Workspace) -> list[Manager]:
+def find_managers(root: Path) -> list[Manager]:
     """One for each language of the project; a Mistake when there is none."""
-    found: dict[str, Manager] = {}
-    for file, pattern, name, language in _MARKS:
-        if language not in found and _is_marked(ws.root / file, pattern):
-            found[language] = Manager(name, language)
+    found = managers_by_language(root)
     if not found:
         raise Mistake(
             "No package manifest (pyproject.toml, package.json, Cargo.toml, go.mod) is in the workspace."
         )
-    return list(found.values())
-
-
-def _is_marked(file: Path, pattern: str) -> bool:
-    if not pattern:
-        return file.exists()
-    return re.search(pattern, small_text(file), re.MULTILINE) is not None
+    return [Manager(name, language) for language, name in found.items()]
 
 
 def manager_program(ws: Workspace, manager: Manager) -> str:
