@@ -121,6 +121,7 @@ def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> tuple[
         by_suffix[PurePath(file).suffix].append(file)
     jobs: dict[str, _Job[_P]] = {}
     notes: dict[str, None] = {}
+    unknown: list[str] = []
     for suffix, names in by_suffix.items():
         fitting = [program for program in programs if suffix in program.suffixes]
         chosen = (
@@ -135,8 +136,12 @@ def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> tuple[
                 break
             missing.append(program)
         notes |= dict.fromkeys(_missing(program, project) for program in missing)
-        if not chosen:
-            notes[_nothing_for(suffix, fitting)] = None
+        if not fitting:
+            unknown.append(suffix or "extensionless")
+        elif not chosen:
+            notes[_unused(suffix, fitting)] = None
+    if unknown:
+        notes[f"No program is known for {', '.join(unknown)} files."] = None
     if not jobs:
         raise Mistake("\n".join(notes))
     return list(jobs.values()), list(notes)
@@ -148,12 +153,9 @@ def _missing(program: "Program", project: ProjectFiles) -> str:
     return f"{program.name}{why} is not installed; {program.cure(project)}."
 
 
-def _nothing_for(suffix: str, fitting: Sequence["Program"]) -> str:
-    kind = f"{suffix} files" if suffix else "files without a suffix"
-    if not fitting:
-        return f"No program is known for {kind}."
+def _unused(suffix: str, fitting: Sequence["Program"]) -> str:
     names = " or ".join(program.name for program in fitting)
-    return f"The project configures nothing for {kind}; {names} would be used if it did."
+    return f"The project configures nothing for {suffix} files; {names} would be used if it did."
 
 
 def _broken(name: str, outcome: Outcome, output: str) -> str:

@@ -56,7 +56,7 @@ def test_a_project_says_by_its_files_which_manager_it_uses(
 ):
     for name, text in files.items():
         (ws.root / name).write_text(text)
-    assert [found.name for found in find_managers(ws)] == [manager]
+    assert [found.name for found in find_managers(ws.root)] == [manager]
 
 
 async def test_a_manager_that_is_missing_is_named_with_a_way_to_get_it(ws: Workspace, alone):
