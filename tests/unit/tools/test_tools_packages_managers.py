@@ -25,6 +25,11 @@ SCRIPTS = Path(sys.executable).parent
 
 
 @pytest.fixture
+def ws(make_workspace: Callable[..., Workspace]) -> Workspace:
+    return make_workspace(timeout_s=100)
+
+
+@pytest.fixture
 def alone(ws: Workspace, tmp_path: Path) -> Callable[..., None]:
     """Leaves PATH with the system's own programs and, of codeflow's environment, those that are named."""
 
