@@ -98,7 +98,7 @@ class Crew:
     def _make(self, specialist: Specialist, past: Conversation) -> Agent:
         tools = [TOOLS[name] for name in specialist.tools]
         if self.mode is Mode.PLAN:
-            tools = [tool for tool in tools if tool.effect is Effect.READ]
+            tools = [tool for tool in tools if tool.effect in {Effect.READ, Effect.NETWORK}]
         workspace = self.bench.workspace.for_agent()
         workspace.remember(past.seen.values())
         agent = Agent(

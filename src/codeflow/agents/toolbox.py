@@ -237,8 +237,8 @@ class PolicedTool(AgentTool):
         return result
 
     async def _guarded(self, call_id: str, arguments: dict[str, Any]) -> ToolResult:
-        """One writer at a time, after the checkpoint; readers run freely."""
-        if self._tool.effect is Effect.READ:
+        """One writer at a time, after the checkpoint; what leaves the work tree alone runs freely."""
+        if self._tool.effect in {Effect.READ, Effect.NETWORK}:
             return await self._run(arguments)
         async with self._bench.one_writer:
             if self._past.begun.pop(call_id, None) is not None:

@@ -19,6 +19,7 @@ from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import connector
+from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
@@ -170,7 +171,11 @@ def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Worksp
         env,
         tests=settings.gates.tests,
         tests_timeout_s=settings.gates.timeout_s,
-        research=Research.configured(settings.research, env),
+        research=Research.configured(
+            settings.research,
+            env,
+            agentcore_search(settings.models, settings.research.endpoints.agentcore),
+        ),
         trusted=is_trusted(root, settings),
     )
 

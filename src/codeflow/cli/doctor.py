@@ -17,6 +17,7 @@ from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
     from codeflow.core.settings import Settings
+    from codeflow.tools.project import Project
 
 _CREDENTIALS = "credentials"
 
@@ -69,7 +70,7 @@ def exit_code(lines: list[Line]) -> int:
 
 
 def machine(root: Path) -> Iterator[Line]:
-    """Python, git, ripgrep, the repository and the project's test command."""
+    """Python, git, ripgrep, the repository and the project's gates."""
     from codeflow.sessions.checkpoints import Checkpoints
     from codeflow.tools.project import detect
     from codeflow.tools.search import find_ripgrep
@@ -80,13 +81,21 @@ def machine(root: Path) -> Iterator[Line]:
     if problem := Checkpoints(root, "doctor").unavailable:
         cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
         yield Line(level=Level.WARN, name="repository", detail=problem, cure=cure)
-    project = detect(root)
-    if project.tests:
-        detail = f"{project.tests} (from {project.sources['tests']})"
-        yield Line(level=Level.OK, name="tests", detail=detail)
-    else:
+    yield from gates(detect(root))
+
+
+def gates(project: "Project") -> Iterator[Line]:
+    """The commands that decide about a change, and what the project asks for and cannot be run."""
+    commands = {"tests": project.tests, "lint": project.lint, "types": project.types, "build": project.build}
+    if not project.tests:
         cure = f"name the command in AGENTS.md, or set gates.tests in {config_home() / 'settings.toml'}"
         yield Line(level=Level.WARN, name="tests", detail="no test command found", cure=cure)
+    for name, command in commands.items():
+        if command:
+            yield Line(level=Level.OK, name=name, detail=f"{command} (from {project.sources[name]})")
+        for gate, unusable in project.unusable:
+            if gate == name:
+                yield Line(level=Level.WARN, name=name, detail=unusable.detail, cure=unusable.cure)
 
 
 def models(settings: "Settings", env: Mapping[str, str]) -> Iterator[Line]:

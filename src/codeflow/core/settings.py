@@ -28,7 +28,9 @@ TRUSTED_ONLY = frozenset(
         "gates.lint",
         "gates.types",
         "gates.build",
+        "research.provider",
         "research.searxng_url",
+        "research.endpoints.agentcore",
         "research.allow_private",
         "research.endpoints.tavily",
         "research.endpoints.exa",
@@ -105,10 +107,11 @@ class ResearchEndpoints(_Section):
     exa: str
     brave: str
     stackexchange: str
+    agentcore: str
 
 
 class ResearchSettings(_Section):
-    provider: Literal["auto", "tavily", "exa", "brave", "searxng", "off"]
+    provider: Literal["auto", "tavily", "exa", "brave", "searxng", "agentcore", "off"]
     searxng_url: str
     allow_private: bool
     endpoints: ResearchEndpoints

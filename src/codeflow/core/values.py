@@ -49,9 +49,10 @@ class Mode(StrEnum):
 
 
 class Effect(StrEnum):
-    """The worst a tool can do."""
+    """The worst a tool can do. NETWORK asks the internet and leaves the work tree alone."""
 
     READ = "read"
+    NETWORK = "network"
     WRITE = "write"
     EXECUTE = "execute"
 

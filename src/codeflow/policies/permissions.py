@@ -62,10 +62,12 @@ def decide(mode: Mode, tool: str, effect: Effect, arguments: Mapping[str, Any], 
     if effect is Effect.READ or _lists_branches(tool, arguments):
         return Allow()
     match mode:
+        case Mode.PLAN if effect is Effect.NETWORK:
+            return Ask("plan mode asks before the web is read")
         case Mode.PLAN:
             return Deny("plan mode only reads; describe the change instead of making it")
         case Mode.ASK:
-            return Ask("ask mode asks before every change and every command")
+            return Ask("ask mode asks before every change, every command and the web")
         case Mode.EDIT if effect is Effect.WRITE or _is_free(tool, command, rules.edit):
             return Allow()
         case Mode.EDIT:

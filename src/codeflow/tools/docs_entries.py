@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LONGEST_BODY = 2_000
+_LONGEST_SIGNATURE = 600
 _HEADING = re.compile(r"^#{1,6} +(.+?)[ #]*$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 
@@ -15,8 +16,12 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """Something that a search can find; `title` is a heading, or a dotted name with its signature."""
+    """Something that a search can find; `title` is a heading, or a dotted name with its signature.
 
+    `name` is what it is called where it is defined: the heading, or Class.method without the module.
+    """
+
+    name: str
     title: str
     body: str
     place: str
@@ -39,7 +44,7 @@ def markdown_entries(text: str, file: str) -> Iterator[Entry]:
 def _section(title: str, lines: list[str], place: str) -> Iterator[Entry]:
     body = "\n".join(lines[1:] if lines and _HEADING.match(lines[0]) else lines).strip()
     if body:
-        yield Entry(title=title, body=body[:_LONGEST_BODY], place=place)
+        yield Entry(name=title, title=title, body=body[:_LONGEST_BODY], place=place)
 
 
 def python_entries(text: str, file: str) -> Iterator[Entry]:
@@ -50,30 +55,45 @@ def python_entries(text: str, file: str) -> Iterator[Entry]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    yield from _documented(tree, module, f"{file}:1")
-    yield from _members(tree, module, file)
+    yield from _documented(tree, module.rpartition(".")[2], module, f"{file}:1")
+    yield from _members(tree, module, "", file)
 
 
-def _members(parent: ast.Module | ast.ClassDef, prefix: str, file: str) -> Iterator[Entry]:
+def _members(parent: ast.Module | ast.ClassDef, module: str, prefix: str, file: str) -> Iterator[Entry]:
     for node in parent.body:
         if not isinstance(node, _Function | ast.ClassDef) or _is_private(node.name):
             continue
-        name = f"{prefix}.{node.name}"
-        title = name + _signature(node) if isinstance(node, _Function) else f"class {name}"
-        yield from _documented(node, title, f"{file}:{node.lineno}")
+        name = f"{prefix}{node.name}"
+        full = f"{module}.{name}"
+        title = full + _signature(node) if isinstance(node, _Function) else f"class {full}"
+        yield from _documented(node, name, title, f"{file}:{node.lineno}")
         if isinstance(node, ast.ClassDef):
-            yield from _members(node, name, file)
+            yield from _members(node, module, f"{name}.", file)
 
 
-def _documented(node: _Function | ast.ClassDef | ast.Module, title: str, place: str) -> Iterator[Entry]:
+def _documented(
+    node: _Function | ast.ClassDef | ast.Module, name: str, title: str, place: str
+) -> Iterator[Entry]:
     docstring = ast.get_docstring(node)
     if docstring:
-        yield Entry(title=title, body=docstring[:_LONGEST_BODY], place=place)
+        yield Entry(name=name, title=title, body=docstring[:_LONGEST_BODY], place=place)
 
 
 def _signature(node: _Function) -> str:
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"({ast.unparse(node.args)}){returns}"
+    """Without what Annotated adds to types, which can be pages of text."""
+    bare = _WithoutAnnotated()
+    returns = f" -> {ast.unparse(bare.visit(node.returns))}" if node.returns else ""
+    signature = f"({ast.unparse(bare.visit(node.args))}){returns}"
+    return signature if len(signature) <= _LONGEST_SIGNATURE else f"{signature[:_LONGEST_SIGNATURE]}…"
+
+
+class _WithoutAnnotated(ast.NodeTransformer):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        is_annotated = ast.unparse(node.value).rpartition(".")[2] == "Annotated"
+        if is_annotated and isinstance(node.slice, ast.Tuple) and node.slice.elts:
+            return node.slice.elts[0]
+        return node
 
 
 def _is_private(name: str) -> bool:

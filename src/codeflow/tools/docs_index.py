@@ -11,20 +11,22 @@ from pathlib import Path
 from codeflow.tools.docs_entries import Entry
 from codeflow.tools.docs_sources import Source
 
-_FORMAT = 1
+_FORMAT = 2
+_CANDIDATES = 8
+"""Times the hits that are wanted: so many are ranked again."""
 _WAIT_S = 20.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sources (
     id INTEGER PRIMARY KEY, location TEXT UNIQUE, version TEXT
 );
 CREATE VIRTUAL TABLE IF NOT EXISTS entries USING fts5 (
-    words, body, title UNINDEXED, place UNINDEXED, source UNINDEXED, tokenize = 'porter unicode61'
+    words, signature, body, name UNINDEXED, title UNINDEXED, place UNINDEXED, source UNINDEXED, tokenize = 'porter unicode61'
 );
 """
 _SEARCH = """
-SELECT title, body, place, source FROM entries
+SELECT title, body, place, source, name, bm25(entries, 3.0, 1.0, 1.5) FROM entries
 WHERE entries MATCH ? AND source IN (SELECT value FROM json_each(?))
-ORDER BY bm25(entries, 6.0, 1.0), rowid LIMIT ?
+ORDER BY 6, rowid LIMIT ?
 """
 _IN_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 _STOPWORDS = frozenset(
@@ -116,16 +118,52 @@ def bring_up_to_date(
 
 
 def find(database: sqlite3.Connection, query: str, known: dict[int, Source], count: int) -> list[Found]:
-    """The best entries of the known sources; a title counts more than what is written below it."""
-    asked = [word for word in _words(query) if word not in _STOPWORDS]
+    """The best entries of the known sources: the best by BM25, ranked again by how well their names fit."""
+    asked = list(dict.fromkeys(word for word in _words(query) if word not in _STOPWORDS))
     if not asked:
         return []
     match = " OR ".join(f'"{word}"' for word in asked)
     numbers = f"[{','.join(map(str, known))}]"
-    return [
-        Found(source=known[number], entry=Entry(title=title, body=body, place=place))
-        for title, body, place, number in database.execute(_SEARCH, (match, numbers, count))
+    rows = database.execute(_SEARCH, (match, numbers, count * _CANDIDATES))
+    ranked = [
+        (score * _fit(asked, found), found)
+        for title, body, place, number, name, score in rows
+        for found in [
+            Found(source=known[number], entry=Entry(name=name, title=title, body=body, place=place))
+        ]
     ]
+    ranked.sort(key=lambda item: item[0])
+    return [found for _, found in ranked[:count]]
+
+
+def _fit(asked: list[str], found: Found) -> float:
+    """How much better than by its words alone an entry answers; the factors were measured on 27 questions.
+
+    It counts how much of the query it holds, how much of its own name was asked for, whether its package was named,
+    and a little whether it stands alone or is a member of a class.
+    """
+    entry = found.entry
+    text = f"{entry.title} {entry.body}".lower()
+    held = sum(_stem(word) in text for word in asked) / len(asked)
+    own = [word for word in _words(entry.name) if word not in _STOPWORDS]
+    named = sum(_is_asked(word, asked) for word in own) / max(1, len(own))
+    package = found.source.name.lower()
+    is_of_package = package in asked or package.partition("-")[0] in asked
+    return (
+        (0.7 + 0.3 * held)
+        * (1 + 2 * named)
+        * (1.5 if is_of_package else 1)
+        * (0.9 if "." in entry.name else 1)
+    )
+
+
+def _is_asked(word: str, asked: list[str]) -> bool:
+    return any(word.startswith(_stem(one)) or one.startswith(_stem(word)) for one in asked)
+
+
+def _stem(word: str) -> str:
+    """Enough of a word to recognise its other forms."""
+    return word[: max(4, len(word) - 3)]
 
 
 def _number(database: sqlite3.Connection, source: Source) -> int | None:
@@ -136,7 +174,10 @@ def _number(database: sqlite3.Connection, source: Source) -> int | None:
 
 def _add(database: sqlite3.Connection, source: Source) -> int:
     """Replaces what is known of another version at the same place, in one transaction."""
-    rows = [(_text(entry.title), entry.body, entry.title, entry.place) for entry in source.read()]
+    rows = [
+        (_text(entry.name), _text(entry.title), entry.body, entry.name, entry.title, entry.place)
+        for entry in source.read()
+    ]
     with database:
         database.execute("BEGIN IMMEDIATE")
         number = _number(database, source)
@@ -149,7 +190,7 @@ def _add(database: sqlite3.Connection, source: Source) -> int:
         database.execute("DELETE FROM sources WHERE location = ?", place)
         add = "INSERT INTO sources (location, version) VALUES (?, ?) RETURNING id"
         (number,) = database.execute(add, (source.location, source.version)).fetchone()
-        insert = "INSERT INTO entries (words, body, title, place, source) VALUES (?, ?, ?, ?, ?)"
+        insert = "INSERT INTO entries (words, signature, body, name, title, place, source) VALUES (?, ?, ?, ?, ?, ?, ?)"
         database.executemany(insert, ((*row, number) for row in rows))
     return int(number)
 

@@ -2,14 +2,23 @@
 
 import asyncio
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import verdict
-from codeflow.tools.packages_managers import INSTALL, Manager, find_managers, python_of
+from codeflow.tools.packages_managers import (
+    Manager,
+    find_managers,
+    is_unreached,
+    manager_program,
+    pip_of,
+    python_of,
+)
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
+from codeflow.tools.project_managers import INSTALL
 from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
 
@@ -49,27 +58,23 @@ async def install_dependency(
     """
     if not _NAME.fullmatch(name):
         raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
-    manager = _one_manager(find_managers(ws), ecosystem)
+    manager = _one_manager(find_managers(ws.root), ecosystem)
     before = _manifests(ws)
-    pip = manager.name == "pip"
-    command = (
-        [python_of(ws), "-m", "pip", "install", "--no-input", name]
-        if pip
-        else _install_command(manager, name, dev=dev)
-    )
+    command = await _install_command(ws, manager, name, dev=dev)
     outcome = await execute(
         command,
         cwd=ws.root,
-        env=ws.env,
+        env=ws.env | {"PIP_NO_INPUT": "1"},
         timeout_s=_INSTALL_TIMEOUT_S,
         output_limit_chars=ws.settings.output_limit_chars,
     )
     ending = verdict(outcome, _INSTALL_TIMEOUT_S)
-    shown = f"$ {' '.join(command)}\n{ending}"
+    shown = f"$ {command}\n{ending}"
     if outcome.exit_code != 0:
-        raise Mistake(f"{name} was not installed.\n{shown}\n{outcome.output.strip()}")
-    if pip:
-        await _list(ws, name, dev=dev)
+        why = ": its index cannot be reached" if is_unreached(outcome.output) else ""
+        raise Mistake(f"{name} was not installed{why}.\n{shown}\n{outcome.output.strip()}")
+    if manager.name == "pip":
+        await _list(ws, manager, name, dev=dev)
     after = _manifests(ws)
     changed = tuple(file for file in after if after[file] != before.get(file))
     told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
@@ -84,19 +89,26 @@ def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
     raise Mistake(f"The project's packages are for: {languages}. Say which with ecosystem.")
 
 
-def _install_command(manager: Manager, name: str, *, dev: bool) -> list[str]:
-    command, options = INSTALL[manager.name]
-    return [*command, *(options if dev else ()), name]
+async def _install_command(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> str:
+    if manager.name == "pip":
+        return shlex.join([*await pip_of(ws, manager), "install", name])
+    subcommand, options = INSTALL[manager.name]
+    command = [manager_program(ws, manager), *subcommand, *(options if dev else ())]
+    if manager.name == "pnpm" and (ws.root / "pnpm-workspace.yaml").exists():
+        command.append("--workspace-root")
+    line = shlex.join([*command, name])
+    # cargo add only edits the manifest
+    return f"{line} && {shlex.join([command[0], 'fetch'])}" if manager.name == "cargo" else line
 
 
-async def _list(ws: Workspace, name: str, *, dev: bool) -> None:
+async def _list(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> None:
     """Pip leaves manifests alone; a requirement without a version gets the installed one as its lowest."""
     from codeflow.tools.packages_manifest import add_to_manifest
 
     requirement = name
     if _PLAIN_NAME.fullmatch(name):
         probe = f"import importlib.metadata as m; print(m.version({name!r}))"
-        outcome, version = await run_for_stdout(ws, [python_of(ws), "-c", probe])
+        outcome, version = await run_for_stdout(ws, [await python_of(ws, manager), "-c", probe])
         requirement = f"{name}>={version.strip()}" if outcome.exit_code == 0 else name
     await asyncio.to_thread(add_to_manifest, ws, requirement, dev=dev)
 
@@ -125,7 +137,7 @@ async def _of_each_manager(
     ws: Workspace, look: Callable[[Workspace, Manager], Awaitable[ToolResult]]
 ) -> ToolResult:
     results: list[ToolResult] = []
-    for manager in find_managers(ws):
+    for manager in find_managers(ws.root):
         try:
             results.append(await look(ws, manager))
         except Mistake as mistake:

@@ -2,44 +2,52 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from codeflow.core.values import ToolResult
-from codeflow.tools.packages_managers import Manager, python_of, required_program, site_packages
+from codeflow.tools.packages_managers import (
+    SHORT_WAITS,
+    Manager,
+    in_one_line,
+    is_unreached,
+    manager_program,
+    required_program,
+    site_packages,
+)
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.tool import Mistake, failure
 from codeflow.tools.workspace import Workspace
 
 _MOST_SHOWN = 50
+_BY_HAND = {
+    "yarn": "yarn npm audit --recursive (with yarn 1: yarn audit)",
+    "go": "govulncheck ./... (go install golang.org/x/vuln/cmd/govulncheck@latest)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Audit:
     vulnerabilities: Sequence[str]
     """One line each."""
-    audited: int
+    audited: int | None
+    """How many packages; None when the program does not say."""
     unknown: Sequence[str] = ()
     """Which packages could not be looked up, and why."""
 
 
 async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     """The vulnerabilities as text; an error when nothing could be audited."""
-    command = _command(ws, manager)
-    outcome, output = await run_for_stdout(ws, command, env=_env(ws, manager))
+    command = await _command(ws, manager)
+    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS)
     answer = _parsed(output)
-    found = _READERS[manager.language](answer) if answer is not None else None
+    found = _READERS[manager.name](answer) if answer is not None else None
     if found is None or (found.unknown and not found.audited):
-        reason = "; ".join(found.unknown[:3]) if found else (outcome.output + output).strip()[:1000]
-        return failure(
-            f"{manager.name}: NOT AUDITED. The advisory database could not be reached or did not answer; "
-            f"nothing is known about vulnerabilities.\n$ {' '.join(command)}\n{reason}"
-        )
-    headline = (
-        f"{manager.name}: {len(found.vulnerabilities)} known vulnerabilities in {found.audited} packages"
-    )
+        return failure(_not_audited(manager, found, _message(answer) or outcome.output or output))
+    packages = "the dependencies" if found.audited is None else f"{found.audited} packages"
+    headline = f"{manager.name}: {len(found.vulnerabilities)} known vulnerabilities in {packages}"
     if found.unknown:
         headline += f"; {len(found.unknown)} packages NOT audited"
     parts = [headline, *found.vulnerabilities[:_MOST_SHOWN]]
@@ -50,33 +58,42 @@ async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     return ToolResult(content="\n".join(parts), display=headline)
 
 
-def _command(ws: Workspace, manager: Manager) -> list[str]:
-    match manager.language:
-        case "python":
+def _not_audited(manager: Manager, found: _Audit | None, said: str) -> str:
+    if found is not None:
+        what, said = "no package could be looked up", "; ".join(found.unknown[:3])
+    elif is_unreached(said):
+        what = "the advisory database could not be reached"
+    else:
+        what = "the audit failed"
+    return f"{manager.name}: NOT AUDITED, nothing is known about vulnerabilities; {what}: {in_one_line(said)}"
+
+
+def _message(answer: Any) -> str:
+    """What npm says in its JSON when it could not audit."""
+    if not isinstance(answer, dict):
+        return ""
+    error = answer.get("error")
+    summary = error.get("summary") if isinstance(error, dict) else None
+    return str(answer.get("message") or summary or "")
+
+
+async def _command(ws: Workspace, manager: Manager) -> list[str]:
+    match manager.name:
+        case "uv" | "poetry" | "pip":
             return [
                 *_pip_audit(ws),
                 "--format=json",
                 "--progress-spinner=off",
                 "--timeout=10",
-                f"--path={site_packages(ws)}",
+                f"--path={await site_packages(ws, manager)}",
             ]
-        case "javascript":
-            program = "pnpm" if manager.name == "pnpm" else "npm"
-            return [required_program(ws, program, "it audits package.json's dependencies"), "audit", "--json"]
-        case "rust":
+        case "npm" | "pnpm" | "bun":
+            return [manager_program(ws, manager), "audit", "--json"]
+        case "cargo":
             required_program(ws, "cargo-audit", "run_command: cargo install cargo-audit")
-            return ["cargo", "audit", "--json"]
-        case language:
-            raise Mistake(
-                f"No audit for {language} is known here; use run_command, for Go: govulncheck ./..."
-            )
-
-
-def _env(ws: Workspace, manager: Manager) -> Mapping[str, str]:
-    """pip-audit asks pip of the environment it audits, not of its own."""
-    if manager.language != "python":
-        return ws.env
-    return {**ws.env, "PIPAPI_PYTHON_LOCATION": python_of(ws)}
+            return [manager_program(ws, manager), "audit", "--json"]
+        case name:
+            raise Mistake(f"No audit by {name} is known here; use run_command: {_BY_HAND[name]}")
 
 
 def _pip_audit(ws: Workspace) -> list[str]:
@@ -121,6 +138,28 @@ def _read_npm(answer: Any) -> _Audit | None:
     return _Audit(vulnerabilities=rows, audited=answer["metadata"]["dependencies"]["total"])
 
 
+def _read_pnpm(answer: Any) -> _Audit | None:
+    if "advisories" not in answer:
+        return None
+    rows = [
+        f"  {flaw['module_name']} {flaw['vulnerable_versions']}: {flaw['severity']}, "
+        f"fixed in {flaw.get('patched_versions') or 'no version'}. {flaw['title']}"
+        for flaw in answer["advisories"].values()
+    ]
+    return _Audit(vulnerabilities=rows, audited=answer["metadata"]["totalDependencies"])
+
+
+def _read_bun(answer: Any) -> _Audit | None:
+    if not all(isinstance(flaws, list) for flaws in answer.values()):
+        return None
+    rows = [
+        f"  {name} {flaw['vulnerable_versions']}: {flaw['severity']}. {flaw['title']}"
+        for name, flaws in answer.items()
+        for flaw in flaws
+    ]
+    return _Audit(vulnerabilities=rows, audited=None)
+
+
 def _read_cargo(answer: Any) -> _Audit | None:
     if "vulnerabilities" not in answer:
         return None
@@ -132,4 +171,12 @@ def _read_cargo(answer: Any) -> _Audit | None:
     return _Audit(vulnerabilities=rows, audited=answer["lockfile"]["dependency-count"])
 
 
-_READERS = {"python": _read_pip, "javascript": _read_npm, "rust": _read_cargo}
+_READERS = {
+    "uv": _read_pip,
+    "poetry": _read_pip,
+    "pip": _read_pip,
+    "npm": _read_npm,
+    "pnpm": _read_pnpm,
+    "bun": _read_bun,
+    "cargo": _read_cargo,
+}

@@ -7,6 +7,9 @@ from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
+_REQUIREMENT = re.compile(
+    r"(?!.*\.(?:whl|zip|gz)$)[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=?=?[\w.*+!-]+,?)*"
+)
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -36,6 +39,11 @@ def add_to_requirements(text: str, requirement: str) -> str:
 
 def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
     """The pyproject.toml with one more requirement; a Mistake when its form is not understood."""
+    if not _REQUIREMENT.fullmatch(requirement):
+        raise Mistake(
+            f"It is installed, but {requirement!r} cannot stand in pyproject.toml as it is: "
+            f"add it yourself as NAME @ URL."
+        )
     before = tomllib.loads(text)
     table, key = _place(before, dev=dev)
     listed = _listed(before, table, key)

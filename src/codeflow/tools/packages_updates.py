@@ -6,58 +6,56 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codeflow.core.values import ToolResult
-from codeflow.tools.packages_managers import Manager, python_of
+from codeflow.tools.packages_managers import (
+    SHORT_WAITS,
+    Manager,
+    in_one_line,
+    is_unreached,
+    manager_program,
+    pip_of,
+    required_program,
+)
 from codeflow.tools.process_stdout import run_for_stdout
-from codeflow.tools.tool import Mistake, failure
+from codeflow.tools.tool import failure
 from codeflow.tools.workspace import Workspace
 
 Update = tuple[str, str, str]
 """Package, its version here, the newest version."""
 
 _MOST_SHOWN = 100
-_UNREACHED = re.compile(
-    r"connection|network|resolve host|temporary failure|timed? ?out|ENOTFOUND|ECONNREFUSED|EAI_AGAIN|unreachable",
-    re.IGNORECASE,
-)
 
 
 async def updates(ws: Workspace, manager: Manager) -> ToolResult:
     """The newer versions as text; an error when they could not be asked for."""
-    command, read = _command(ws, manager)
-    outcome, output = await run_for_stdout(ws, command)
+    command, read = await _command(ws, manager)
+    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS)
+    said = in_one_line(outcome.output or output)
     try:
         found = list(read(output or outcome.output))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return failure(
-            f"{manager.name} did not answer; its index may be out of reach:\n{outcome.output[-2000:]}{output[:2000]}"
-        )
-    if not found and _UNREACHED.search(outcome.output):
-        return failure(
-            f"{manager.name} could not reach its index, so newer versions are unknown:\n{outcome.output[-2000:]}"
-        )
+        return failure(f"{manager.name} did not answer, so newer versions are unknown: {said}")
+    if not found and is_unreached(outcome.output):
+        return failure(f"{manager.name} could not reach its index, so newer versions are unknown: {said}")
+    if not found and outcome.exit_code != 0 and not output.strip():
+        return failure(f"{manager.name} failed, so newer versions are unknown: {said}")
     headline = f"{manager.name}: {len(found)} dependencies have a newer version"
     rows = [f"  {name} {here} -> {newest}" for name, here, newest in found[:_MOST_SHOWN]]
     rest = [f"[{len(found) - _MOST_SHOWN} more]"] if len(found) > _MOST_SHOWN else []
     return ToolResult(content="\n".join([headline, *rows, *rest]), display=headline)
 
 
-def _command(ws: Workspace, manager: Manager) -> tuple[Sequence[str], Callable[[str], Iterator[Update]]]:
-    pip = ("list", "--outdated", "--format=json")
+async def _command(
+    ws: Workspace, manager: Manager
+) -> tuple[Sequence[str], Callable[[str], Iterator[Update]]]:
     match manager.name:
-        case "uv":
-            return ["uv", "pip", *pip], _pip
-        case "pip" | "poetry":
-            return [python_of(ws), "-m", "pip", "--retries=1", "--timeout=10", *pip], _pip
-        case "npm":
-            return ["npm", "outdated", "--json", "--fetch-retries=1"], _npm
-        case "pnpm":
-            return ["pnpm", "outdated", "--format=json"], _npm
-        case "cargo":
-            return ["cargo", "update", "--dry-run"], _cargo
-        case "go":
-            return ["go", "list", "-m", "-u", "-json", "all"], _go
+        case "pip":
+            return [*await pip_of(ws, manager), "list", "--outdated", "--format=json"], _pip
+        case "yarn" | "bun":  # npm reads what they install, and they print no JSON
+            npm = required_program(ws, "npm", f"it reads {manager.name}'s packages too")
+            return [npm, "outdated", "--json"], _npm
         case name:
-            raise Mistake(f"{name} has no machine-readable list of updates; use run_command: {name} outdated")
+            subcommand, read = _OUTDATED[name]
+            return [manager_program(ws, manager), *subcommand], read
 
 
 def _pip(output: str) -> Iterator[Update]:
@@ -65,9 +63,18 @@ def _pip(output: str) -> Iterator[Update]:
         yield row["name"], row["version"], row["latest_version"]
 
 
+def _poetry(output: str) -> Iterator[Update]:
+    for match in re.finditer(r"^(\S+) +(?:\(!\) +)?(\d\S*) +(\d\S*)", output, re.MULTILINE):
+        yield match[1], match[2], match[3]
+
+
 def _npm(output: str) -> Iterator[Update]:
-    for name, row in json.loads(output).items():
-        yield name, row.get("current", "not installed"), row["latest"]
+    """In a workspace a package has one row for each place that wants it."""
+    for name, rows in json.loads(output or "{}").items():
+        for row in rows if isinstance(rows, list) else [rows]:
+            here = row.get("current") or row["wanted"]
+            if here != row["latest"]:
+                yield name, here, row["latest"]
 
 
 def _cargo(output: str) -> Iterator[Update]:
@@ -81,3 +88,14 @@ def _go(output: str) -> Iterator[Update]:
         row: Mapping[str, Any] = json.loads(text)
         if update := row.get("Update"):
             yield row["Path"], row["Version"], update["Version"]
+
+
+_OUTDATED: Mapping[str, tuple[Sequence[str], Callable[[str], Iterator[Update]]]] = {
+    "uv": (("pip", "list", "--outdated", "--format=json"), _pip),
+    "poetry": (("show", "--outdated", "--no-ansi", "--no-interaction"), _poetry),
+    "npm": (("outdated", "--json"), _npm),
+    "pnpm": (("outdated", "--format=json"), _npm),
+    "cargo": (("update", "--dry-run"), _cargo),
+    "go": (("list", "-m", "-u", "-json", "all"), _go),
+}
+"""Manager -> its subcommand, and what reads the answer."""

@@ -1,13 +1,16 @@
 """Which commands test, lint, type-check and build a project, read from its own files."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.tools.environment import reading_environment, scrubbed_environment
-from codeflow.tools.project_files import Found, ProjectFiles
+from codeflow.tools.project_files import Found, ProjectFiles, Unusable
+from codeflow.tools.project_managers import how_to_add
+from codeflow.tools.project_scripts import script_gate
 from codeflow.tools.project_tests import find_tests
+from codeflow.tools.quality_programs import LINTERS
 
 _LANGUAGES = {
     "Python": ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "*.py"),
@@ -33,52 +36,64 @@ class Project:
     build: str | None
     sources: Mapping[str, str]
     """tests, lint, types or build -> where the command comes from."""
+    unusable: tuple[tuple[str, Unusable], ...] = ()
+    """(lint, types or build, what the project asks for and what cannot be run), in the order of preference."""
 
 
 def detect(root: Path, env: Mapping[str, str] = os.environ) -> Project:
     """The commands of the project in `root`; nothing of the project is run to find them."""
     files = ProjectFiles(root, scrubbed_environment(env, root), reading_environment(env, root))
-    tests, lint, types, build = find_tests(files), _lint(files), _types(files), _build(files)
-    named = {"tests": tests, "lint": lint, "types": types, "build": build}
+    candidates = {"lint": _lint(files), "types": _types(files), "build": _build(files)}
+    named = {"tests": find_tests(files)}
+    unusable: list[tuple[str, Unusable]] = []
+    for name, choices in candidates.items():
+        named[name], passed = _first_usable(choices)
+        unusable += [(name, one) for one in passed]
+    commands = {name: found.command if found else None for name, found in named.items()}
     return Project(
         languages=tuple(name for name, marks in _LANGUAGES.items() if files.has(*marks)),
-        tests=tests.command if tests else None,
-        lint=lint.command if lint else None,
-        types=types.command if types else None,
-        build=build.command if build else None,
+        tests=commands["tests"],
+        lint=commands["lint"],
+        types=commands["types"],
+        build=commands["build"],
         sources={name: found.source for name, found in named.items() if found},
+        unusable=tuple(unusable),
     )
 
 
-def _lint(files: ProjectFiles) -> Found | None:
-    ruff = files.has("ruff.toml", ".ruff.toml") or files.section("pyproject.toml", "tool.ruff")
-    flake8 = (
-        files.has(".flake8") or files.section("setup.cfg", "flake8") or files.section("tox.ini", "flake8")
-    )
-    return files.first(
-        [
-            (ruff, "ruff check --no-fix"),
-            (flake8, "flake8"),
-            (files.has("eslint.config.*", ".eslintrc*"), "./node_modules/.bin/eslint ."),
-            (files.has("biome.json", "biome.jsonc"), "./node_modules/.bin/biome lint"),
-        ]
-    )
+def _first_usable(choices: Iterable[Found | Unusable | None]) -> tuple[Found | None, list[Unusable]]:
+    """The first command that can be run, and what stood before it."""
+    passed: list[Unusable] = []
+    for choice in choices:
+        if isinstance(choice, Found):
+            return choice, passed
+        if choice:
+            passed.append(choice)
+    return None, passed
 
 
-def _types(files: ProjectFiles) -> Found | None:
+def _lint(files: ProjectFiles) -> Iterator[Found | Unusable | None]:
+    for linter in LINTERS:
+        if linter.language == "python":
+            yield files.configured(linter.configured_in(files), linter.gate, linter.cure(files))
+    yield script_gate(files, ("lint", "lint:check", "eslint"))
+    for linter in LINTERS:
+        if linter.language == "javascript":
+            yield files.configured(linter.configured_in(files), linter.gate, linter.cure(files))
+
+
+def _types(files: ProjectFiles) -> Iterator[Found | Unusable | None]:
     mypy = (
         files.has("mypy.ini", ".mypy.ini")
         or files.section("pyproject.toml", "tool.mypy")
         or files.section("setup.cfg", "mypy")
     )
     pyright = files.has("pyrightconfig.json") or files.section("pyproject.toml", "tool.pyright")
-    return files.first(
-        [
-            (mypy, _mypy(files, mypy or "")),
-            (pyright, "pyright"),
-            (files.has("tsconfig.json"), "./node_modules/.bin/tsc --noEmit"),
-        ]
-    )
+    yield files.configured(mypy, _mypy(files, mypy or ""), how_to_add(files.root, "mypy", "python"))
+    yield files.configured(pyright, "pyright", how_to_add(files.root, "pyright", "python"))
+    yield script_gate(files, ("typecheck", "type-check", "check-types", "check:types", "types:check", "tsc"))
+    compiler = how_to_add(files.root, "typescript", "javascript")
+    yield files.configured(files.has("tsconfig.json"), "./node_modules/.bin/tsc --noEmit", compiler)
 
 
 def _mypy(files: ProjectFiles, config: str) -> str:
@@ -89,10 +104,7 @@ def _mypy(files: ProjectFiles, config: str) -> str:
     return "mypy src" if files.has("src") else "mypy ."
 
 
-def _build(files: ProjectFiles) -> Found | None:
-    return files.first(
-        [
-            (files.has("Cargo.toml"), "cargo build --quiet"),
-            (files.has("go.mod"), "go build -o /dev/null ./..."),
-        ]
-    )
+def _build(files: ProjectFiles) -> Iterator[Found | Unusable | None]:
+    yield script_gate(files, ("build",))
+    yield files.configured(files.has("Cargo.toml"), "cargo build --quiet", "install Rust with rustup")
+    yield files.configured(files.has("go.mod"), "go build -o /dev/null ./...", "install the Go toolchain")

@@ -1,6 +1,5 @@
 """What a project's folder says about it, without running anything that belongs to the project."""
 
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,14 @@ class Found:
 
     command: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """What a project's files ask for and what cannot be run here: why, and what a person can do about it."""
+
+    detail: str
+    cure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,16 @@ class ProjectFiles:
             return os.access(self.root / program, os.X_OK)
         return shutil.which(program, path=self.env.get("PATH")) is not None
 
+    def configured(self, source: str | None, command: str, cure: str) -> Found | Unusable | None:
+        """A command that a file speaks for; None when no file does."""
+        if not source:
+            return None
+        if self.installed(command.split(maxsplit=1)[0]):
+            return Found(command, source)
+        return Unusable(
+            f"{Path(command.split(maxsplit=1)[0]).name} is configured ({source}) but not installed", cure
+        )
+
     def first(self, choices: Iterable[tuple[str | None, str]]) -> Found | None:
         """The first (source, command) whose source exists and whose program is installed."""
         for source, command in choices:
@@ -61,14 +78,3 @@ def small_text(path: Path) -> str:
     if not path.is_file() or path.stat().st_size > _LARGEST_BYTES or not os.access(path, os.R_OK):
         return ""
     return path.read_text(encoding="utf-8", errors="replace")
-
-
-def package_script(root: Path, name: str) -> str:
-    """A script of package.json; empty when there is none."""
-    try:
-        package = json.loads(small_text(root / "package.json") or "{}")
-    except json.JSONDecodeError:
-        return ""
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    script = scripts.get(name) if isinstance(scripts, dict) else None
-    return script if isinstance(script, str) else ""

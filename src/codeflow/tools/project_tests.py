@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from codeflow.tools.environment import project_venv
-from codeflow.tools.project_files import Found, ProjectFiles, package_script
+from codeflow.tools.project_files import Found, ProjectFiles
+from codeflow.tools.project_managers import managers_by_language
+from codeflow.tools.project_scripts import package_scripts
 
 _PROBE_TIMEOUT_S = 20
 _PROBE = "import sys; sys.path.pop(0); import importlib.util as u; sys.exit(u.find_spec('pytest') is None)"
@@ -21,7 +23,7 @@ _TEST_COMMAND = re.compile(
     r"|(?P<pytest>(?:python3? -m )?pytest)|(?:uv|poetry|pdm|hatch) run (?:python -m )?pytest)"
     r"(?P<options>(?: (?!\S*\.py)[\w./=,@+-]+)*)"
 )
-_LOCKFILES = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun"}
+_WATCHES = re.compile(r"--watch(All)?\b(?!=false)")
 _BY_FILE = (
     ("tox.ini", "tox -q"),
     ("noxfile.py", "nox"),
@@ -76,10 +78,10 @@ def _from_makefile(files: ProjectFiles) -> Found | None:
 
 
 def _from_package_json(files: ProjectFiles) -> Found | None:
-    script = package_script(files.root, "test")
-    if not script or "no test specified" in script:
+    script = package_scripts(files.root).get("test", "")
+    if not script or "no test specified" in script or _WATCHES.search(script):
         return None
-    manager = next((manager for lock, manager in _LOCKFILES.items() if files.has(lock)), "npm")
+    manager = managers_by_language(files.root)["javascript"]
     return files.first([("package.json", f"{manager} run test")])
 
 

@@ -1,6 +1,7 @@
 """Tools that lint and format files with what the project uses, changed files unless others are named."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.project_changes import chosen_files
-from codeflow.tools.project_files import ProjectFiles
+from codeflow.tools.project_files import ProjectFiles, small_text
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
@@ -46,7 +47,7 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     """
     from codeflow.tools.quality_programs import LINTERS
 
-    jobs = _jobs(ws, await chosen_files(ws, paths), LINTERS)
+    jobs, notes = _jobs(ws, await chosen_files(ws, paths), LINTERS)
     findings: list[Finding] = []
     broken: list[str] = []
     for job in jobs:
@@ -57,10 +58,12 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
         findings += found or []
     names = ", ".join(f"{job.program.name} on {len(job.files)} files" for job in jobs)
     headline = f"{len(findings):,} problems ({names})"
+    findings.sort(key=lambda finding: (finding.path, finding.line, finding.column))
     parts = [headline, *(finding.text for finding in findings[:_MOST_FINDINGS]), *broken]
     if len(findings) > _MOST_FINDINGS:
         parts.append(f"[{len(findings) - _MOST_FINDINGS:,} more problems; name fewer paths to see them]")
-    return ToolResult(content="\n".join(parts), display=headline, is_error=bool(broken))
+    content = "\n".join([*parts, *(f"[{note}]" for note in notes)])
+    return ToolResult(content=content, display=headline, is_error=bool(broken))
 
 
 @tool(effect=Effect.EXECUTE, summary=_summary)
@@ -73,44 +76,86 @@ async def format_code(ws: Workspace, paths: list[str] = []) -> ToolResult:  # no
     from codeflow.tools.quality_programs import FORMATTERS
 
     files = await chosen_files(ws, paths)
-    jobs = _jobs(ws, files, FORMATTERS)
+    jobs, notes = _jobs(ws, files, FORMATTERS)
     for file in files:
         ws.writable(file)
     before = _digests(ws, files)
     broken: list[str] = []
     for job in jobs:
-        outcome, output = await run_for_stdout(ws, [job.path, *job.program.arguments, *job.files])
-        if outcome.exit_code != 0:
-            broken.append(_broken(job.program.name, outcome, output))
+        for outcome, output in await _formatted(ws, job):
+            if outcome.exit_code != 0:
+                broken.append(_broken(job.program.name, outcome, output))
     after = _digests(ws, files)
     changed = tuple(file for file in files if before[file] != after[file])
     names = ", ".join(f"{job.program.name} on {len(job.files)} files" for job in jobs)
     headline = f"{len(changed)} files changed ({names})"
-    content = "\n".join([headline, *changed, *broken])
+    content = "\n".join([headline, *changed, *broken, *(f"[{note}]" for note in notes)])
     return ToolResult(content=content, display=headline, is_error=bool(broken), changed=changed)
 
 
-def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> list[_Job[_P]]:
-    """Which program looks at which files: the configured one of those for a language, else one that is installed."""
+async def _formatted(ws: Workspace, job: "_Job[Program]") -> list[tuple[Outcome, str]]:
+    """Runs a formatter on its files."""
+    arguments = [argument.format(edition=_rust_edition(ws)) for argument in job.program.arguments]
+    command = [job.path, *arguments]
+    if not job.program.by_stdin:
+        return [await run_for_stdout(ws, [*command, *job.files])]
+    results = []
+    for file in job.files:
+        outcome, output = await run_for_stdout(ws, ["sh", "-c", 'exec "$@" < "$0"', file, *command])
+        if outcome.exit_code == 0:
+            ws.write(ws.writable(file), output.encode())
+        results.append((outcome, output))
+    return results
+
+
+def _rust_edition(ws: Workspace) -> str:
+    found = re.search(r'^edition\s*=\s*"(\d+)"', small_text(ws.root / "Cargo.toml"), re.MULTILINE)
+    return found[1] if found else "2021"
+
+
+def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> tuple[list[_Job[_P]], list[str]]:
+    """Which program looks at which files, and a line on each thing that keeps files from being looked at."""
     project = ProjectFiles(ws.root, ws.env, ws.reading_env)
     by_suffix: dict[str, list[str]] = defaultdict(list)
     for file in files:
         by_suffix[PurePath(file).suffix].append(file)
     jobs: dict[str, _Job[_P]] = {}
+    notes: dict[str, None] = {}
+    unknown: list[str] = []
     for suffix, names in by_suffix.items():
         fitting = [program for program in programs if suffix in program.suffixes]
-        for program in sorted(fitting, key=lambda known: not known.is_configured(project)):
+        chosen = (
+            [program for program in fitting if program.configured_in(project)]
+            or [program for program in fitting if program.named_in(project)]
+            or [program for program in fitting if program.unconfigured]
+        )
+        missing = []
+        for program in chosen:
             if path := find_program(ws, program.name):
                 jobs.setdefault(program.name, _Job(program, path, [])).files.extend(names)
                 break
+            missing.append(program)
+        notes |= dict.fromkeys(_missing(program, project) for program in missing)
+        if not fitting:
+            unknown.append(suffix or "extensionless")
+        elif not chosen:
+            notes[_unused(suffix, fitting)] = None
+    if unknown:
+        notes[f"No program is known for {', '.join(unknown)} files."] = None
     if not jobs:
-        wanted = [program.name for program in programs if not by_suffix.keys().isdisjoint(program.suffixes)]
-        raise Mistake(
-            f"None of {', '.join(wanted)} is installed in the project."
-            if wanted
-            else f"No program is known for {', '.join(sorted(filter(None, by_suffix)))} files."
-        )
-    return list(jobs.values())
+        raise Mistake("\n".join(notes))
+    return list(jobs.values()), list(notes)
+
+
+def _missing(program: "Program", project: ProjectFiles) -> str:
+    source = program.named_in(project)
+    why = f" is named in {source} but" if source else ""
+    return f"{program.name}{why} is not installed; {program.cure(project)}."
+
+
+def _unused(suffix: str, fitting: Sequence["Program"]) -> str:
+    names = " or ".join(program.name for program in fitting)
+    return f"The project configures nothing for {suffix} files; {names} would be used if it did."
 
 
 def _broken(name: str, outcome: Outcome, output: str) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from codeflow.tools.project_files import ProjectFiles
+from codeflow.tools.project_managers import how_to_add
 
 _PYTHON = (".py", ".pyi")
 _WEB = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts")
 _C = (".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".proto")
+_SHELL = (".sh", ".bash")
 _LINE = re.compile(
     r"^(?:vet: )?(?P<path>[^:\s][^:]*):(?P<line>\d+):(?:(?P<column>\d+):)? ?(?P<message>.+)$", re.MULTILINE
 )
@@ -40,13 +42,44 @@ class Program:
     name: str
     suffixes: Sequence[str]
     arguments: Sequence[str]
+    language: str = ""
+    """Whose package manager installs it: python, javascript, or neither."""
+    package: str = ""
+    """The package it comes in, where that has another name; for neither language, how to get it."""
     config_files: Sequence[str] = ()
     sections: Sequence[tuple[str, str]] = ()
     """(file, section) that show that a project uses it."""
+    unconfigured: bool = False
+    """Whether it is of use, and does no harm, in a project that does not mention it."""
+    by_stdin: bool = False
+    """Whether it is given one file on stdin and prints the result, because it would touch other files too."""
 
-    def is_configured(self, project: ProjectFiles) -> bool:
-        in_section = any(project.section(file, header) for file, header in self.sections)
-        return in_section or project.has(*self.config_files) is not None
+    def configured_in(self, project: ProjectFiles) -> str | None:
+        """The file that configures it."""
+        if self.language == "javascript":
+            key = {"eslint": "eslintConfig"}.get(self.name, self.name)
+            if re.search(rf'"{key}"\s*:\s*\{{', project.text("package.json")):
+                return "package.json"
+        in_section = (project.section(file, header) for file, header in self.sections)
+        return project.has(*self.config_files) or next(filter(None, in_section), None)
+
+    def named_in(self, project: ProjectFiles) -> str | None:
+        """The file that configures it or lists its package."""
+        name = re.escape(self.package or self.name)
+        listed = {
+            "python": (rf"[\"']{name}\s*[\"'<>=~!;\[]", "pyproject.toml"),
+            "javascript": (f'"{name}"', "package.json"),
+        }
+        if source := self.configured_in(project):
+            return source
+        pattern, file = listed.get(self.language, ("", ""))
+        return file if pattern and re.search(pattern, project.text(file)) else None
+
+    def cure(self, project: ProjectFiles) -> str:
+        """What to do when it is missing."""
+        if not self.language:
+            return self.package
+        return how_to_add(project.root, self.package or self.name, self.language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +87,8 @@ class Linter(Program):
     """A program that prints problems; `read` gets its stdout and the root, None means that it did not work."""
 
     read: Callable[[str, Path], list[Finding] | None]
+    gate: str = ""
+    """The command that looks at the whole project and changes nothing."""
 
 
 def _json_reader(items: Callable[[Any], Iterator[Finding]]) -> Callable[[str, Path], list[Finding] | None]:
@@ -80,6 +115,8 @@ def _ruff(answer: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _eslint(answer: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for file in answer:
         for row in file["messages"]:
+            if row["ruleId"] is None and row["message"].startswith("File ignored"):
+                continue
             line, column = row.get("line", 0), row.get("column", 0)
             yield Finding(file["filePath"], line, column, row["ruleId"] or "", row["message"])
 
@@ -95,6 +132,11 @@ def _oxlint(answer: Mapping[str, Any]) -> Iterator[Finding]:
     for row in answer["diagnostics"]:
         span = row["labels"][0]["span"] if row["labels"] else {"line": 0, "column": 0}
         yield Finding(row["filename"], span["line"], span["column"], row.get("code") or "", row["message"])
+
+
+def _shellcheck(answer: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    for row in answer:
+        yield Finding(row["file"], row["line"], row["column"], f"SC{row['code']}", row["message"])
 
 
 def _flake8(output: str, _: Path) -> list[Finding]:
@@ -118,38 +160,62 @@ LINTERS: Sequence[Linter] = (
         name="ruff",
         suffixes=_PYTHON,
         arguments=("check", "--no-fix", "--quiet", "--output-format=json", "--force-exclude"),
+        language="python",
         config_files=_RUFF_FILES,
         sections=_RUFF_SECTIONS,
+        unconfigured=True,
         read=_json_reader(_ruff),
+        gate="ruff check --no-fix",
     ),
     Linter(
         name="flake8",
         suffixes=_PYTHON,
         arguments=("--format=default",),
+        language="python",
         config_files=(".flake8",),
         sections=(("setup.cfg", "flake8"), ("tox.ini", "flake8")),
+        unconfigured=True,
         read=_flake8,
+        gate="flake8",
     ),
     Linter(
         name="eslint",
         suffixes=_WEB,
-        arguments=("--format=json", "--no-warn-ignored"),
+        arguments=("--format=json",),
+        language="javascript",
         config_files=("eslint.config.*", ".eslintrc*"),
         read=_json_reader(_eslint),
+        gate="./node_modules/.bin/eslint .",
     ),
     Linter(
         name="biome",
         suffixes=(*_WEB, ".css", ".json", ".jsonc"),
         arguments=("lint", "--reporter=json"),
+        language="javascript",
+        package="@biomejs/biome",
         config_files=_BIOME_FILES,
+        unconfigured=True,
         read=_json_reader(_biome),
+        gate="./node_modules/.bin/biome lint",
     ),
     Linter(
         name="oxlint",
         suffixes=_WEB,
         arguments=("--format=json",),
+        language="javascript",
         config_files=(".oxlintrc.json",),
+        unconfigured=True,
         read=_json_reader(_oxlint),
+        gate="./node_modules/.bin/oxlint",
+    ),
+    Linter(
+        name="shellcheck",
+        suffixes=_SHELL,
+        arguments=("--format=json",),
+        package="get shellcheck from the system's packages",
+        config_files=(".shellcheckrc",),
+        unconfigured=True,
+        read=_json_reader(_shellcheck),
     ),
 )
 
@@ -158,6 +224,7 @@ FORMATTERS: Sequence[Program] = (
         name="ruff",
         suffixes=_PYTHON,
         arguments=("format", "--force-exclude"),
+        language="python",
         config_files=_RUFF_FILES,
         sections=_RUFF_SECTIONS,
     ),
@@ -165,21 +232,52 @@ FORMATTERS: Sequence[Program] = (
         name="black",
         suffixes=_PYTHON,
         arguments=("--quiet",),
+        language="python",
         sections=(("pyproject.toml", "tool.black"),),
     ),
     Program(
         name="prettier",
         suffixes=(*_WEB, ".css", ".scss", ".html", ".json", ".md", ".yaml", ".yml", ".vue"),
         arguments=("--write", "--log-level=warn"),
+        language="javascript",
         config_files=(".prettierrc*", "prettier.config.*"),
     ),
     Program(
         name="biome",
         suffixes=(*_WEB, ".css", ".json", ".jsonc"),
         arguments=("format", "--write"),
+        language="javascript",
+        package="@biomejs/biome",
         config_files=_BIOME_FILES,
     ),
-    Program(name="gofmt", suffixes=(".go",), arguments=("-w",)),
-    Program(name="rustfmt", suffixes=(".rs",), arguments=("--edition=2021",), config_files=("rustfmt.toml",)),
-    Program(name="clang-format", suffixes=_C, arguments=("-i",), config_files=(".clang-format",)),
+    Program(
+        name="gofmt",
+        suffixes=(".go",),
+        arguments=("-w",),
+        package="it comes with the Go toolchain",
+        unconfigured=True,
+    ),
+    Program(
+        name="rustfmt",
+        suffixes=(".rs",),
+        arguments=("--edition={edition}",),
+        package="get it: rustup component add rustfmt",
+        config_files=("rustfmt.toml", ".rustfmt.toml"),
+        unconfigured=True,
+        by_stdin=True,
+    ),
+    Program(
+        name="clang-format",
+        suffixes=_C,
+        arguments=("-i",),
+        package="get it: pip install clang-format",
+        config_files=(".clang-format",),
+    ),
+    Program(
+        name="shfmt",
+        suffixes=_SHELL,
+        arguments=("-w",),
+        package="get shfmt from the system's packages",
+        config_files=(".editorconfig",),
+    ),
 )

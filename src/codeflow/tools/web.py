@@ -17,7 +17,7 @@ _TEXT_TYPES = re.compile(r"text/.*|application/(.*\+)?(json|xml|yaml|toml|javasc
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 
 
-@tool(effect=Effect.EXECUTE, summary=argument("url"))
+@tool(effect=Effect.NETWORK, summary=argument("url"))
 async def fetch_page(ws: Workspace, url: str, start: int = 0) -> ToolResult:
     """Read a public web page as Markdown text.
 
@@ -40,7 +40,7 @@ async def fetch_page(ws: Workspace, url: str, start: int = 0) -> ToolResult:
     return ToolResult(content=content, display=f"{len(text):,} characters from {urlsplit(page.url).netloc}")
 
 
-@tool(effect=Effect.EXECUTE, summary=argument("query"))
+@tool(effect=Effect.NETWORK, summary=argument("query"))
 async def web_search(ws: Workspace, query: str, count: int = 5) -> ToolResult:
     """Search the web: titles, addresses and excerpts. Read a hit with fetch_page.
 
@@ -56,7 +56,7 @@ async def web_search(ws: Workspace, query: str, count: int = 5) -> ToolResult:
     return ToolResult(content=content, display=f"{len(hits)} results")
 
 
-@tool(effect=Effect.EXECUTE, summary=argument("query"))
+@tool(effect=Effect.NETWORK, summary=argument("query"))
 async def stackoverflow_search(ws: Workspace, query: str, count: int = 3) -> ToolResult:
     """Search Stack Overflow for questions, each with its best answer.
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 from codeflow.tools.tool import Mistake
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 30.0
 _MOST_BYTES = 4_000_000
 _MOST_REDIRECTS = 5
+_DIRECT = (
+    " fetch_page does not use the proxy that is set here, because nobody could check where it leads; "
+    "the user can set research.allow_private = true."
+)
 _HEADERS = {"User-Agent": "codeflow (coding agent)", "Accept-Encoding": "gzip, deflate"}
 
 
@@ -37,15 +42,21 @@ class ApiRequest:
     parameters: Mapping[str, str | int]
     headers: Mapping[str, str]
     sent: Mapping[str, Any] | None = None
+    forbidden: str = "its key or its settings are wrong; tell the user"
+    """What a refusal (401 or 403) means."""
 
 
 async def fetch(url: str, *, allow_private: bool) -> Page:
-    """The page at a URL after redirects; a Mistake when there is none or its host is not public."""
+    """The page at a URL after redirects; a Mistake when there is none or its host is not public.
+
+    Only with `allow_private` does it go through the proxy of the environment (HTTPS_PROXY, NO_PROXY): a proxy looks
+    names up itself, so that the address which was checked need not be the one that is reached.
+    """
     import httpx
 
     from codeflow.tools.public_network import NotPublicError, PublicTransport
 
-    transport = httpx.AsyncHTTPTransport() if allow_private else PublicTransport()
+    transport = None if allow_private else PublicTransport()
     try:
         async with (
             asyncio.timeout(_TIMEOUT_S),
@@ -56,7 +67,8 @@ async def fetch(url: str, *, allow_private: bool) -> Page:
     except NotPublicError as error:
         raise Mistake(f"Refused: {error}. Fetch public pages only.") from error
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        raise Mistake(_unreachable(url, error)) from error
+        direct = "" if allow_private or not getproxies() else _DIRECT
+        raise Mistake(_unreachable(url, error) + direct) from error
     if answer.is_error:
         raise Mistake(f"{url} answered {answer.status_code} {answer.reason_phrase}; try another source.")
     return Page(
@@ -85,7 +97,7 @@ async def ask(request: ApiRequest) -> Any:
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         raise Mistake(_unreachable(request.service, error)) from error
     if not answer.is_success:
-        raise Mistake(_refused(request.service, answer.status_code, body))
+        raise Mistake(_refused(request, answer.status_code, body))
     try:
         return json.loads(body)
     except ValueError as error:
@@ -121,13 +133,13 @@ def _unreachable(what: str, error: Exception) -> str:
     return f"{what} cannot be reached ({reason}); offline, docs_search still answers from this machine."
 
 
-def _refused(service: str, status: int, body: bytes) -> str:
+def _refused(request: ApiRequest, status: int, body: bytes) -> str:
     said = " ".join(body[:300].decode(errors="replace").split())
     match status:
         case 401 | 403:
-            advice = "its key or its settings are wrong; tell the user"
+            advice = request.forbidden
         case 429:
             advice = "its limit is reached; do not ask again soon"
         case _:
             advice = "go on without it"
-    return f"{service} answered {status}: {advice}. It said: {said}"
+    return f"{request.service} answered {status}: {advice}. It said: {said}"

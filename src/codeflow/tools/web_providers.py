@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codeflow.core.errors import CodeflowError
 from codeflow.tools.research import KEY_VARIABLES, Research
 from codeflow.tools.tool import Mistake
 from codeflow.tools.web_client import ApiRequest, ask
 
 _LONGEST_EXCERPT = 600
+_BRAVE_LONGEST_QUERY = 400
+_BRAVE_MOST_WORDS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +29,12 @@ async def search(research: Research, query: str, count: int) -> list[Hit]:
     if name is None:
         variables = ", ".join(KEY_VARIABLES.values())
         raise Mistake(
-            f"web_search is not set up: the user sets {variables} or research.searxng_url. "
+            f"web_search is not set up: the user sets {variables}, research.searxng_url "
+            'or research.provider = "agentcore". '
             "docs_search answers offline."
         )
+    if name == "agentcore":
+        return await _by_agentcore(research, query, count)
     provider = _PROVIDERS[name]
     endpoint = research.endpoints[name].rstrip("/")
     answer = await ask(provider.request(endpoint, research.keys.get(name, ""), query, count))
@@ -36,9 +42,26 @@ async def search(research: Research, query: str, count: int) -> list[Hit]:
         Hit(
             title=str(entry.get("title") or "(no title)"),
             url=str(entry["url"]),
-            excerpt=_excerpt(str(entry.get(provider.excerpt) or "")),
+            excerpt=_excerpt(entry.get(provider.excerpt)),
         )
         for entry in _entries(answer, provider.results)[:count]
+    ]
+
+
+async def _by_agentcore(research: Research, query: str, count: int) -> list[Hit]:
+    if research.agentcore is None:
+        raise Mistake("AgentCore's web search is not available here; docs_search answers offline.")
+    try:
+        results = await research.agentcore(query, count)
+    except CodeflowError as error:
+        raise Mistake(f"{error}. {error.hint}") from error
+    return [
+        Hit(
+            title=str(entry.get("title") or "(no title)"),
+            url=str(entry.get("url") or "(no address)"),
+            excerpt=_excerpt(entry.get("text")),
+        )
+        for entry in results[:count]
     ]
 
 
@@ -50,8 +73,10 @@ def _entries(answer: Any, path: tuple[str, ...]) -> list[Mapping[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict) and entry.get("url")]
 
 
-def _excerpt(text: str) -> str:
-    line = " ".join(text.split())
+def _excerpt(found: Any) -> str:
+    """One line of a text, or of several pieces of one."""
+    pieces = found if isinstance(found, list) else [found or ""]
+    line = " … ".join(" ".join(str(piece).split()) for piece in pieces)
     return line if len(line) <= _LONGEST_EXCERPT else f"{line[:_LONGEST_EXCERPT]}…"
 
 
@@ -71,20 +96,21 @@ def _exa(endpoint: str, key: str, query: str, count: int) -> ApiRequest:
         url=f"{endpoint}/search",
         parameters={},
         headers={"x-api-key": key},
-        sent={
-            "query": query,
-            "numResults": count,
-            "contents": {"text": {"maxCharacters": _LONGEST_EXCERPT}},
-        },
+        sent={"query": query, "numResults": count, "contents": {"highlights": True}},
     )
 
 
 def _brave(endpoint: str, key: str, query: str, count: int) -> ApiRequest:
+    if len(query) > _BRAVE_LONGEST_QUERY or len(query.split()) > _BRAVE_MOST_WORDS:
+        raise Mistake(
+            f"Brave Search takes queries of up to {_BRAVE_LONGEST_QUERY} characters and {_BRAVE_MOST_WORDS} words; "
+            "ask in fewer."
+        )
     return ApiRequest(
         service="Brave Search",
         url=f"{endpoint}/res/v1/web/search",
         parameters={"q": query, "count": count, "text_decorations": "false"},
-        headers={"X-Subscription-Token": key},
+        headers={"X-Subscription-Token": key, "Accept": "application/json"},
     )
 
 
@@ -94,6 +120,7 @@ def _searxng(endpoint: str, _key: str, query: str, _count: int) -> ApiRequest:
         url=f"{endpoint}/search",
         parameters={"q": query, "format": "json"},
         headers={},
+        forbidden="its search.formats lacks json; tell the user",
     )
 
 
@@ -108,7 +135,7 @@ class _Provider:
 
 _PROVIDERS = {
     "tavily": _Provider(request=_tavily, results=("results",), excerpt="content"),
-    "exa": _Provider(request=_exa, results=("results",), excerpt="text"),
+    "exa": _Provider(request=_exa, results=("results",), excerpt="highlights"),
     "brave": _Provider(request=_brave, results=("web", "results"), excerpt="description"),
     "searxng": _Provider(request=_searxng, results=("results",), excerpt="content"),
 }

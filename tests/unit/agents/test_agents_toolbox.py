@@ -156,6 +156,26 @@ async def test_instructions_of_a_folder_come_with_its_first_file(tmp_path):
     assert (status, text) == ("success", "deep/a.py x1\n\nrules for deep/a.py")
 
 
+async def test_the_web_is_read_in_parallel_and_without_a_checkpoint(tmp_path):
+    met = asyncio.Barrier(2)
+
+    @tool(effect=Effect.NETWORK, summary=argument("path"))
+    async def ask(ws: Workspace, path: str) -> ToolResult:
+        """Ask.
+
+        Args:
+            path: What.
+        """
+        await met.wait()
+        return ToolResult(content="met", display="met")
+
+    desk = Desk(tmp_path, ask)
+    async with asyncio.timeout(20):
+        both = tuple(await asyncio.gather(desk.call(path="a"), desk.call(path="b")))
+    assert both == (("success", "met"), ("success", "met"))
+    assert desk.saved == 0
+
+
 async def test_attachments_become_content_blocks_inside_the_result(tmp_path):
     picture = Attachment(kind="image", format="png", name="a.png", data=b"\x89PNG")
     paper = Attachment(kind="document", format="pdf", name="näme_v2  (x).pdf", data=b"%PDF-")

@@ -28,6 +28,7 @@ def shell(command: str, mode: Mode = Mode.EDIT) -> type[Verdict]:
         ("run_command", Effect.EXECUTE, {"command": "make"}, [Deny, Ask, Ask, Allow]),
         ("run_command", Effect.EXECUTE, {"command": "ls"}, [Deny, Ask, Allow, Allow]),
         ("git_commit", Effect.EXECUTE, {"message": "m"}, [Deny, Ask, Ask, Allow]),
+        ("fetch_page", Effect.NETWORK, {"url": "u"}, [Ask, Ask, Ask, Allow]),
         ("git_branch", Effect.EXECUTE, {"name": "b"}, [Deny, Ask, Ask, Allow]),
         ("git_branch", Effect.EXECUTE, {}, [Allow, Allow, Allow, Allow]),
     ],

@@ -63,4 +63,9 @@ def test_a_comparison_shows_medians_spread_and_doubt():
     assert Comparison("x", [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]).text == (
         "x: before 2 s (1-3, 3 runs), after 5 s (4-6, 3 runs), ratio 2.500"
     )
+    # one slow run in a hundred does not hide that all others were faster
+    before, after = [0.002] * 99 + [9.0], [0.0001] * 99 + [9.0]
+    assert Comparison("x", before, after).text == (
+        "x: before 2 ms (2-2, 100 runs), after 100 µs (100-100, 100 runs), ratio 0.050"
+    )
     assert Comparison("x", [0.001], [0.001]).text.endswith("ratio 1.000 (the ranges overlap)")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeflow.tools.packages import install_dependency
-from codeflow.tools.testing.coverage import coverage_report, ranges
+from codeflow.tools.testing.coverage import _of_change, coverage_report, ranges
 from codeflow.tools.testing.coverage_data import WAYS, FileCoverage
 from codeflow.tools.workspace import Workspace
 
@@ -107,3 +107,9 @@ def test_ranges_name_exactly_the_lines(lines: set[int]):
         first, _, last = part.partition("-")
         named.update(range(int(first), int(last or first) + 1))
     assert named == lines or more.endswith("more")
+
+
+def test_test_files_that_a_runner_does_not_measure_are_not_held_against_it():
+    names = ("a_test.go", "x.test.go", "tests/test_a.go", "b.go")
+    shown = _of_change({name: {1} for name in names}, {"c.go": FileCoverage({1}, {1})})
+    assert shown[1:] == ["  b.go: not loaded by these tests", "  tests/test_a.go: not loaded by these tests"]

@@ -158,7 +158,7 @@ async def test_nothing_found_is_no_error_and_no_syntax(project: Workspace, query
 async def test_an_empty_query_and_a_broken_index_are_explained(project: Workspace):
     assert (await search(project, " ")).content == "The query is empty."
     project.cache.mkdir(parents=True)
-    (project.cache / "docs-1.sqlite3").write_text(
+    (project.cache / "docs-2.sqlite3").write_text(
         "this is no database, but long enough to be read as one" * 20
     )
     assert "use search_files" in (await search(project, "x", "fruit")).content
@@ -169,7 +169,7 @@ def source(name: str, *entries: Entry) -> Source:
 
 
 def test_what_does_not_fit_into_the_time_waits(tmp_path: Path):
-    apple = source("apple", Entry(title="apple", body="red", place="a:1"))
+    apple = source("apple", Entry(name="apple", title="apple", body="red", place="a:1"))
     with opened(tmp_path) as database:
         assert bring_up_to_date(database, [apple], seconds=0) == ({}, [apple])
         known, waiting = bring_up_to_date(database, [apple], seconds=60)
@@ -179,12 +179,12 @@ def test_what_does_not_fit_into_the_time_waits(tmp_path: Path):
 
 
 def test_two_processes_can_index_the_same(tmp_path: Path):
-    apple = source("apple", Entry(title="apple", body="red", place="a:1"))
+    apple = source("apple", Entry(name="apple", title="apple", body="red", place="a:1"))
     with opened(tmp_path) as one, opened(tmp_path) as two:
         bring_up_to_date(one, [apple], seconds=60)
         known, _ = bring_up_to_date(two, [apple], seconds=60)
         assert len(find(two, "apple", known, 5)) == 1
-    assert sqlite3.connect(tmp_path / "docs-1.sqlite3").execute(
+    assert sqlite3.connect(tmp_path / "docs-2.sqlite3").execute(
         "SELECT count(*) FROM entries"
     ).fetchone() == (1,)
 
@@ -209,3 +209,26 @@ def test_private_and_undocumented_names_are_left_out():
         "fruit.Basket.weigh_fruit(self, unit: str='kg') -> float",
         "fruit.pickAll(*trees, **options)",
     ]
+
+
+def test_what_annotated_adds_to_a_type_is_no_part_of_a_signature():
+    text = 'def ask(word: Annotated[str, Doc("pages of text")], n: list[int]) -> typing.Annotated[int, 1]:\n    """Ask."""'
+    (entry,) = python_entries(text, "shop/quiz.py")
+    assert (entry.name, entry.title) == ("ask", "shop.quiz.ask(word: str, n: list[int]) -> int")
+
+
+def test_names_that_were_asked_for_and_packages_that_were_named_come_first(tmp_path: Path):
+    def entry(name: str, body: str) -> Entry:
+        return Entry(name=name, title=f"mod.{name}()", body=body, place="mod.py:1")
+
+    rich = source(
+        "rich",
+        entry("Column.copy", "A column of a table."),
+        entry("Table", "A console renderable to draw a table. " + "Long words about rows and columns. " * 20),
+        entry("Progress", "A bar."),
+    )
+    other = source("other", entry("Progress", "A bar."))
+    with opened(tmp_path) as database:
+        known, _ = bring_up_to_date(database, [other, rich], seconds=60)
+        assert find(database, "draw a table with columns", known, 5)[0].entry.name == "Table"
+        assert find(database, "rich progress bar", known, 1)[0].source.name == "rich"

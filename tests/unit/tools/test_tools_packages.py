@@ -120,8 +120,11 @@ async def test_an_advisory_database_out_of_reach_is_not_clean(project: Workspace
         project.env[name] = "http://127.0.0.1:9"
     result = await audit_security.function(project)
     assert result.is_error
-    assert result.display.startswith("pip: NOT AUDITED. The advisory database could not be reached")
+    assert result.display.startswith(
+        "pip: NOT AUDITED, nothing is known about vulnerabilities; the advisory database could not be reached"
+    )
     assert "No known vulnerabilities" not in result.content
+    assert len(result.content.splitlines()) == 1
 
 
 def test_skipped_packages_count_as_not_audited():

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ def ruff(ws: Workspace, tmp_path: Path) -> None:
 @pytest.fixture
 def committed(ws: Workspace, git: Callable[..., str], ruff: None) -> Workspace:
     (ws.root / "old.py").write_text(BAD)
+    (ws.root / "ruff.toml").touch()
     git("add", "-A")
     git("commit", "-qm", "first")
     return ws
@@ -77,9 +79,42 @@ async def test_what_is_no_file_is_refused(ws: Workspace):
 async def test_a_missing_program_is_named(ws: Workspace, tmp_path: Path):
     (ws.root / "a.go").write_text("package a\n")
     (ws.root / "a.txt").write_text("text\n")
-    ws.env["PATH"] = f"{tmp_path}{os.pathsep}/bin"
-    assert "None of gofmt is installed" in (await format_code.function(ws, ["a.go"])).content
-    assert "No program is known for .txt files" in (await format_code.function(ws, ["a.txt"])).content
+    ws.env["PATH"] = str(tmp_path)
+    missing = "gofmt is not installed; it comes with the Go toolchain."
+    assert (await format_code.function(ws, ["a.go"])).content == missing
+    assert (await format_code.function(ws, ["a.txt"])).content == "No program is known for .txt files."
+
+
+async def test_a_configured_linter_that_is_missing_is_named_beside_what_was_linted(committed: Workspace):
+    (committed.root / ".eslintrc.json").write_text("{}")
+    (committed.root / "package.json").write_text('{"devDependencies": {"eslint": "^9"}}')
+    (committed.root / "a.js").write_text("x\n")
+    (committed.root / "fine.py").write_text("x = 1\n")
+    missing = "eslint is named in .eslintrc.json but is not installed; install what package.json lists: npm install."
+    result = await run_linter.function(committed, ["a.js", "fine.py"])
+    assert result.content == f"0 problems (ruff on 1 files)\n[{missing}]"
+    alone = await run_linter.function(committed, ["a.js"])
+    assert (alone.is_error, alone.content) == (True, missing)
+
+
+async def test_a_formatter_that_the_project_does_not_use_is_not_let_loose_on_it(ws: Workspace, ruff: None):
+    (ws.root / "a.py").write_text(BAD)
+    result = await format_code.function(ws, ["a.py"])
+    assert result.content == (
+        "The project configures nothing for .py files; ruff or black would be used if it did."
+    )
+    assert (ws.root / "a.py").read_text() == BAD
+
+
+@pytest.mark.skipif(not shutil.which("rustfmt"), reason="needs rustfmt")
+async def test_formatting_a_crate_root_leaves_its_modules_alone(ws: Workspace):
+    ws.env["HOME"] = os.environ["HOME"]  # where rustup keeps its toolchains
+    (ws.root / "Cargo.toml").write_text('[package]\nname = "a"\nedition = "2021"\n')
+    (ws.root / "lib.rs").write_text("mod other;\nfn  f( ){}\n")
+    (ws.root / "other.rs").write_text("fn  g( ){}\n")
+    assert (await format_code.function(ws, ["lib.rs"])).changed == ("lib.rs",)
+    assert (ws.root / "lib.rs").read_text() == "mod other;\nfn f() {}\n"
+    assert (ws.root / "other.rs").read_text() == "fn  g( ){}\n"
 
 
 async def test_the_configured_program_comes_before_another_that_is_installed(ws: Workspace):

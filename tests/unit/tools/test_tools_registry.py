@@ -51,9 +51,9 @@ def test_every_tool_is_there_with_its_effect():
         "git_stash": Effect.EXECUTE,
         "git_worktree": Effect.EXECUTE,
         "docs_search": Effect.READ,
-        "fetch_page": Effect.EXECUTE,
-        "web_search": Effect.EXECUTE,
-        "stackoverflow_search": Effect.EXECUTE,
+        "fetch_page": Effect.NETWORK,
+        "web_search": Effect.NETWORK,
+        "stackoverflow_search": Effect.NETWORK,
     }
 
 

@@ -176,3 +176,19 @@ async def test_offline_it_says_so(ws: Workspace):
     assert result.is_error
     assert "offline, docs_search still answers" in result.content
     assert "\n" not in result.content
+
+
+async def test_a_proxy_is_used_only_where_private_addresses_are_allowed(
+    ws: Workspace, server: WebServer, monkeypatch: pytest.MonkeyPatch
+):
+    server.says("/page", "by the proxy", "text/plain")
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, server.url)
+    direct = await fetch_page.function(ws, "http://nowhere.invalid/page")
+    assert "fetch_page does not use the proxy that is set here" in direct.content
+    assert server.asked == []
+    ws.research = Research(allow_private=True)
+    assert "by the proxy" in (await fetch_page.function(ws, "http://nowhere.invalid/page")).content
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "nowhere.invalid")
+    assert "cannot be reached" in (await fetch_page.function(ws, "http://nowhere.invalid/page")).content

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,12 +7,13 @@ from tests.unit.tools.web_server import Answer, WebServer, running_web_server
 
 from codeflow.core.settings import ResearchSettings, load_settings
 from codeflow.core.values import ToolResult
+from codeflow.models.web_search import agentcore_search
 from codeflow.tools.research import Research
 from codeflow.tools.web import stackoverflow_search, web_search
 from codeflow.tools.workspace import Workspace
 
 PATHS = {"tavily": "/search", "exa": "/search", "brave": "/res/v1/web/search", "searxng": "/search"}
-EXCERPTS = {"tavily": "content", "exa": "text", "brave": "description", "searxng": "content"}
+EXCERPTS = {"tavily": "content", "exa": "highlights", "brave": "description", "searxng": "content"}
 PROVIDERS = sorted(PATHS)
 
 
@@ -27,9 +29,10 @@ def use(ws: Workspace, server: WebServer, provider: str) -> Workspace:
 
 
 def results(provider: str, count: int) -> dict[str, Any]:
+    long = "some\n words " * 100
+    text = [long, "more"] if provider == "exa" else long
     hits: list[dict[str, Any]] = [
-        {"title": f"T{n}", "url": f"https://x.example/{n}", EXCERPTS[provider]: "some\n words " * 100}
-        for n in range(count)
+        {"title": f"T{n}", "url": f"https://x.example/{n}", EXCERPTS[provider]: text} for n in range(count)
     ]
     listed = {"results": [*hits, {"title": "no address"}]}
     return {"web": listed} if provider == "brave" else listed
@@ -89,11 +92,65 @@ async def test_a_service_that_is_away_is_explained_in_one_line(ws: Workspace):
     assert "\n" not in result.content
 
 
+async def test_brave_is_not_asked_what_it_would_refuse(ws: Workspace, server: WebServer):
+    result = await web_search.function(use(ws, server, "brave"), "word " * 51)
+    assert result.content.startswith("Brave Search takes queries of up to 400 characters and 50 words")
+    assert server.asked == []
+
+
+async def test_a_searxng_that_gives_no_json_is_explained(ws: Workspace, server: WebServer):
+    server.answers["/search"] = Answer(status=403)
+    assert "its search.formats lacks json" in (await search(use(ws, server, "searxng"))).content
+
+
 async def test_without_a_provider_it_says_what_to_set(ws: Workspace):
     result = await search(ws)
     assert result.is_error
-    assert "TAVILY_API_KEY, EXA_API_KEY, BRAVE_API_KEY or research.searxng_url" in result.content
+    assert "TAVILY_API_KEY, EXA_API_KEY, BRAVE_API_KEY, research.searxng_url or" in result.content
     assert (await web_search.function(ws, " ")).content == "The query is empty."
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ACCESS_KEY_ID": "AKIA", "SECRET_ACCESS_KEY": "s", "REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+
+def use_agentcore(ws: Workspace, server: WebServer, tmp_path: Path) -> Workspace:
+    ask = agentcore_search(load_settings(tmp_path, env={}).models, server.url)
+    ws.research = Research(provider="agentcore", agentcore=ask)
+    return ws
+
+
+async def test_agentcore_is_asked_through_botocore(
+    ws: Workspace, server: WebServer, tmp_path: Path, aws: None
+):
+    hit = {"title": "T0", "url": "https://x.example/0", "text": "some\n words"}
+    server.says_json("/web-search/web-search.v1/invoke", {"results": [hit, {"text": "bare"}]})
+    result = await search(use_agentcore(ws, server, tmp_path), 2)
+    assert "T0\nhttps://x.example/0\nsome words" in result.content
+    assert "(no title)\n(no address)\nbare" in result.content
+    (asked,) = server.asked
+    assert asked.json == {"searchQuery": "how to", "maxResults": 2}
+    assert "/us-east-1/bedrock-agentcore/aws4_request" in asked.headers["authorization"]
+
+
+async def test_agentcore_that_refuses_says_what_to_do(
+    ws: Workspace, server: WebServer, tmp_path: Path, aws: None
+):
+    refusal = Answer(
+        status=403,
+        body=b'{"message": "not you"}',
+        headers={"x-amzn-ErrorType": "AccessDeniedException", "Content-Type": "application/json"},
+    )
+    server.answers["/web-search/web-search.v1/invoke"] = refusal
+    result = await search(use_agentcore(ws, server, tmp_path))
+    assert result.content == (
+        "AgentCore refused: AccessDeniedException: not you. "
+        "The credentials need bedrock-agentcore:InvokeWebSearch; tell the user."
+    )
+    long = await web_search.function(ws, "x" * 201)
+    assert long.content == "AgentCore takes queries of up to 200 characters. Ask in fewer words."
 
 
 def research(tmp_path, **flags: Any) -> ResearchSettings:
@@ -108,13 +165,17 @@ def research(tmp_path, **flags: Any) -> ResearchSettings:
         ({"searxng_url": "http://s"}, {}, "searxng"),
         ({"provider": "brave"}, {"BRAVE_API_KEY": "b", "EXA_API_KEY": "e"}, "brave"),
         ({"provider": "brave"}, {"EXA_API_KEY": "e"}, None),
+        ({"provider": "agentcore"}, {}, "agentcore"),
         ({"provider": "off"}, {"EXA_API_KEY": "e"}, None),
     ],
 )
 def test_the_provider_is_the_chosen_one_or_the_first_that_can_be_used(
     tmp_path, flags: dict[str, str], env: dict[str, str], provider: str | None
 ):
-    assert Research.configured(research(tmp_path, **flags), env).provider == provider
+    async def ask(_query: str, _count: int) -> list[dict[str, Any]]:
+        return []
+
+    assert Research.configured(research(tmp_path, **flags), env, ask).provider == provider
 
 
 def test_keys_are_not_printed(tmp_path):

@@ -20,6 +20,8 @@ from codeflow.tools.workspace import Workspace
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _MOST_ROUNDS = 20
 _LEAST_ROUNDS = 3
+_UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
+_TENTHS = 10
 _SHARED = (".venv", "venv", "node_modules")
 """Installed packages: git does not know them, and both trees use the same."""
 
@@ -42,7 +44,8 @@ class Comparison:
 
     @property
     def _doubt(self) -> str:
-        overlap = min(self.before) <= max(self.after) and min(self.after) <= max(self.before)
+        (low_before, high_before), (low_after, high_after) = _usual(self.before), _usual(self.after)
+        overlap = low_before <= high_after and low_after <= high_before
         return " (the ranges overlap)" if overlap else ""
 
 
@@ -172,6 +175,16 @@ async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapp
 def _span(seconds: Sequence[float]) -> str:
     from statistics import median
 
-    low, middle, high = min(seconds), median(seconds), max(seconds)
-    unit, scale = ("s", 1.0) if middle >= 1 else ("ms", 1e3)
+    (low, high), middle = _usual(seconds), median(seconds)
+    unit, scale = next((u for u in _UNITS if middle * u[1] >= 1), _UNITS[-1])
     return f"{middle * scale:.3g} {unit} ({low * scale:.3g}-{high * scale:.3g}, {len(seconds)} runs)"
+
+
+def _usual(seconds: Sequence[float]) -> tuple[float, float]:
+    """The range without the fastest and the slowest tenth; of few runs all."""
+    from statistics import quantiles
+
+    if len(seconds) < _TENTHS:
+        return min(seconds), max(seconds)
+    tenths = quantiles(seconds, n=_TENTHS, method="inclusive")
+    return tenths[0], tenths[-1]

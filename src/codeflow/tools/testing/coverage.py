@@ -1,5 +1,6 @@
 """The tool that measures which lines the tests reach, those of the current change first."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ from codeflow.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from codeflow.tools.testing.coverage_data import Coverage, FileCoverage
+
+_TEST_FILE = re.compile(r"(^|/)(test_[^/]*|conftest)\.py$|_test\.\w+$|\.(test|spec)\.\w+$|(^|/)__tests__/")
+"""Most runners do not measure their test files."""
 
 _MOST_FILES = 60
 _MOST_RANGES = 25
@@ -79,7 +83,11 @@ def _of_change(changed: Mapping[str, set[int]] | None, coverage: "Coverage") -> 
     if changed is None:
         return ["Changed lines: unknown, the workspace is not a git repository."]
     kinds = {PurePath(path).suffix for path in coverage}
-    unmeasured = sorted(path for path in changed if path not in coverage and PurePath(path).suffix in kinds)
+    unmeasured = sorted(
+        path
+        for path in changed
+        if path not in coverage and PurePath(path).suffix in kinds and not _TEST_FILE.search(path)
+    )
     measured = {
         path: FileCoverage(file.lines & changed[path], file.reached & changed[path])
         for path, file in sorted(coverage.items())
