@@ -52,10 +52,10 @@ def main(arguments: list[str]) -> None:
 
 def running() -> Iterator[tuple[int, int, int]]:
     """Process id, parent and session of every process that has not ended; none where there is no /proc."""
-    names = os.listdir("/proc") if sys.platform == "linux" else []
+    names = os.listdir("/proc") if sys.platform == "linux" else []  # noqa: PTH208 - pathlib takes as long to import as all else
     for name in filter(str.isdigit, names):
         try:
-            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib takes as long to import as all else
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
                 state, parent, _, session = file.read().rpartition(b")")[2].split()[:4]
         except OSError:
             continue

@@ -9,7 +9,7 @@ import sys
 import uuid
 from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +18,7 @@ from codeflow.tools.process_tree import signal_tree
 
 _POLITE_S = 0.2
 _KILLED_WITHIN_S = 6.0
+_LONGEST_REPORT = 200
 _LONGEST_HEADER = 65_536
 
 _Stream = int | IO[bytes]
@@ -42,10 +43,14 @@ class Guarded:
     _marker: str
     _lifeline: int
     _report: int
-    _killed: bool = field(default=False)
+    _said: str = ""
+    _killed: bool = False
+    _ended: bool = False
 
     async def end(self) -> None:
-        """Asks a command that still runs to end, then kills it and whatever it left."""
+        """Asks a command that still runs to end, then kills it and whatever it left; nothing is left on return."""
+        if self._ended:
+            return
         if self.process.returncode is None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._lifeline, b"T")
@@ -54,6 +59,9 @@ class Guarded:
         if not await self._ended_within(_KILLED_WITHIN_S):
             signal_tree(self.process.pid, self._marker, signal.SIGKILL)
         await self.process.wait()
+        self._ended = True
+        with os.fdopen(self._report, "rb") as pipe:
+            self._said = pipe.read(_LONGEST_REPORT).decode()
 
     def kill(self) -> None:
         """Kills the command and whatever it started; returns before they have ended."""
@@ -73,14 +81,12 @@ class Guarded:
         return True
 
     def ending(self) -> Ending:
-        """What the guard reported, once, after it has ended.
+        """What the guard reported until its end.
 
         Raises:
             OSError: when the program could not be started.
         """
-        with os.fdopen(self._report, "rb") as pipe:
-            words = pipe.read(200).decode().split()
-        match words:
+        match self._said.split():
             case ["error", number, *_]:
                 raise OSError(int(number), os.strerror(int(number)), self.program)
             case ["exit", code, seconds]:
@@ -89,8 +95,7 @@ class Guarded:
                 return Ending(exit_code=-signal.SIGKILL, problem=_too_large(int(used), self.memory_bytes))
             case ["killed", _]:
                 return Ending(exit_code=-signal.SIGKILL)
-        code = self.process.returncode or 0
-        return Ending(exit_code=code or 1, problem=_GUARD_GONE)
+        return Ending(exit_code=self.process.returncode or 1, problem=_GUARD_GONE)
 
 
 _GUARD_GONE = (

@@ -17,6 +17,7 @@ from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
+from codeflow.tools.memory import command_memory_bytes
 from codeflow.tools.process_runs import Runs
 from codeflow.tools.research import OFFLINE, Research
 from codeflow.tools.text import Text, decode
@@ -61,7 +62,8 @@ class Workspace:
         self.research = research
         self.cache = cache_home(env)
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
-        self.runs = Runs()
+        self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
+        self.runs = Runs(self.memory_bytes)
         self._seen: dict[Path, _Seen] = {}
         self._shown: dict[Path, _Seen] = {}
 

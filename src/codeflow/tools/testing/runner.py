@@ -41,3 +41,7 @@ class Runner:
     """(line, report file) -> the line that reports there."""
     read: Callable[[Ran], Report | None]
     """None when it did not report."""
+    always_reports: bool = False
+    """Whether a run that got to its end has certainly reported; of the others, one without a report shows nothing."""
+    shown: Callable[[str], str] = str
+    """What it printed, for people, where it was made to print something else."""
