@@ -90,6 +90,8 @@ class Runs:
     """The commands of a run by their ids; each may use `memory_bytes` with all it starts."""
 
     memory_bytes: int
+    lasting: bool = True
+    """Whether later calls will come; a tool run by hand is the only call."""
     failed_tests: tuple[str, ...] = ()
     """Ids of the tests that failed last."""
     _folder: Path | None = None
@@ -130,6 +132,11 @@ class Runs:
             return self._runs[name]
         known = ", ".join(list(self._runs)[-10:]) or "none yet"
         raise Mistake(f"There is no output {name!r}; known are: {known}.")
+
+    def whole_output(self, run: Run, more: str = "") -> list[str]:
+        """A line on how to read all that a command printed, and more; none where no later call can."""
+        also = f"; {more}" if more else ""
+        return [f"[whole output: read_output {run.id}{also}]"] if self.lasting else []
 
     def close(self) -> None:
         """Ends what runs in the background, at the event loop's next turn, and removes the folder."""

@@ -153,6 +153,7 @@ PYTEST = Runner(
     reporting=_pytest_reporting,
     read=_read_pytest,
     always_reports=True,
+    told_by_environment=True,
 )
 UNITTEST = Runner(
     name="unittest",
@@ -161,4 +162,5 @@ UNITTEST = Runner(
     reporting=lambda line, _: line,
     read=_read_unittest,
     always_reports=True,
+    told_by_environment=True,
 )
