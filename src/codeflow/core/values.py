@@ -275,7 +275,7 @@ class GateResult:
     duration_s: float
     output: str
     tests_ran: int | None = None
-    """As the test runner reports; None where none does."""
+    """In a whole run, as the test runner reports; None where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,11 +117,13 @@ class Gates:
     def _doubt(self, gate: Gate, evidence: Evidence) -> str:
         """Why exit code 0 is no success; a runner that reported before the first change has to report after it."""
         before = self.baseline.get(gate.name)
+        if evidence.doubt:
+            return evidence.doubt
         if evidence.tests_ran == 0:
-            return evidence.doubt or "no tests ran"
+            return "no tests ran"
         if evidence.tests_ran is None and before is not None and before.tests_ran is not None:
             return "the test runner reported before the first change and now is silent"
-        return evidence.doubt
+        return ""
 
     def _compare(self, result: GateResult) -> GateResult:
         """A failure that says nothing new since before the run is not this run's."""

@@ -25,7 +25,9 @@ async def run_command(ws: Workspace, command: str, background: bool = False) -> 
     if "\0" in command:
         raise Mistake("No command can contain a null character.")
     if background and not ws.runs.lasting:
-        raise Mistake("A command in the background ends with codeflow, right after this call; run it without.")
+        raise Mistake(
+            "A command in the background ends with codeflow, right after this call; run it without."
+        )
     if background:
         return await _start(ws, command)
     return await run_line(ws, command, limit_s=ws.settings.command_timeout_s)

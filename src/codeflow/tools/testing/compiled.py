@@ -92,7 +92,19 @@ def _read_go(ran: Ran) -> Report | None:
             _go_failure(key, "".join(printed[key]), errors.get(key, ""), ran.root) for key in failed
         ),
         unfinished=tuple("::".join(key) for key in printed if key[1] and key not in ended),
+        cut_short=_left_by_go(ended, printed),
     )
+
+
+def _left_by_go(ended: Mapping[GoTest, str], printed: Mapping[GoTest, Sequence[str]]) -> str:
+    """A test program says PASS when it is through; go itself calls one that just left ok."""
+    packages = dict.fromkeys(package for package, _ in (*printed, *ended) if package)
+    left = [
+        package
+        for package in packages
+        if ended.get((package, "")) not in {"fail", "skip"} and "PASS\n" not in printed.get((package, ""), ())
+    ]
+    return f"the test program of {', '.join(left[:5])} ended before its tests did" if left else ""
 
 
 def _shown_by_go(output: str) -> str:

@@ -11,7 +11,7 @@ from codeflow.tools.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a gate's command showed. `tests_ran` counts tests where a runner reported, else it is None.
+    """What a gate's command showed. `tests_ran` counts tests where a runner reported a whole run, else it is None.
 
     `doubt` says why exit code 0 would be no success; it is empty where nothing speaks against it.
     """
@@ -39,7 +39,7 @@ async def gather(ws: Workspace, command: str, timeout_s: float) -> Evidence:
     tested = replace(tested, must_report=direct and runner.always_reports)
     return Evidence(
         outcome=replace(tested.outcome, output=_own_output(ws, runner, tested)),
-        tests_ran=tested.report.ran if tested.report else None,
+        tests_ran=tested.report.ran if tested.report and not tested.report.early_end else None,
         doubt=tested.doubt,
     )
 

@@ -89,7 +89,9 @@ class _Session:
     def gap(self) -> str:
         """Why this was not a whole run; empty for one that was."""
         if not self.finished:
-            return f"the test process ended before pytest did, after {len(self.ended)} of {self.collected} tests"
+            return (
+                f"the test process ended before pytest did, after {len(self.ended)} of {self.collected} tests"
+            )
         if len(self.ended) < self.collected:
             return f"only {len(self.ended)} of the {self.collected} collected tests were run"
         return ""

@@ -153,7 +153,12 @@ def _answer(ws: Workspace, tested: TestRun, targets: Sequence[str], limit_s: flo
     outcome, report = tested.outcome, tested.report
     summary = headline(ws, tested, limit_s)
     problem = _problem(tested, targets)
-    parts = [f"$ {tested.run.command}", summary, *([problem] if problem else []), *_shown(ws, tested, problem)]
+    parts = [
+        f"$ {tested.run.command}",
+        summary,
+        *([problem] if problem else []),
+        *_shown(ws, tested, problem),
+    ]
     if outcome.exit_code == _NOT_FOUND:
         parts.append(
             "A program of the test command is missing: install it, or have the user set gates.tests."
