@@ -106,9 +106,11 @@ def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> list[_
     if not jobs:
         wanted = [program.name for program in programs if not by_suffix.keys().isdisjoint(program.suffixes)]
         raise Mistake(
-            f"None of {', '.join(wanted)} is installed in the project."
+            f"None of {', '.join(wanted)} is installed in the project. Install one with install_dependency, or run what "
+            "the project uses with run_command."
             if wanted
-            else f"No program is known for {', '.join(sorted(filter(None, by_suffix)))} files."
+            else f"No program is known for {', '.join(sorted(filter(None, by_suffix))) or 'such'} files; "
+            "run what the project uses with run_command."
         )
     return list(jobs.values())
 

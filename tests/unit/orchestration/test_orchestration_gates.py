@@ -1,7 +1,5 @@
 import asyncio
 import os
-import shlex
-import sys
 from functools import partial
 from pathlib import Path
 

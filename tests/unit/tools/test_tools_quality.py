@@ -69,7 +69,10 @@ async def test_outside_a_repository_paths_are_wanted(ws: Workspace, ruff: None):
 
 async def test_what_is_no_file_is_refused(ws: Workspace):
     os.mkfifo(ws.root / "pipe.py")
-    assert "neither a regular file nor a folder" in (await run_linter.function(ws, ["pipe.py"])).content
+    assert (
+        "is a FIFO (named pipe), neither a regular file nor a folder"
+        in (await run_linter.function(ws, ["pipe.py"])).content
+    )
     assert "outside the workspace" in (await run_linter.function(ws, [".."])).content
     assert "does not exist" in (await run_linter.function(ws, ["none.py"])).content
 
@@ -78,7 +81,8 @@ async def test_a_missing_program_is_named(ws: Workspace, tmp_path: Path):
     (ws.root / "a.go").write_text("package a\n")
     (ws.root / "a.txt").write_text("text\n")
     ws.env["PATH"] = f"{tmp_path}{os.pathsep}/bin"
-    assert "None of gofmt is installed" in (await format_code.function(ws, ["a.go"])).content
+    missing = (await format_code.function(ws, ["a.go"])).content
+    assert "None of gofmt is installed in the project. Install one with install_dependency" in missing
     assert "No program is known for .txt files" in (await format_code.function(ws, ["a.txt"])).content
 
 

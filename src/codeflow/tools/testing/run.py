@@ -15,7 +15,7 @@ from codeflow.tools.testing import report as reports
 from codeflow.tools.testing.report import Report
 from codeflow.tools.testing.runner import Line, Ran, Runner
 from codeflow.tools.tool import Mistake, argument, tool
-from codeflow.tools.workspace import Workspace
+from codeflow.tools.workspace import Workspace, special_kind
 
 _NOT_FOUND = 127
 _LIKE_A_PATH = re.compile(r"\.(py|[cm]?[jt]sx?)$")
@@ -80,7 +80,8 @@ def to_targets(ws: Workspace, target: str) -> Sequence[str]:
     path = target.partition("::")[0]
     real = ws.resolve(path)
     if real.exists() and not real.is_file() and not real.is_dir():
-        raise Mistake(f"{path} is neither a regular file nor a folder; it cannot be tested.")
+        kind = special_kind(real.stat().st_mode)
+        raise Mistake(f"{path} is {kind} and cannot be tested; name a file or folder of tests.")
     if not real.exists() and _LIKE_A_PATH.search(path):
         raise Mistake(f"{path} does not exist; find the test with glob or search_files, or name none.")
     return [target] if target else []
