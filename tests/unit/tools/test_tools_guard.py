@@ -1,4 +1,3 @@
-
 """What commands leave behind when codeflow, their guard or their memory comes to an end."""
 
 import json

@@ -80,7 +80,7 @@ async def test_what_is_no_file_is_refused(ws: Workspace):
 async def test_a_missing_program_is_named(ws: Workspace, tmp_path: Path):
     (ws.root / "a.go").write_text("package a\n")
     (ws.root / "a.txt").write_text("text\n")
-    ws.env["PATH"] = f"{tmp_path}{os.pathsep}/bin"
+    ws.env["PATH"] = str(tmp_path)
     missing = (await format_code.function(ws, ["a.go"])).content
     assert "None of gofmt is installed in the project. Install one with install_dependency" in missing
     assert "No program is known for .txt files" in (await format_code.function(ws, ["a.txt"])).content

@@ -151,7 +151,7 @@ def headline(ws: Workspace, tested: TestRun, limit_s: float | None = None) -> st
 
 
 def _answer(ws: Workspace, tested: TestRun, targets: Sequence[str], limit_s: float) -> ToolResult:
-    outcome, report = tested.outcome, tested.report
+    outcome = tested.outcome
     summary = headline(ws, tested, limit_s)
     problem = _problem(tested, targets)
     parts = [
