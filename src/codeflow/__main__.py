@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     streams.prepare()
     try:
         code = _run(arguments)
-        sys.stdout.flush()
+        streams.deliver()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: people never see a traceback
         from codeflow.cli.faults import report
 

@@ -282,6 +282,19 @@ def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scr
     assert (project / "test_calc.py").exists()
 
 
+def test_making_the_tests_leave_early_does_not_pass_for_repairing_them(shell, project, scripted):
+    leave = {"path": "conftest.py", "content": "import os\nos._exit(0)\n"}
+    cheat = {"agent": "fast_coder", "call": [{"write_file": leave}]}
+    debugger = [{"agent": "debugger", "say": "The tests pass."}] * 2
+    with scripted([ROUTER, cheat, SAID, *debugger]) as endpoint:
+        done = shell.run(endpoint)
+    assert done.code == 1
+    gate = done.result["gates"][0]
+    assert (gate["status"], gate["exit_code"]) == ("red", 0)
+    asked = next(r for r in endpoint.requests if r.agent == "debugger").body["messages"][0]["content"][0]
+    assert "exit code 0, but this is no success: the test runner reported nothing" in asked["text"]
+
+
 def test_a_refused_edit_does_not_end_as_success(shell, project, scripted):
     router = {**ROUTER, "say": ROUTER["say"].replace("bugfix", "feature")}
     with scripted([router, *REPAIR[1:]]) as endpoint:

@@ -148,6 +148,7 @@ async def run_by_hand(
         pass
 
     workspace = _workspace(settings, root, env)
+    workspace.runs.lasting = False
     bench = Bench(
         workspace=workspace,
         emit=Broadcast([]),

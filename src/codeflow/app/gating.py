@@ -1,7 +1,7 @@
 """Which commands are gates, and who may run them."""
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from codeflow.agents.toolbox import Bench
@@ -9,9 +9,9 @@ from codeflow.core.settings import Settings
 from codeflow.core.values import Gate
 from codeflow.orchestration.gates import Gates
 from codeflow.sessions.past import LastRun
-from codeflow.tools.process import Outcome, execute
 from codeflow.tools.project import Project
 from codeflow.tools.registry import TOOLS
+from codeflow.tools.testing.evidence import gather
 
 GATE_NAMES = ("build", "lint", "types", "tests")
 """Cheapest evidence first."""
@@ -29,19 +29,10 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
 
 
 def make_gates(settings: Settings, bench: Bench, commands: Mapping[str, str], past: LastRun) -> Gates:
-    def run(command: str, timeout_s: float) -> Awaitable[Outcome]:
-        return execute(
-            command,
-            cwd=bench.workspace.root,
-            env=bench.workspace.env,
-            timeout_s=timeout_s,
-            output_limit_chars=settings.tools.output_limit_chars,
-        )
-
     timeout_s = settings.gates.timeout_s
     return Gates(
         gates=[Gate(name=name, command=command, timeout_s=timeout_s) for name, command in commands.items()],
-        execute=run,
+        execute=partial(gather, bench.workspace),
         permit=partial(_permit_gate, bench, commands.get("tests", "")),
         emit=bench.emit,
         past=past,

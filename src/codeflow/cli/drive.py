@@ -4,10 +4,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
 from codeflow.core.events import Emit, Event, RunFinished, RunResult
@@ -15,6 +15,8 @@ from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
     from codeflow.orchestration.engine import Engine
+
+T = TypeVar("T")
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = b"\x1b[?25h\n"
@@ -37,6 +39,24 @@ def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
     finally:
         loop.close()
     return result
+
+
+def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine; SIGINT, SIGTERM and SIGHUP cancel it, a second one ends the process at once.
+
+    Raises:
+        KeyboardInterrupt: when it was interrupted.
+    """
+
+    async def supervised() -> T:
+        running = asyncio.ensure_future(work)
+        await _until_done(running)
+        return running.result()
+
+    try:
+        return asyncio.run(supervised())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def may_have_calls_in_flight(result: RunResult) -> bool:
@@ -77,13 +97,18 @@ async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
             finished.append(event)
 
     run = asyncio.ensure_future(engine.run([*consumers, remember]))
-    loop = asyncio.get_running_loop()
-    with _on_signals(lambda: loop.call_soon_threadsafe(run.cancel)):
-        await asyncio.wait([run])
+    await _until_done(run)
     error = run.exception()
     if error and finished:
         raise CrashError(f"{type(error).__name__}: {error}", hint=CRASH_HINT) from error
     return run.result()
+
+
+async def _until_done(running: "asyncio.Future[Any]") -> None:
+    """Waits for it; signals cancel it."""
+    loop = asyncio.get_running_loop()
+    with _on_signals(lambda: loop.call_soon_threadsafe(running.cancel)):
+        await asyncio.wait([running])
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def explain(error: BaseException) -> Fault:
 def report(error: BaseException, argv: Sequence[str]) -> int:
     """Tell about the exception on stderr, and on stdout where JSON was asked for; returns the exit code."""
     if isinstance(error, BrokenPipeError):
-        return EXIT_CODES[Status.FAILED]  # nobody reads any more; shells expect silence
+        return EXIT_CODES[Status.DONE]  # the reader went away (`| head`) and has had what was wanted
     if "--debug" in argv or os.environ.get("CODEFLOW_DEBUG") == "1":
         traceback.print_exception(error)
     fault = explain(error)

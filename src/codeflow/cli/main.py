@@ -36,7 +36,12 @@ def command_line() -> typer.Typer:
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every fault is raised."""
     command = typer.main.get_command(command_line())
-    code = command.main(args=list(arguments), prog_name="codeflow", standalone_mode=False)
+    try:
+        code = command.main(args=list(arguments), prog_name="codeflow", standalone_mode=False)
+    except SystemExit as end:  # typer makes one of a closed pipe
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        raise
     return code if isinstance(code, int) else 0
 
 

@@ -1,5 +1,6 @@
 """stdout and stderr as the shell left them, made safe to write to."""
 
+import contextlib
 import io
 import os
 import sys
@@ -14,8 +15,18 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def deliver() -> None:
+    """Flush stdout; a reader who went away (`codeflow models | head -1`) has had what was wanted.
+
+    Raises:
+        OSError: when the rest cannot be written, as on a full disk.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+
+
 def settle() -> None:
-    """Flush stdout; where that fails (`codeflow models | head -1`), spare the interpreter's complaint at exit."""
+    """Flush stdout; where that fails, spare the interpreter's complaint at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,6 +1,5 @@
 """`codeflow tools`: what an agent can do, and one tool by hand."""
 
-import asyncio
 import json
 import os
 from contextlib import nullcontext
@@ -29,8 +28,15 @@ def tools(
     context: typer.Context,
     output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
 ) -> None:
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        list_tools(output)
+
+
+@app.command("list")
+def list_tools(
+    output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
+) -> None:
+    """List what agents can do, as `codeflow tools` alone does."""
     from codeflow.tools.registry import TOOLS
 
     rows = [_described(tool) for tool in TOOLS.values()]
@@ -67,8 +73,10 @@ def run_tool(
 
     Exit code 0: done; 1: the tool or the rules refused; 2: no such tool, or no JSON object.
     """
+    from codeflow.cli.drive import run_interruptibly
+
     tool, given = _named(name), _json_object(arguments)
-    result = asyncio.run(_call(tool, given, mode, workspace))
+    result = run_interruptibly(_call(tool, given, mode, workspace))
     print(result.content)
     return EXIT_CODES[Status.FAILED if result.is_error else Status.DONE]
 

@@ -29,6 +29,7 @@ TRUSTED_ONLY = frozenset(
         "gates.types",
         "gates.build",
         "research.provider",
+        "tools.command_memory_mb",
         "research.searxng_url",
         "research.endpoints.agentcore",
         "research.allow_private",
@@ -38,7 +39,7 @@ TRUSTED_ONLY = frozenset(
         "research.endpoints.stackexchange",
     }
 )
-"""Keys by which a stranger's repository could loosen permissions, run a command, or redirect a prompt."""
+"""Keys by which a stranger's repository could loosen permissions or limits, run a command, or redirect a prompt."""
 ALWAYS_OWN = frozenset({"trusted_folders"})
 _ENV_PREFIX = "CODEFLOW_"
 _FLAGS = "the command line"
@@ -92,6 +93,7 @@ class GateSettings(_Section):
 
 class ToolSettings(_Section):
     command_timeout_s: float = Field(gt=0)
+    command_memory_mb: Literal["auto"] | Annotated[int, Field(ge=1)]
     output_limit_chars: int = Field(ge=200)
     read_limit_lines: int = Field(ge=1)
 

@@ -257,7 +257,7 @@ class GateStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A command that decides whether work is accepted: its exit code is the verdict."""
+    """A command that decides whether work is accepted: by its exit code, and by the report of a test runner behind it."""
 
     name: str
     """tests, lint, types, build, or acceptance-N."""
@@ -275,6 +275,8 @@ class GateResult:
     exit_code: int | None
     duration_s: float
     output: str
+    tests_ran: int | None = None
+    """In a whole run, as the test runner reports; None where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

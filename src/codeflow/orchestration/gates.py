@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from codeflow.core.events import BaselineMeasured, Emit, GateFinished, GateStarted
 from codeflow.core.values import Gate, GateResult, GateStatus
 from codeflow.sessions.past import LastRun
-from codeflow.tools.process import Outcome
+from codeflow.tools.testing.evidence import Evidence
 
 BASELINE_TIMEOUT_S = 60.0
 """Longest wait for the gates' state before the first change; a slower suite has no baseline."""
@@ -28,7 +28,7 @@ class Gates:
     """
 
     gates: Sequence[Gate]
-    execute: Callable[[str, float], Awaitable[Outcome]]
+    execute: Callable[[str, float], Awaitable[Evidence]]
     """(command, timeout in seconds) -> what came of it."""
     permit: Callable[[Gate], Awaitable[str | None]]
     """None when a gate may run, else why not."""
@@ -94,21 +94,36 @@ class Gates:
 
     async def _run(self, gate: Gate) -> GateResult:
         try:
-            outcome = await self.execute(gate.command, gate.timeout_s)
+            evidence = await self.execute(gate.command, gate.timeout_s)
         except (OSError, ValueError) as error:  # ValueError: a NUL in a command that an agent wrote
             return _not_run(gate, GateStatus.RED, f"the command could not be started: {error}")
-        status = GateStatus.GREEN if outcome.exit_code == 0 else GateStatus.RED
+        outcome = evidence.outcome
         output = outcome.output
         if outcome.timed_out:
             output += f"\n[stopped after {gate.timeout_s:g} s]"
+        doubt = self._doubt(gate, evidence) if outcome.exit_code == 0 else ""
+        if doubt:
+            output += f"\n[exit code 0, but this is no success: {doubt}]"
         return GateResult(
             name=gate.name,
             command=gate.command,
-            status=status,
+            status=GateStatus.GREEN if outcome.exit_code == 0 and not doubt else GateStatus.RED,
             exit_code=outcome.exit_code,
             duration_s=round(outcome.duration_s, 3),
             output=output,
+            tests_ran=evidence.tests_ran,
         )
+
+    def _doubt(self, gate: Gate, evidence: Evidence) -> str:
+        """Why exit code 0 is no success; a runner that reported before the first change has to report after it."""
+        before = self.baseline.get(gate.name)
+        if evidence.doubt:
+            return evidence.doubt
+        if evidence.tests_ran == 0:
+            return "no tests ran"
+        if evidence.tests_ran is None and before is not None and before.tests_ran is not None:
+            return "the test runner reported before the first change and now is silent"
+        return ""
 
     def _compare(self, result: GateResult) -> GateResult:
         """A failure that says nothing new since before the run is not this run's."""
@@ -124,7 +139,9 @@ class Gates:
 
     def _could_not_run(self, result: GateResult) -> GateResult:
         """A project's gate whose program is missing, or that has no tests, shows nothing either way."""
-        no_tests = result.exit_code == _PYTEST_NO_TESTS and "pytest" in result.command
+        no_tests = (result.exit_code == _PYTEST_NO_TESTS and "pytest" in result.command) or (
+            result.exit_code == 0 and result.tests_ran == 0
+        )
         missing = result.exit_code == _COMMAND_NOT_FOUND
         return replace(result, status=GateStatus.SKIPPED) if no_tests or missing else result
 

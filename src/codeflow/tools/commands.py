@@ -24,6 +24,10 @@ async def run_command(ws: Workspace, command: str, background: bool = False) -> 
         raise Mistake("The command is empty.")
     if "\0" in command:
         raise Mistake("No command can contain a null character.")
+    if background and not ws.runs.lasting:
+        raise Mistake(
+            "A command in the background ends with codeflow, right after this call; run it without."
+        )
     if background:
         return await _start(ws, command)
     return await run_line(ws, command, limit_s=ws.settings.command_timeout_s)
@@ -34,7 +38,7 @@ async def run_line(ws: Workspace, command: str, *, limit_s: float) -> ToolResult
     run, outcome = await execute_line(ws, command, limit_s=limit_s)
     line = verdict(outcome, limit_s)
     content = f"$ {command}\n{line}\n{shown_output(ws, run, outcome)}"
-    return ToolResult(content=content, display=line, is_error=outcome.timed_out)
+    return ToolResult(content=content, display=line, is_error=outcome.was_stopped)
 
 
 async def execute_line(ws: Workspace, command: str, *, limit_s: float) -> tuple[Run, Outcome]:
@@ -51,6 +55,8 @@ def shown_output(ws: Workspace, run: Run, outcome: Outcome) -> str:
     output = outcome.output.rstrip() or "(no output)"
     if outcome.total_chars <= ws.settings.output_limit_chars:
         return output
+    if not ws.runs.lasting:
+        return f"{output}\n[the output had {outcome.total_chars:,} characters; write it to a file to see all of it]"
     kept = "all" if run.total_bytes <= KEPT_BYTES else f"the first {KEPT_BYTES // 1_000_000} MB"
     return (
         f"{output}\n[the output had {outcome.total_chars:,} characters; "
@@ -62,6 +68,8 @@ def verdict(outcome: Outcome, limit_s: float) -> str:
     """How a command ended, in one line."""
     if outcome.exit_code is None:
         return f"stopped after {limit_s:g} s, the time limit"
+    if outcome.problem:
+        return outcome.problem
     name = f" (killed by signal {-outcome.exit_code})" if outcome.exit_code < 0 else ""
     return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s"
 

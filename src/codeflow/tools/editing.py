@@ -12,6 +12,7 @@ from codeflow.tools.edits import elision, parsing
 from codeflow.tools.edits.changeset import Changeset, Draft
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.patch import FilePatch, patched
+from codeflow.tools.edits.refusal import Ambiguous
 from codeflow.tools.text import Text
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
@@ -63,7 +64,10 @@ async def edit_file(
         replace_all: Replace every occurrence.
     """
     changes = Changeset(ws, syntax_errors)
-    changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
+    try:
+        changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
+    except Ambiguous as mistake:
+        raise Mistake(f"{mistake} Or set replace_all to mean every one.") from mistake
     return await _committed(ws, changes, "edited.")
 
 

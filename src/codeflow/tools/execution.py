@@ -50,7 +50,7 @@ async def execute_code(ws: Workspace, language: Language, code: str) -> ToolResu
         )
     line = verdict(outcome, limit_s)
     content = f"{program}: {line}\n{shown_output(ws, run, outcome)}"
-    return ToolResult(content=content, display=line, is_error=outcome.timed_out)
+    return ToolResult(content=content, display=line, is_error=outcome.was_stopped)
 
 
 def _interpreter(ws: Workspace, language: Language) -> str:

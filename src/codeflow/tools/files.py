@@ -9,7 +9,7 @@ from codeflow.tools.attachments import attached
 from codeflow.tools.git_runner import ignored
 from codeflow.tools.text import numbered
 from codeflow.tools.tool import Arguments, Mistake, argument, one_line, tool
-from codeflow.tools.workspace import Workspace
+from codeflow.tools.workspace import Workspace, special_kind
 
 _LONGEST_LINE = 2000
 _LONGEST_ANSWER = 60_000
@@ -97,4 +97,6 @@ def _describe(entry: Path) -> str:
         return f"{name} -> {one_line(str(entry.readlink()))}"
     if stat.S_ISDIR(status.st_mode):
         return f"{name}/"
+    if not stat.S_ISREG(status.st_mode):
+        return f"{name}  {special_kind(status.st_mode)}"
     return f"{name}  {status.st_size:,} bytes"

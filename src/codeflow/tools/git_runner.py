@@ -98,6 +98,7 @@ async def run(ws: Workspace, *command: str, env: Mapping[str, str] | None = None
         env=env or ws.env,
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
+        memory_bytes=ws.memory_bytes,
     )
 
 

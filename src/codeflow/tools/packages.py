@@ -67,6 +67,7 @@ async def install_dependency(
         env=ws.env | {"PIP_NO_INPUT": "1"},
         timeout_s=_INSTALL_TIMEOUT_S,
         output_limit_chars=ws.settings.output_limit_chars,
+        memory_bytes=ws.memory_bytes,
     )
     ending = verdict(outcome, _INSTALL_TIMEOUT_S)
     shown = f"$ {command}\n{ending}"

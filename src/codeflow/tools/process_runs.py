@@ -35,6 +35,7 @@ class Run:
     id: str
     command: str
     path: Path
+    memory_bytes: int
     total_bytes: int = 0
     outcome: Outcome | None = None
     task: "asyncio.Task[Outcome] | None" = None
@@ -50,6 +51,7 @@ class Run:
                 env=env,
                 timeout_s=timeout_s,
                 output_limit_chars=output_limit_chars,
+                memory_bytes=self.memory_bytes,
                 also=lambda data: self._keep(file, data),
             )
         return self.outcome
@@ -85,8 +87,11 @@ class Run:
 
 @dataclass(slots=True)
 class Runs:
-    """The commands of a run by their ids."""
+    """The commands of a run by their ids; each may use `memory_bytes` with all it starts."""
 
+    memory_bytes: int
+    lasting: bool = True
+    """Whether later calls will come; a tool run by hand is the only call."""
     failed_tests: tuple[str, ...] = ()
     """Ids of the tests that failed last."""
     _folder: Path | None = None
@@ -103,7 +108,7 @@ class Runs:
         """A command that has not been started; its id stays valid until many others have followed."""
         self._started += 1
         name = f"cmd-{self._started}"
-        run = self._runs[name] = Run(name, command, self.folder() / f"{name}.txt")
+        run = self._runs[name] = Run(name, command, self.folder() / f"{name}.txt", self.memory_bytes)
         finished = [known for known in self._runs.values() if known.outcome]
         for old in finished[:-_KEPT_COMMANDS]:
             old.path.unlink(missing_ok=True)
@@ -127,6 +132,11 @@ class Runs:
             return self._runs[name]
         known = ", ".join(list(self._runs)[-10:]) or "none yet"
         raise Mistake(f"There is no output {name!r}; known are: {known}.")
+
+    def whole_output(self, run: Run, more: str = "") -> list[str]:
+        """A line on how to read all that a command printed, and more; none where no later call can."""
+        also = f"; {more}" if more else ""
+        return [f"[whole output: read_output {run.id}{also}]"] if self.lasting else []
 
     def close(self) -> None:
         """Ends what runs in the background, at the event loop's next turn, and removes the folder."""

@@ -25,6 +25,7 @@ async def run_for_stdout(
         env=env or ws.env,
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
+        memory_bytes=ws.memory_bytes,
     )
     return outcome, await asyncio.to_thread(_take, file)
 

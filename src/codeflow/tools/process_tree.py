@@ -3,20 +3,12 @@
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
+from codeflow.tools.guard import running
+
 _ROUNDS = 10
 """A process may fork between being listed and being killed; each round catches those."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Process:
-    pid: int
-    parent: int
-    session: int
-    marked: bool
 
 
 def signal_tree(leader: int, marker: str, number: signal.Signals) -> None:
@@ -38,22 +30,15 @@ def signal_tree(leader: int, marker: str, number: signal.Signals) -> None:
 
 
 def _members(leader: int, marker: str) -> set[int]:
-    running = [process for entry in _PROC.glob("[0-9]*") if (process := _look(entry, marker))]
-    members = {process.pid for process in running if process.marked or process.session == leader}
-    while children := {p.pid for p in running if p.parent in members} - members:
+    processes = list(running())
+    members = {
+        pid
+        for pid, _, session in processes
+        if session == leader or marker.encode() in _environment(Path(f"/proc/{pid}"))
+    }
+    while children := {pid for pid, parent, _ in processes if parent in members} - members:
         members |= children
     return members
-
-
-def _look(entry: Path, marker: str) -> _Process | None:
-    """A running process; None when it has ended."""
-    try:
-        state, parent, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-    except OSError:
-        return None
-    if state in "ZX":
-        return None
-    return _Process(int(entry.name), int(parent), int(session), marker.encode() in _environment(entry))
 
 
 def _environment(entry: Path) -> bytes:

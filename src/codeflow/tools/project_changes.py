@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake
-from codeflow.tools.workspace import Workspace
+from codeflow.tools.workspace import Workspace, special_kind
 
 _GIT = (
     "git",
@@ -71,7 +71,8 @@ async def _files_of(ws: Workspace, path: str) -> list[str]:
     if real.is_file():
         return [ws.relative(real)]
     if not real.is_dir():
-        raise Mistake(f"{path} is neither a regular file nor a folder.")
+        kind = special_kind(real.stat().st_mode)
+        raise Mistake(f"{path} is {kind}, neither a regular file nor a folder; name another.")
     outcome, output = await _run(
         ws, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ws.relative(real)
     )

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import mimetypes
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
+from codeflow.tools.memory import command_memory_bytes
 from codeflow.tools.process_runs import Runs
 from codeflow.tools.research import OFFLINE, Research
 from codeflow.tools.text import Text, decode
@@ -61,7 +63,8 @@ class Workspace:
         self.research = research
         self.cache = cache_home(env)
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
-        self.runs = Runs()
+        self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
+        self.runs = Runs(self.memory_bytes)
         self._seen: dict[Path, _Seen] = {}
         self._shown: dict[Path, _Seen] = {}
 
@@ -86,9 +89,13 @@ class Workspace:
             real = (self.root / path).resolve()
         except (ValueError, RuntimeError) as error:
             raise Mistake(f"{path!r} is not a usable path: {error}.") from error
-        if not real.is_relative_to(self.root):
-            raise Mistake(f"{path} is outside the workspace {self.root}; use a path inside it.")
-        return real
+        if real.is_relative_to(self.root):
+            return real
+        if Path(os.path.normpath(self.root / path)).is_relative_to(self.root):
+            raise Mistake(
+                f"{path} leads through a symbolic link to {real}, outside the workspace {self.root}; use a path inside it."
+            )
+        raise Mistake(f"{path} is outside the workspace {self.root}; use a path inside it.")
 
     def writable(self, path: str) -> Path:
         """Like `resolve`, and refuses what only git or the user may change."""
@@ -109,11 +116,15 @@ class Workspace:
         real = self.resolve(path)
         if real.is_dir():
             raise Mistake(f"{path} is a folder; use list_directory.")
+        self._refuse_below_file(real)
         if not real.exists():
             raise Mistake(f"{path} does not exist.{_nearest_names(real)}")
         size = real.stat().st_size
         if not real.is_file():
-            raise Mistake(f"{path} is not a regular file.")
+            raise Mistake(
+                f"{path} is {special_kind(real.stat().st_mode)}, not a regular file, and has no content to read; "
+                "name another file, or look at what uses it with search_files."
+            )
         if size > _LARGEST_FILE_BYTES:
             raise Mistake(
                 f"{path} is too large to read ({size:,} bytes, {_kind(real)}); use search_files, or run_command with sed -n."
@@ -134,6 +145,7 @@ class Workspace:
         """Replaces or creates a file in one step, keeping the mode of the one that was there."""
         if real.exists() and not os.access(real, os.W_OK):
             raise Mistake(f"{self.relative(real)} is read-only.")
+        self._refuse_below_file(real)
         real.parent.mkdir(parents=True, exist_ok=True)
         temporary = real.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
@@ -145,6 +157,14 @@ class Workspace:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+
+    def _refuse_below_file(self, real: Path) -> None:
+        above = next(parent for parent in real.parents if parent.exists())
+        if not above.is_dir():
+            raise Mistake(
+                f"{self.relative(above)} is a file, so there can be nothing below it such as {self.relative(real)}; "
+                "choose another path."
+            )
 
     def saw(self, real: Path, data: bytes, lines: Iterable[int]) -> None:
         """Remember that the model was shown these lines (from 1) of a file with this content."""
@@ -191,6 +211,17 @@ def _ranges(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:
         else:
             ranges.append((number, number))
     return tuple(ranges)
+
+
+def special_kind(mode: int) -> str:
+    """What a file is, from its mode, when it is neither a regular one nor a folder."""
+    kinds = {
+        stat.S_IFIFO: "a FIFO (named pipe)",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a special file")
 
 
 def _kind(file: Path) -> str:

@@ -244,19 +244,33 @@ def test_doctor_without_credentials_says_what_to_do(cli):
     assert lines["repository"]["level"] == "warn"
 
 
-def test_a_reader_that_leaves_early_is_no_fault(home, folder):
+@pytest.mark.parametrize(
+    "command",
+    [
+        "models",
+        "agents",
+        "tools",
+        "tools list --output json",
+        "tools show glob",
+        "sessions",
+        "cost",
+        "--help",
+    ],
+)
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_fault(home, folder, command: str, buffered: str):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "codeflow", "agents"],
+        [sys.executable, "-m", "codeflow", *command.split()],
         stdout=writer,
         stderr=subprocess.PIPE,
         cwd=folder,
-        env=home,
+        env=home | {"PYTHONUNBUFFERED": buffered},
         check=False,
     )
     os.close(writer)
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_fault_shows_its_traceback_only_when_asked(cli, folder):

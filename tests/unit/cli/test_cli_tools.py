@@ -18,6 +18,7 @@ def test_the_list_names_every_tool_with_its_effect(cli: Cli):
     assert listed.returncode == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:] if line[:1].strip()] == list(TOOLS)
     assert "Commit the named files as they are now" in listed.stdout
+    assert cli("tools", "list").stdout == listed.stdout
 
 
 def test_all_schemas_together_are_small(cli: Cli, capsys: pytest.CaptureFixture[str]):
@@ -31,6 +32,18 @@ def test_all_schemas_together_are_small(cli: Cli, capsys: pytest.CaptureFixture[
         )
     assert tokens < MOST_TOKENS
     assert all(set(tool) == {"name", "effect", "description", "schema"} for tool in described)
+
+
+def test_by_hand_nothing_is_promised_to_a_later_call(cli: Cli, folder: Path):
+    (folder / "Makefile").write_text("test:\n\t@seq 1 100000\n")
+    for tool, arguments in (("run_command", '{"command": "seq 1 100000"}'), ("run_tests", "{}")):
+        done = cli("tools", "run", tool, "--mode", "auto", "--json", arguments)
+        assert "write it to a file to see all of it" in done.stdout
+        assert "read_output" not in done.stdout
+    started = '{"command": "sleep 60", "background": true}'
+    refused = cli("tools", "run", "run_command", "--mode", "auto", "--json", started)
+    assert refused.returncode == 1
+    assert "ends with codeflow, right after this call" in refused.stdout
 
 
 def test_one_tool_is_shown_with_its_arguments(cli: Cli):

@@ -1,25 +1,29 @@
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from codeflow.core.events import Event, GateFinished, GateStarted
+from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Gate, GateStatus
 from codeflow.orchestration.gates import Gates, red
-from codeflow.tools.process import execute
+from codeflow.tools.testing.evidence import gather
+from codeflow.tools.workspace import Workspace
 
 
 def gates(folder: Path, *commands: tuple[str, str], refuse: str = "", **more) -> tuple[Gates, list[Event]]:
     events: list[Event] = []
-
-    def run(command: str, timeout_s: float):
-        return execute(command, cwd=folder, env=os.environ, timeout_s=timeout_s, output_limit_chars=2_000)
+    settings = ToolSettings(
+        command_timeout_s=20, command_memory_mb="auto", output_limit_chars=2_000, read_limit_lines=800
+    )
 
     async def permit(gate: Gate) -> str | None:
         return "not today" if gate.name == refuse else None
 
-    listed = [Gate(name=name, command=command, timeout_s=5) for name, command in commands]
+    listed = [Gate(name=name, command=command, timeout_s=20) for name, command in commands]
+    run = partial(gather, Workspace(folder, settings, os.environ))
     return Gates(gates=listed, execute=run, permit=permit, emit=events.append, **more), events
 
 

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -29,11 +30,21 @@ def make_workspace(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[...
     made: list[Workspace] = []
 
     def make(
-        *, timeout_s: float = 20, limit: int = 20_000, lines: int = 800, tests: str = "auto"
+        *,
+        timeout_s: float = 20,
+        limit: int = 20_000,
+        lines: int = 800,
+        tests: str = "auto",
+        memory_mb: int | Literal["auto"] = "auto",
     ) -> Workspace:
         root = tmp_path / "work"
         root.mkdir(exist_ok=True)
-        settings = ToolSettings(command_timeout_s=timeout_s, output_limit_chars=limit, read_limit_lines=lines)
+        settings = ToolSettings(
+            command_timeout_s=timeout_s,
+            command_memory_mb=memory_mb,
+            output_limit_chars=limit,
+            read_limit_lines=lines,
+        )
         made.append(Workspace(root, settings, env, tests=tests))
         return made[-1]
 

@@ -71,7 +71,10 @@ async def test_the_test_command_of_the_settings_is_run_with_a_quoted_target(
 async def test_each_runner_gets_its_target_its_own_way(
     make_workspace: Callable[..., Workspace], command: str, ran: str
 ):
-    result = await run_tests.function(make_workspace(tests=command), "src/a.js")
+    ws = make_workspace(tests=command)
+    (ws.root / "src").mkdir()
+    (ws.root / "src/a.js").touch()
+    result = await run_tests.function(ws, "src/a.js")
     assert result.content.split("\n")[2] == ran
 
 

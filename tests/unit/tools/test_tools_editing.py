@@ -39,6 +39,7 @@ async def test_several_occurrences_are_refused_with_their_lines(ws: Workspace, f
     result = await edit(ws, "x = 1", "x = 3")
     assert result.is_error
     assert result.content.startswith("old_text occurs 2 times, at lines 1, 3.")
+    assert "Or set replace_all" in result.content
     assert file.read_text() == "x = 1\ny = 2\nx = 1\n"
 
 

@@ -1,9 +1,11 @@
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from codeflow.core.values import ToolResult
+from codeflow.tools.editing import write_file
 from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.workspace import Workspace
 
@@ -68,7 +70,8 @@ async def test_binary_and_oversized_files_are_refused_with_size_and_type(ws: Wor
 
 async def test_devices_and_pipes_are_refused_without_waiting(ws: Workspace):
     os.mkfifo(ws.root / "fifo")
-    assert (await read(ws, "fifo")).content == "fifo is not a regular file."
+    assert (await read(ws, "fifo")).content.startswith("fifo is a FIFO (named pipe), not")
+    assert "fifo  a FIFO (named pipe)" in (await list_directory.function(ws)).content
 
 
 async def test_a_missing_file_names_its_neighbours(ws: Workspace):
@@ -120,3 +123,22 @@ async def test_a_listing_works_without_git_and_is_capped(ws: Workspace):
 async def test_names_that_are_not_utf8_can_be_sent(ws: Workspace):
     (ws.root / os.fsdecode(b"caf\xe9")).touch()
     assert (await list_directory.function(ws)).content == "caf\\udce9  0 bytes"
+
+
+async def test_a_link_that_leaves_the_workspace_is_named_with_its_end(ws: Workspace, tmp_path: Path):
+    (tmp_path / "secret").write_text("s")
+    (ws.root / "outlink").symlink_to(tmp_path / "secret")
+    told = (await read(ws, "outlink")).content
+    assert told.startswith(
+        f"outlink leads through a symbolic link to {tmp_path / 'secret'}, outside the workspace"
+    )
+    assert "symbolic link" not in (await read(ws, "../secret")).content
+
+
+async def test_nothing_can_be_below_a_file(ws: Workspace):
+    (ws.root / "a.txt").write_text("a")
+    written = await write_file.function(ws, "a.txt/b/c.txt", "c")
+    for result in (written, await read(ws, "a.txt/b/c.txt")):
+        assert result.is_error
+        assert "a.txt is a file, so there can be nothing below it" in result.content
+        assert "Errno" not in result.content

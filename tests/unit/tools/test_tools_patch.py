@@ -159,6 +159,7 @@ async def test_a_patch_that_does_not_certainly_fit_changes_nothing(ws: Workspace
     result = await patch(ws, text)
     assert result.is_error
     assert cause in result.content
+    assert "replace_all" not in result.content
     assert tree(ws) == {"a": "k\ntwice\ntwice\ndef g():\n    pass\n"}
 
 

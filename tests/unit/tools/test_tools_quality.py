@@ -71,7 +71,10 @@ async def test_outside_a_repository_paths_are_wanted(ws: Workspace, ruff: None):
 
 async def test_what_is_no_file_is_refused(ws: Workspace):
     os.mkfifo(ws.root / "pipe.py")
-    assert "neither a regular file nor a folder" in (await run_linter.function(ws, ["pipe.py"])).content
+    assert (
+        "is a FIFO (named pipe), neither a regular file nor a folder"
+        in (await run_linter.function(ws, ["pipe.py"])).content
+    )
     assert "outside the workspace" in (await run_linter.function(ws, [".."])).content
     assert "does not exist" in (await run_linter.function(ws, ["none.py"])).content
 

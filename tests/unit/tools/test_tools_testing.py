@@ -142,8 +142,54 @@ async def test_a_daemon_that_a_test_leaves_is_ended(with_tests: Callable[..., Wo
 async def test_a_fifo_and_a_path_outside_are_no_targets(with_tests: Callable[..., Workspace]):
     ws = with_tests(PYTEST, {"test_a.py": "def test_x(): pass\n"})
     os.mkfifo(ws.root / "test_pipe.py")
-    assert "neither a regular file nor a folder" in (await run_tests.function(ws, "test_pipe.py")).content
-    assert "outside the workspace" in (await run_tests.function(ws, "..")).content
+    assert "is a FIFO" in (await run_tests.function(ws, "test_pipe.py")).content
+    for target in ("..", "../../a", "../missing.py::test_x", "/etc/missing.py"):
+        assert "outside the workspace" in (await run_tests.function(ws, target)).content
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("missing.py", "missing.py does not exist; find the test with glob or search_files"),
+        ("test_a.py::test_missing", "No test of test_a.py::test_missing ran: see below why"),
+        ("no/such/folder", "No test of no/such/folder ran"),
+    ],
+)
+async def test_a_target_that_is_not_there_is_an_error_with_advice(
+    with_tests: Callable[..., Workspace], target: str, advice: str
+):
+    ws = with_tests(PYTEST, {"test_a.py": "def test_x(): pass\n"})
+    result = await run_tests.function(ws, target)
+    assert result.is_error
+    assert advice in result.content
+
+
+async def test_the_time_limit_can_be_shortened_but_not_extended(with_tests: Callable[..., Workspace]):
+    ws = with_tests(PYTEST, {"test_a.py": "import time\ndef test_x(): time.sleep(60)\n"}, timeout_s=2)
+    for asked, limit in ((1, "1"), (1000, "2")):
+        result = await run_tests.function(ws, timeout_s=asked)
+        assert result.is_error
+        assert f"stopped after {limit} s, the time limit" in result.display
+    assert "above 0" in (await run_tests.function(ws, timeout_s=0)).content
+
+
+async def test_an_exit_code_that_was_made_up_is_no_success(with_tests: Callable[..., Workspace]):
+    forgive = "def pytest_sessionfinish(session): session.exitstatus = 0\n"
+    ws = with_tests(PYTEST, {"test_a.py": PYTHON_TESTS, "conftest.py": forgive})
+    result = await run_tests.function(ws)
+    assert result.is_error
+    assert "This is no success: 2 tests failed: test_a.py::test_bad" in result.content
+
+
+async def test_a_test_that_prints_endlessly_ends_in_a_clear_error(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(tests=PYTEST, timeout_s=100, memory_mb=300)
+    (ws.root / "test_a.py").write_text(
+        "def test_x():\n    for _ in range(1000): print('x' * 1_000_000)\n    assert 0\n"
+    )
+    result = await run_tests.function(ws)
+    assert result.is_error
+    assert "more than the 0.3 GB of tools.command_memory_mb" in result.display
+    assert "in the middle of test_a.py::test_x" in result.content
 
 
 async def test_a_missing_interpreter_is_said(with_tests: Callable[..., Workspace]):

@@ -12,12 +12,16 @@ _MOST_LINES_TO_COMPARE = 10_000
 _MOST_PLACES = 20
 
 
-def ambiguous(firsts: Sequence[int | None]) -> Mistake:
+class Ambiguous(Mistake):
+    """The old text stands at several places."""
+
+
+def ambiguous(firsts: Sequence[int | None]) -> Ambiguous:
     """Several places; `firsts` are their first lines, from 0."""
     numbers = [str(first + 1) for first in firsts if first is not None]
     at = ", ".join(numbers[:_MOST_PLACES]) + (", …" if len(numbers) > _MOST_PLACES else "")
-    return Mistake(
-        f"old_text occurs {len(numbers)} times, at lines {at}. Add surrounding lines to mean one, or set replace_all."
+    return Ambiguous(
+        f"old_text occurs {len(numbers)} times, at lines {at}. Add surrounding lines to mean one."
     )
 
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -24,19 +23,15 @@ from pygls.protocol import LanguageServerProtocol
 from typing_extensions import override
 
 from codeflow import __version__
+from codeflow.tools.guarded import Guarded, start
 from codeflow.tools.lsp.values import NoAnswer, ServerGone
-from codeflow.tools.process_tree import signal_tree
 from codeflow.tools.tool import Mistake
 
 logging.getLogger("pygls").addHandler(
     logging.NullHandler()
 )  # what a server gets wrong is not the user's terminal's
 
-_GUARD = '(read -r _; kill -KILL 0) </dev/fd/{lifeline} >/dev/null 2>&1 & exec "$@"'
-"""Runs a program whose process group is killed when the other end of the lifeline closes, as at codeflow's own end."""
-
 _LAST_WORDS_BYTES = 2_000
-_LONGEST_HEADER = 65_536
 _FAREWELL_S = 1.0
 _TRY_AGAIN = frozenset({types.LSPErrorCodes.ContentModified, types.LSPErrorCodes.ServerCancelled})
 _ATTEMPTS = 4
@@ -77,7 +72,7 @@ class Connection(LanguageClient):
         self.news = asyncio.Event()
         """Set whenever diagnostics arrive."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._marker = uuid.uuid4().hex
+        self._guarded: Guarded | None = None
         self._listen(settings)
 
     def _listen(self, settings: Mapping[str, Any]) -> None:
@@ -116,31 +111,18 @@ class Connection(LanguageClient):
         """Start the process.
 
         Raises:
-            OSError: when there is no shell to start it with.
+            OSError: when it cannot be started.
         """
-        lifeline, self._our_end = os.pipe()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                _GUARD.format(lifeline=lifeline),
-                "sh",
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=self._errors,
-                cwd=cwd,
-                env={**env, "CODEFLOW_COMMAND": self._marker},
-                start_new_session=True,
-                pass_fds=[lifeline],
-                limit=_LONGEST_HEADER,
-            )
-        except OSError:
-            os.close(self._our_end)
-            raise
-        finally:
-            os.close(lifeline)
-        self._server = process
+        self._guarded = await start(
+            command,
+            cwd=cwd,
+            env=env,
+            memory_bytes=0,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._errors,
+        )
+        process = self._server = self._guarded.process
         self.protocol.set_writer(cast("asyncio.StreamWriter", process.stdin))
         self._async_tasks += [
             asyncio.create_task(self._read(process)),
@@ -242,14 +224,14 @@ class Connection(LanguageClient):
                 await self.ask(types.SHUTDOWN, None, _FAREWELL_S)
             self.tell(types.EXIT, None)
         self._kill()
-        if self._server is not None:
+        if self._guarded is not None:
             await self.stop()  # type: ignore[no-untyped-call]  # pygls gives no type
-            os.close(self._our_end)
+            await self._guarded.end()
         self._errors.close()
 
     def _kill(self) -> None:
-        if self._server is not None and self._server.returncode is None:
-            signal_tree(self._server.pid, self._marker, signal.SIGKILL)
+        if self._guarded is not None:
+            self._guarded.kill()
 
 
 _ACKNOWLEDGED = (

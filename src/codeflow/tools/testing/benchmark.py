@@ -169,6 +169,7 @@ async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapp
         env=env,
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
+        memory_bytes=ws.memory_bytes,
     )
 
 

@@ -13,10 +13,12 @@ from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
 from codeflow.tools.testing.runner import Line, Ran, Runner
 
 _GO_PLACE = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
+_GO_PROGRESS = re.compile(r"=== |\s*--- PASS|PASS$")
 _CARGO_FAILURE = re.compile(
     r"^---- (?P<test>.+) stdout ----\n(?P<text>(?:(?!---- |failures:\n).*\n)*)", re.MULTILINE
 )
 _CARGO_PLACE = re.compile(r"panicked at (?:'.*', )?(?P<place>[^\s:]+:\d+)")
+_CARGO_BEGIN = re.compile(r"^running \d+ tests?$", re.MULTILINE)
 _CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 _XML_FOLDERS = ("target/surefire-reports", "target/failsafe-reports", "build/test-results")
 
@@ -90,12 +92,38 @@ def _read_go(ran: Ran) -> Report | None:
             _go_failure(key, "".join(printed[key]), errors.get(key, ""), ran.root) for key in failed
         ),
         unfinished=tuple("::".join(key) for key in printed if key[1] and key not in ended),
+        cut_short=_left_by_go(ended, printed),
     )
+
+
+def _left_by_go(ended: Mapping[GoTest, str], printed: Mapping[GoTest, Sequence[str]]) -> str:
+    """A test program says PASS when it is through; go itself calls one that just left ok."""
+    packages = dict.fromkeys(package for package, _ in (*printed, *ended) if package)
+    left = [
+        package
+        for package in packages
+        if ended.get((package, "")) not in {"fail", "skip"} and "PASS\n" not in printed.get((package, ""), ())
+    ]
+    return f"the test program of {', '.join(left[:5])} ended before its tests did" if left else ""
+
+
+def _shown_by_go(output: str) -> str:
+    """What `go test` prints without -json, passing tests left out."""
+    lines: list[str] = []
+    for row in output.splitlines(keepends=True):
+        event = json.loads(row) if _is_go_event(row.rstrip()) else {"Output": row}
+        lines.append(event.get("Output", ""))
+    shown = "".join(lines).splitlines(keepends=True)
+    return "".join(line for line in shown if not _GO_PROGRESS.match(line))
+
+
+def _is_go_event(row: str) -> bool:
+    return row.startswith('{"') and row.endswith("}")
 
 
 def _go_events(output: str) -> Iterator[Mapping[str, str]]:
     for row in output.splitlines():
-        if row.startswith('{"') and row.endswith("}"):
+        if _is_go_event(row):
             yield json.loads(row)
 
 
@@ -137,12 +165,15 @@ def go_module(root: Path) -> str:
 
 def _read_cargo(ran: Ran) -> Report | None:
     results = _CARGO_RESULT.findall(ran.output)
-    if not results:
+    begun = len(_CARGO_BEGIN.findall(ran.output))
+    if not begun:
         return None
+    left = begun - len(results)
     return Report(
         passed=sum(int(passed) for passed, _, _ in results),
         skipped=sum(int(ignored) for _, _, ignored in results),
         failures=tuple(_cargo_failure(match, ran.root) for match in _CARGO_FAILURE.finditer(ran.output)),
+        cut_short=f"{left} of {begun} test programs ended before their tests did" if left > 0 else "",
     )
 
 
@@ -173,7 +204,9 @@ GO = Runner(
     pattern=re.compile(r"\bgo test\b"),
     aim=_aim_go,
     reporting=_inserted(r"\bgo test\b", "-json"),
+    shown=_shown_by_go,
     read=_read_go,
+    always_reports=True,
 )
 CARGO = Runner(
     name="cargo test",
@@ -181,6 +214,7 @@ CARGO = Runner(
     aim=_aim_cargo,
     reporting=_inserted(r"\bcargo test\b", "--no-fail-fast"),
     read=_read_cargo,
+    always_reports=True,
 )
 MAVEN = Runner(
     name="Maven",

@@ -58,7 +58,7 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
     parts = [headline(ws, tested), *_of_change(changed, coverage), *_of_files(coverage)]
     if tested.report and tested.report.failures:
         parts.append("[tests failed, so lines may be missing from this; run_tests shows why]")
-    return ToolResult(content="\n".join(parts), display=parts[1], is_error=tested.outcome.timed_out)
+    return ToolResult(content="\n".join(parts), display=parts[1], is_error=tested.outcome.was_stopped)
 
 
 def _not_measured(ws: Workspace, tested: TestRun, needs: str) -> ToolResult:

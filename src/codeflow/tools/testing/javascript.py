@@ -68,7 +68,8 @@ def _node_reporting(line: Line, report: Path) -> Line:
 def _read_jest(ran: Ran) -> Report | None:
     if not ran.report.exists():
         return None
-    suites = json.loads(ran.report.read_text(encoding="utf-8"))["testResults"]
+    told = json.loads(ran.report.read_text(encoding="utf-8"))
+    suites = told["testResults"]
     cases = [(suite, case) for suite in suites for case in suite["assertionResults"]]
     broken = [suite for suite in suites if suite["status"] == "failed" and not suite["assertionResults"]]
     statuses = [case["status"] for _, case in cases]
@@ -77,6 +78,7 @@ def _read_jest(ran: Ran) -> Report | None:
         passed=statuses.count("passed"),
         skipped=len(statuses) - statuses.count("passed") - len(failed),
         failures=(*(_broken_suite(suite, ran.root) for suite in broken), *failed),
+        cut_short="the run was interrupted" if told.get("wasInterrupted") else "",
     )
 
 
@@ -116,6 +118,7 @@ JEST = Runner(
     aim=_aim_jest,
     reporting=_jest_reporting,
     read=_read_jest,
+    always_reports=True,
 )
 VITEST = Runner(
     name="vitest",
@@ -123,6 +126,7 @@ VITEST = Runner(
     aim=_aim_jest,
     reporting=_vitest_reporting,
     read=_read_jest,
+    always_reports=True,
 )
 NODE = Runner(
     name="node --test",

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +44,57 @@ def _read_pytest(ran: Ran) -> Report | None:
     outcomes: dict[str, str] = {}
     failures: dict[str, Failure] = {}
     running: dict[str, None] = {}
-    for row in ran.report.read_text(encoding="utf-8").splitlines():
+    sessions: dict[int, _Session] = {}
+    whole_rows = ran.report.read_text(encoding="utf-8").split("\n")[:-1]
+    for row in whole_rows:
         event = json.loads(row)
-        test = event["id"]
+        session = sessions.setdefault(event["run"], _Session())
+        session.note(event)
         if event["event"] == "start":
-            running[test] = None
+            running[event["id"]] = None
         elif event["event"] == "end":
-            running.pop(test, None)
-        else:
-            outcomes[test] = event["outcome"]
+            running.pop(event["id"], None)
+        elif event["event"] == "result":
+            outcomes[event["id"]] = event["outcome"]
             if event["outcome"] == "failed":
-                failures.setdefault(test, _pytest_failure(event, ran.root))
+                failures.setdefault(event["id"], _pytest_failure(event, ran.root))
     ended = [outcome for test, outcome in outcomes.items() if test not in failures]
     return Report(
         passed=ended.count("passed"),
         skipped=ended.count("skipped"),
         failures=tuple(failures.values()),
         unfinished=tuple(running),
+        cut_short=next((gap for session in sessions.values() if (gap := session.gap)), ""),
     )
+
+
+@dataclass(slots=True)
+class _Session:
+    """How far one process of pytest got."""
+
+    collected: int = 0
+    ended: set[str] = field(default_factory=set)
+    finished: bool = False
+
+    def note(self, event: Mapping[str, Any]) -> None:
+        match event["event"]:
+            case "collected":
+                self.collected = event["count"]
+            case "end":
+                self.ended.add(event["id"])
+            case "finish":
+                self.finished = True
+
+    @property
+    def gap(self) -> str:
+        """Why this was not a whole run; empty for one that was."""
+        if not self.finished:
+            return (
+                f"the test process ended before pytest did, after {len(self.ended)} of {self.collected} tests"
+            )
+        if len(self.ended) < self.collected:
+            return f"only {len(self.ended)} of the {self.collected} collected tests were run"
+        return ""
 
 
 def _pytest_failure(event: Mapping[str, Any], root: Path) -> Failure:
@@ -120,6 +154,8 @@ PYTEST = Runner(
     aim=_appended,
     reporting=_pytest_reporting,
     read=_read_pytest,
+    always_reports=True,
+    told_by_environment=True,
 )
 UNITTEST = Runner(
     name="unittest",
@@ -127,4 +163,6 @@ UNITTEST = Runner(
     aim=_aim_unittest,
     reporting=lambda line, _: line,
     read=_read_unittest,
+    always_reports=True,
+    told_by_environment=True,
 )

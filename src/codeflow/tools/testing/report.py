@@ -25,12 +25,29 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Tests by how they ended; `unfinished` are those that had begun when the run was ended."""
+    """Tests by how they ended; `unfinished` are those that had begun when the run was ended.
+
+    `cut_short` says how the report shows that the run did not get to its end; it is empty for a complete one.
+    """
 
     passed: int = 0
     skipped: int = 0
     failures: tuple[Failure, ...] = ()
     unfinished: tuple[str, ...] = ()
+    cut_short: str = ""
+
+    @property
+    def ran(self) -> int:
+        """How many tests were run or skipped."""
+        return self.passed + self.skipped + len(self.failures)
+
+    @property
+    def early_end(self) -> str:
+        """How the process left before its tests were through; empty when it did not."""
+        if self.unfinished:
+            running = ", ".join(self.unfinished[:5])
+            return f"the test process ended in the middle of {running}: what should follow did not run"
+        return self.cut_short
 
     @property
     def counts(self) -> str:

@@ -1,9 +1,10 @@
 """The tool that runs a project's tests and says what failed, where and why."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import shown_output, verdict
@@ -12,11 +13,13 @@ from codeflow.tools.process_runs import Run
 from codeflow.tools.project import detect
 from codeflow.tools.testing import report as reports
 from codeflow.tools.testing.report import Report
-from codeflow.tools.testing.runner import Line, Ran
+from codeflow.tools.testing.runner import Line, Ran, Runner
 from codeflow.tools.tool import Mistake, argument, tool
-from codeflow.tools.workspace import Workspace
+from codeflow.tools.workspace import Workspace, special_kind
 
 _NOT_FOUND = 127
+_LIKE_A_PATH = re.compile(r"\.(py|[cm]?[jt]sx?)$")
+"""Other targets may be packages, classes and names of tests, which only the runner knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +29,41 @@ class TestRun:
     run: Run
     outcome: Outcome
     report: Report | None
+    must_report: bool = False
+    """Whether a run that got to its end would have a report."""
+
+    @property
+    def doubt(self) -> str:
+        """Why exit code 0 does not mean that the tests passed; empty when it does."""
+        if self.report is None and self.must_report:
+            return "the test runner reported nothing: the process was left early or kept from reporting"
+        if self.report is None:
+            return ""
+        if self.report.failures:
+            names = ", ".join(failure.test for failure in self.report.failures[:5])
+            return f"{len(self.report.failures)} tests failed: {names}"
+        return self.report.early_end
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("target"))
-async def run_tests(ws: Workspace, target: str = "", only_failed: bool = False) -> ToolResult:
-    """Run the project's tests. Shows counts, then each failure with its place and reason; exit code 0 means they pass.
+async def run_tests(
+    ws: Workspace, target: str = "", only_failed: bool = False, timeout_s: float | None = None
+) -> ToolResult:
+    """Run the project's tests (stopped after 600 s unless gates.timeout_s says otherwise): counts, then each failure with place and reason.
 
     Args:
         target: Test file, folder or test id; everything by default.
         only_failed: Run those that failed last time.
+        timeout_s: A shorter time limit.
     """
-    line = await tests_line(ws, _failed_before(ws) if only_failed else to_targets(ws, target))
-    tested = await run_line_of_tests(ws, line)
+    if timeout_s is not None and timeout_s <= 0:
+        raise Mistake("timeout_s is a number of seconds above 0.")
+    limit_s = min(timeout_s or ws.tests_timeout_s, ws.tests_timeout_s)
+    targets = _failed_before(ws) if only_failed else to_targets(ws, target)
+    tested = await run_line_of_tests(ws, await tests_line(ws, targets), timeout_s=limit_s)
     if tested.report and not tested.outcome.timed_out:
         ws.runs.failed_tests = tuple(failure.test for failure in tested.report.failures)
-    return _answer(ws, tested)
+    return _answer(ws, tested, targets, limit_s)
 
 
 def _failed_before(ws: Workspace) -> Sequence[str]:
@@ -55,10 +78,12 @@ def to_targets(ws: Workspace, target: str) -> Sequence[str]:
     if target.startswith("-"):
         raise Mistake("The target is a file, folder or test id, not an option.")
     path = target.partition("::")[0]
-    if (ws.root / path).exists():
-        real = ws.resolve(path)
-        if not real.is_file() and not real.is_dir():
-            raise Mistake(f"{path} is neither a regular file nor a folder; it cannot be tested.")
+    real = ws.resolve(path)
+    if real.exists() and not real.is_file() and not real.is_dir():
+        kind = special_kind(real.stat().st_mode)
+        raise Mistake(f"{path} is {kind} and cannot be tested; name a file or folder of tests.")
+    if not real.exists() and _LIKE_A_PATH.search(path):
+        raise Mistake(f"{path} does not exist; find the test with glob or search_files, or name none.")
     return [target] if target else []
 
 
@@ -81,11 +106,18 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
     return Line(command=runner.aim(command, targets))
 
 
-async def run_line_of_tests(ws: Workspace, line: Line) -> TestRun:
-    """Runs the line and reads what its runner reports."""
-    from codeflow.tools.testing.runners import find_runner
+async def run_line_of_tests(ws: Workspace, line: Line, *, timeout_s: float | None = None) -> TestRun:
+    """Runs the line and reads what its runner reports; the time limit is that of tests by default."""
+    from codeflow.tools.testing.runners import calls_directly, find_runner
 
     runner = find_runner(line.command, ws.root)
+    direct = runner is not None and calls_directly(line.command, runner, ws.root)
+    tested = await run_with(ws, runner, line, timeout_s=timeout_s or ws.tests_timeout_s)
+    return replace(tested, must_report=direct and runner is not None and runner.always_reports)
+
+
+async def run_with(ws: Workspace, runner: Runner | None, line: Line, *, timeout_s: float) -> TestRun:
+    """Runs a shell line that calls the runner, if any, and reads what it reports."""
     run = ws.runs.new(line.command)
     report_file = run.path.with_suffix(".report")
     reporting = runner.reporting(line, report_file) if runner else line
@@ -94,7 +126,7 @@ async def run_line_of_tests(ws: Workspace, line: Line) -> TestRun:
         reporting.command,
         cwd=ws.root,
         env={**ws.env, **_joined(ws.env, reporting.env)},
-        timeout_s=ws.tests_timeout_s,
+        timeout_s=timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
     )
     if runner is None:
@@ -112,29 +144,46 @@ def _joined(env: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def headline(ws: Workspace, tested: TestRun) -> str:
-    """Counts and exit code in one line."""
-    ending = verdict(tested.outcome, ws.tests_timeout_s)
+def headline(ws: Workspace, tested: TestRun, limit_s: float | None = None) -> str:
+    """Counts and exit code in one line; the time limit is that of tests by default."""
+    ending = verdict(tested.outcome, limit_s or ws.tests_timeout_s)
     return f"{tested.report.counts}; {ending}" if tested.report else ending
 
 
-def _answer(ws: Workspace, tested: TestRun) -> ToolResult:
-    run, outcome, report = tested.run, tested.outcome, tested.report
-    summary = headline(ws, tested)
-    parts = [f"$ {run.command}", summary]
-    if report and report.unfinished:
-        running = ", ".join(report.unfinished[:5])
-        parts.append(f"The test process ended in the middle of {running}: what should follow did not run.")
-    aborted = bool(report and report.unfinished)
-    failures = reports.text(report, ws.settings.output_limit_chars) if report else ""
-    if failures:
-        parts += ["", failures, "", f"[whole output: read_output {run.id}; these again: only_failed]"]
-    elif report and outcome.exit_code == 0:
-        parts.append(f"[whole output: read_output {run.id}]")
-    else:
-        parts.append(shown_output(ws, run, outcome))
+def _answer(ws: Workspace, tested: TestRun, targets: Sequence[str], limit_s: float) -> ToolResult:
+    outcome = tested.outcome
+    summary = headline(ws, tested, limit_s)
+    problem = _problem(tested, targets)
+    parts = [
+        f"$ {tested.run.command}",
+        summary,
+        *([problem] if problem else []),
+        *_shown(ws, tested, problem),
+    ]
     if outcome.exit_code == _NOT_FOUND:
         parts.append(
             "A program of the test command is missing: install it, or have the user set gates.tests."
         )
-    return ToolResult(content="\n".join(parts), display=summary, is_error=outcome.timed_out or aborted)
+    return ToolResult(
+        content="\n".join(parts), display=summary, is_error=outcome.was_stopped or bool(problem)
+    )
+
+
+def _problem(tested: TestRun, targets: Sequence[str]) -> str:
+    """Why the run says less about the tests than it seems; empty when it says all."""
+    report, exit_code = tested.report, tested.outcome.exit_code
+    if doubt := (report.early_end if report else "") or (tested.doubt if exit_code == 0 else ""):
+        return f"This is no success: {doubt}."
+    if targets and exit_code not in {0, _NOT_FOUND, None} and not (report and report.ran):
+        return f"No test of {', '.join(targets[:5])} ran: see below why, find the right name with search_files, or run all."
+    return ""
+
+
+def _shown(ws: Workspace, tested: TestRun, problem: str) -> list[str]:
+    """The failures, or else as much of the output as is needed."""
+    run, outcome, report = tested.run, tested.outcome, tested.report
+    if report and (failures := reports.text(report, ws.settings.output_limit_chars)):
+        return ["", failures, *ws.runs.whole_output(run, "these again: only_failed")]
+    if report and outcome.exit_code == 0 and not problem:
+        return ws.runs.whole_output(run)
+    return [shown_output(ws, run, outcome)]

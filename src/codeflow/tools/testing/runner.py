@@ -41,3 +41,9 @@ class Runner:
     """(line, report file) -> the line that reports there."""
     read: Callable[[Ran], Report | None]
     """None when it did not report."""
+    always_reports: bool = False
+    """Whether a run that got to its end has certainly reported; with the others, no report proves nothing."""
+    told_by_environment: bool = False
+    """Whether it reports from within any shell line; the others need the line itself to be changed."""
+    shown: Callable[[str], str] | None = None
+    """Turns its output into what it prints to people, where reporting makes it print something else."""

@@ -1,6 +1,7 @@
 """A pytest plugin that writes one line of JSON for each event to $CODEFLOW_TEST_REPORT.
 
-It runs in the user's interpreter, so it needs nothing but pytest and works on old Pythons.
+It runs in the user's interpreter, so it needs nothing but pytest and works on old Pythons. A command may run pytest
+more than once: every line names its `run`, which is over when it has said `finish`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 _LONGEST = 6000
 
@@ -30,11 +33,20 @@ def pytest_configure(config: Any) -> None:
 
 class _Recorder:
     def __init__(self, path: str) -> None:
-        self._file = Path(path).open("w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open for the whole session
+        self._file = Path(path).open("a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - open for the whole session
+        self._run = os.getpid()
+        self._write(event="begin")
 
     def _write(self, **event: Any) -> None:
-        self._file.write(json.dumps(event) + "\n")
+        self._file.write(json.dumps({"run": self._run, **event}) + "\n")
         self._file.flush()
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self._write(event="collected", count=len({item.nodeid for item in session.items}))
+
+    @pytest.hookimpl(optionalhook=True)  # type: ignore[untyped-decorator,unused-ignore]  # pytest of the user's project
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._write(event="collected", count=len(set(ids)))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._write(event="start", id=nodeid)
@@ -50,7 +62,9 @@ class _Recorder:
         if report.failed:
             self._write(event="result", id=report.nodeid, outcome="failed", **_failure(report))
 
+    @pytest.hookimpl(tryfirst=True)  # type: ignore[untyped-decorator,unused-ignore]  # as above
     def pytest_sessionfinish(self) -> None:
+        self._write(event="finish")
         self._file.close()
 
 

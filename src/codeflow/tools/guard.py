@@ -1,0 +1,192 @@
+"""The process between codeflow and a command: it ends whatever the command started, also when codeflow is killed.
+
+`guarded` runs this file as a script, in codeflow's interpreter but without any package, since each command waits for it:
+
+    guard.py LIFELINE REPORT MEMORY PROGRAM [ARGUMENT …]
+
+LIFELINE is a pipe to read: a byte asks the command to end, the end of the pipe kills it. REPORT is a pipe for one line:
+`exit CODE SECONDS` (CODE is -N for a signal N), `memory BYTES` when the command was killed for using more than MEMORY
+bytes (0: no limit), or `error ERRNO` when PROGRAM could not be started.
+
+On Linux the guard adopts orphans, so that daemons stay its descendants. Elsewhere it reaches the command's process
+group only, and memory is not measured.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+_SAMPLE_S = 0.1
+_SAMPLING_SHARE = 20
+"""A sample may take this part of the time between two: a machine with many processes is looked at less often."""
+
+_KILLING_S = 5.0
+_KILLING_STEP_S = 0.05
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_NOT_STARTED = 127
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command to its end, and report."""
+    lifeline, report, memory_bytes = map(int, arguments[:3])
+    os.set_inheritable(lifeline, False)
+    os.set_inheritable(report, False)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    wake = _wake_on_children()
+    started = time.monotonic()
+    command = os.fork()
+    if not command:
+        _become(arguments[3:], report)
+    _let_go_of_streams()
+    word = _watch(command, lifeline, wake, memory_bytes)
+    seconds = time.monotonic() - started
+    _kill_all(command, wake)
+    os.write(report, f"{word} {seconds:.6f}\n".encode())
+
+
+def running() -> Iterator[tuple[int, int, int]]:
+    """Process id, parent and session of every process that has not ended; none where there is no /proc."""
+    names = os.listdir("/proc") if sys.platform == "linux" else []  # noqa: PTH208 - pathlib takes as long to import as all else
+    for name in filter(str.isdigit, names):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - as above
+                state, parent, _, session = file.read().rpartition(b")")[2].split()[:4]
+        except OSError:
+            continue
+        if state not in {b"Z", b"X"}:
+            yield int(name), int(parent), int(session)
+
+
+def _become(command: list[str], report: int) -> None:
+    """Turn the forked child into the command, in a session of its own: `kill 0` must not reach the guard."""
+    os.setsid()
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - the command is what this is for
+    except OSError as error:
+        os.write(report, f"error {error.errno}\n".encode())
+    os._exit(_NOT_STARTED)
+
+
+def _watch(command: int, lifeline: int, wake: int, memory_bytes: int) -> str:
+    """How the command ended, or why it has to."""
+    pause = _SAMPLE_S
+    while True:
+        timeout = pause if memory_bytes else None
+        ready, _, _ = select.select([lifeline, wake], [], [], timeout)
+        if wake in ready:
+            os.read(wake, 1024)
+        if (status := _reap().get(command)) is not None:
+            return f"exit {os.waitstatus_to_exitcode(status)}"
+        if lifeline in ready:
+            if not os.read(lifeline, 1):
+                return "killed"
+            _signal(_descendants() or {command}, signal.SIGTERM)
+        if memory_bytes:
+            before = time.monotonic()
+            used = _memory(memory_bytes)
+            pause = max(_SAMPLE_S, _SAMPLING_SHARE * (time.monotonic() - before))
+            if used > memory_bytes:
+                return f"memory {used}"
+
+
+def _memory(limit_bytes: int) -> int:
+    """Bytes that the descendants hold in memory. Shared pages are counted once, but that costs: only above the limit."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    resident = {pid: page * _field(f"/proc/{pid}/statm", b"", 1) for pid in _descendants()}
+    if sum(resident.values()) <= limit_bytes:
+        return 0
+    return sum(
+        1024 * _field(f"/proc/{pid}/smaps_rollup", b"Pss:", 1) or size for pid, size in resident.items()
+    )
+
+
+def _field(path: str, label: bytes, index: int) -> int:
+    """A number from the first line that begins with the label; 0 when the process has ended or hides it."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            return next((int(line.split()[index]) for line in file if line.startswith(label)), 0)
+    except OSError:
+        return 0
+
+
+def _kill_all(command: int, wake: int) -> None:
+    """Kill until nothing is left; what was forked meanwhile is met in the next round."""
+    if sys.platform != "linux":
+        _signal({-command}, signal.SIGKILL)
+    deadline = time.monotonic() + _KILLING_S
+    while time.monotonic() < deadline and _has_children():
+        _signal(_descendants(), signal.SIGKILL)
+        if select.select([wake], [], [], _KILLING_STEP_S)[0]:
+            os.read(wake, 1024)
+
+
+def _descendants() -> set[int]:
+    parents = {pid: parent for pid, parent, _ in running()}
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
+
+
+def _signal(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def _reap() -> dict[int, int]:
+    """Children that have ended, with their wait status."""
+    ended: dict[int, int] = {}
+    try:
+        while (child := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[child[0]] = child[1]
+    except ChildProcessError:
+        pass
+    return ended
+
+
+def _has_children() -> bool:
+    _reap()
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _wake_on_children() -> int:
+    """A pipe that can be read whenever a child has ended."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    return read_end
+
+
+def _let_go_of_streams() -> None:
+    """Whoever reads the command's output sees its end when the command closes it."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
