@@ -156,7 +156,7 @@ async def analyze_complexity(ws: Workspace, path: str = ".", max_results: int = 
 
 def _is_measurable(file: Path) -> bool:
     """Whether lizard knows the language; it reads any other as if it were C."""
-    from lizard_languages import get_reader_for
+    from lizard_languages import get_reader_for  # type: ignore[import-untyped]  # it has no types
 
     if get_reader_for(file.name) is None:
         return False
