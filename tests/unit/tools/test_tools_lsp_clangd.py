@@ -44,7 +44,7 @@ async def test_uses_in_files_that_nobody_opened_are_found(calc: Workspace):
 
 
 async def test_a_rename_reaches_every_file_or_none(calc: Workspace):
-    taken = await run(calc, "rename_symbol", symbol="Order.sum", new_name="amount")
+    taken = await run(calc, "rename_symbol", symbol="sum", new_name="amount", path="calc.h", line=3)
     assert "amount has another meaning already" in taken.content
     assert (calc.root / "calc.h").read_text() == FILES["calc.h"]
     done = await run(calc, "rename_symbol", symbol="total", new_name="add", path="calc.cpp", line=2)
