@@ -174,7 +174,7 @@ class Connection(LanguageClient):
             self._kill()
 
     async def ask(self, method: str, params: Any, timeout_s: float) -> Any:
-        """The answer to a request.
+        """The answer to a request; while the server reads the project, it may take half a minute.
 
         Raises:
             ServerGone: when the process has ended or ends meanwhile.
@@ -189,6 +189,9 @@ class Connection(LanguageClient):
             except JsonRpcException as error:
                 if error.code not in _TRY_AGAIN:
                     raise Mistake(f"The language server refused: {error.message}") from error
+            except NoAnswer:
+                if not self.working or loop.time() > limit:
+                    raise
             await asyncio.sleep(_PAUSE_S)
         raise NoAnswer("The language server is busy with changed files; try again.")
 
@@ -289,9 +292,11 @@ def _no_edit(_: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResul
 
 
 def _note_status(working: set[str | int], params: Any) -> None:
-    if params.type == "ServiceReady":
+    """Parameters that lsprotocol does not know come as they were sent."""
+    kind = params.get("type") if isinstance(params, dict) else None
+    if kind == "ServiceReady":
         working.discard(_STATUS)
-    elif params.type == "Starting":
+    elif kind == "Starting":
         working.add(_STATUS)
 
 

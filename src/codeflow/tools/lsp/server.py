@@ -55,7 +55,9 @@ class Server:
     async def start(self, program: str, env: Mapping[str, str]) -> None:
         """Start the process and greet it."""
         await self._documents.remember()
-        await self._connection.start([program, *self._command.command[1:]], self._root, env)
+        await self._connection.start(
+            [program, *self._command.command[1:]], self._root, {**env, **self._command.env}
+        )
         folder = types.WorkspaceFolder(uri=self._root.as_uri(), name=self._root.name)
         greeting = types.InitializeParams(
             capabilities=CLIENT,
