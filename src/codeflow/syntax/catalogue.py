@@ -62,7 +62,7 @@ _DOCUMENTS = (
     ),
     ("markdown", "tree_sitter_markdown", (".md", ".markdown"), "language"),
     ("dockerfile", "tree_sitter_containerfile", (".dockerfile", ".containerfile"), "language"),
-    ("make", "tree_sitter_make", (".mk", ".mak"), "language"),
+    ("make", "tree_sitter_make", (".mk",), "language"),
 )
 _IN_THE_PACK = {
     "ada": (".adb", ".ads"),

@@ -3,7 +3,7 @@
 import re
 
 _ADVICE = (
-    (r"[Nn]ot a git repository", "The workspace is not a git repository; work without git."),
+    (r"(?i)not a git repository", "The workspace is not a git repository; work without git."),
     (
         (
             r"does not have any commits yet|ambiguous argument 'HEAD'|bad revision 'HEAD'|invalid object name:? '?HEAD"

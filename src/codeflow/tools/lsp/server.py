@@ -166,7 +166,6 @@ class Server:
         """What `references` would say if the files had these texts, as soon as it is the expected, or stays another."""
         context = types.ReferenceContext(include_declaration=True)
         params = types.ReferenceParams(context, _document(path), _position(position))
-        answers: list[list[Location]] = []
 
         async def ask() -> list[Location]:
             limit = self._deadlines.project
@@ -177,15 +176,10 @@ class Server:
             try:
                 for file, text in texts.items():
                     self._documents.show(file, text)
-                while answers[-_SAME_ANSWERS:].count(found := await ask()) < _SAME_ANSWERS:
-                    if _lines(found) == _lines(expected):
-                        break
-                    answers.append(found)
-                    await asyncio.sleep(_SETTLING_PAUSE_S)
+                return await _expected_or_steady(ask, expected)
             finally:
                 for file in texts:
                     self._documents.show(file, source(file))
-        return found
 
     async def _open(self, mentions: Sequence[Path]) -> bool:
         """Shows a server that sees open files only the files it needs; False when they are too many."""
@@ -312,6 +306,20 @@ class Server:
             self._settled = again == answer and not self._connection.working
             answer = again
         return answer
+
+
+async def _expected_or_steady(
+    ask: Callable[[], Awaitable[list[Location]]], expected: Iterable[Location]
+) -> list[Location]:
+    """The answer as soon as it is on the expected lines, or was the same several times in a row."""
+    wanted = _lines(expected)
+    last, times = await ask(), 1
+    while times < _SAME_ANSWERS and _lines(last) != wanted:
+        await asyncio.sleep(_SETTLING_PAUSE_S)
+        again = await ask()
+        times = times + 1 if again == last else 1
+        last = again
+    return last
 
 
 def _lines(locations: Iterable[Location]) -> Counter[tuple[Path, int]]:
