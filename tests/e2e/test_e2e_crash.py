@@ -85,7 +85,7 @@ def check(shell: Shell, tmp_path: Path, scripted, seed: int, crashes: int) -> No
         assert expected is not None
         assert expected.code == 0, expected.stdout + expected.stderr
         expected_tree = tree(whole.project)
-    random_moments = random.Random(seed)  # noqa: S311 - no secret
+    random_moments = random.Random(seed)
     for number in range(crashes):
         victim = copy_of(shell, tmp_path / f"crash{number}")
         moments_s = [random_moments.uniform(0.3, LONGEST_S) for _ in range(random_moments.choice((1, 1, 2)))]

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from codeflow.syntax.languages import QUERIES
+from codeflow.syntax.language import QUERIES
 from codeflow.syntax.tags import Definition, Tags, tags
 
 MAX_FILE_BYTES = 500_000

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from codeflow.syntax.languages import Language
+from codeflow.syntax.language import Language
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -18,23 +18,36 @@ _MOST_PARTS_OF_AN_ERROR = 10_000
 _local = threading.local()
 
 
-def parse(language: Language, source: bytes) -> "tree_sitter.Tree | None":
-    """The tree; None for a source that is too large, or broken so badly that nothing can be told of it."""
+class Unparsable(Exception):  # noqa: N818 - a property of the text, which the caller tells or passes over
+    """A text of which no tree can be had; the message says why."""
+
+
+def parse(language: Language, source: bytes) -> "tree_sitter.Tree":
+    """The tree of a source.
+
+    Raises:
+        Unparsable: for one that is too large or too slow to parse, or broken so badly that nothing can be told of it,
+            and where the grammar is not installed.
+    """
+    if not language.installed:
+        raise Unparsable(f"the grammar for {language.name} is not installed")
     if len(source) > MAX_BYTES:
-        return None
+        raise Unparsable(f"it is larger than {MAX_BYTES:,} bytes")
     # bash's scanner takes quadratic time on null bytes, and cannot be stopped
     source = source.replace(b"\0", b" ")
     parser = _parser(language)
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.thread_time() + TIMEOUT_S  # of work: a busy machine changes no result
     try:
         tree = parser.parse(
             lambda offset, _: source[offset : offset + _CHUNK_BYTES],
-            progress_callback=lambda _offset, _error: time.monotonic() > deadline,
+            progress_callback=lambda _offset, _error: time.thread_time() > deadline,
         )
-    except ValueError:  # how tree-sitter says that the callback stopped it
+    except ValueError as error:  # how tree-sitter says that the callback stopped it
         parser.reset()
-        return None
-    return None if _hopeless(tree.root_node) else tree
+        raise Unparsable(f"parsing it takes longer than {TIMEOUT_S:g} s") from error
+    if _hopeless(tree.root_node):
+        raise Unparsable("it is broken, or nested, so badly that the parser cannot tell its parts")
+    return tree
 
 
 def _parser(language: Language) -> "tree_sitter.Parser":

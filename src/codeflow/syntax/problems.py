@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from codeflow.syntax.language import Language
 from codeflow.syntax.languages import language_of
-from codeflow.syntax.parsing import MAX_BYTES, TIMEOUT_S, parse
+from codeflow.syntax.parsing import MAX_BYTES, TIMEOUT_S, Unparsable, parse
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -20,7 +21,10 @@ _LONGEST_EXCERPT = 60
 
 
 def problems(path: str, text: str) -> list[str]:
-    """`line N: what is wrong`, at most 20; nothing for an unknown language or a text beyond the bounds."""
+    """`line N: what is wrong`, at most 20; nothing for an unknown language or a text beyond the bounds.
+
+    Nor for a language whose grammar stumbles over correct code: a false alarm is worse than none.
+    """
     if len(text) > MAX_BYTES:
         return []
     match PurePath(path).suffix.lower():
@@ -31,11 +35,24 @@ def problems(path: str, text: str) -> list[str]:
         case ".yaml" | ".yml":
             return _yaml(text)
     language = language_of(path, text)
-    if language is None:
+    if language is None or language.errors == "unsure":
         return []
     if language.name == "python":
-        return _python(text)
-    return _tree_problems(path, text)
+        return _python(text, language)
+    try:
+        return _tree_problems(text, language)
+    except Unparsable:
+        return []
+
+
+def unread_lines(path: str, text: str) -> list[str]:
+    """`N` or `N-M`, at most 20: lines that a grammar that is not sure of itself could not read."""
+    language = language_of(path, text)
+    if language is None or language.errors != "unsure":
+        return []
+    nodes = _broken(parse(language, text.encode("utf-8", "replace")).root_node)
+    lines = [(node.start_point.row + 1, node.end_point.row + 1) for node in nodes]
+    return list(dict.fromkeys(f"{first}-{last}" if last > first else f"{first}" for first, last in lines))
 
 
 def _json(text: str) -> list[str]:
@@ -78,13 +95,13 @@ def _yaml(text: str) -> list[str]:
     return []
 
 
-def _python(text: str) -> list[str]:
+def _python(text: str, language: Language) -> list[str]:
     """The grammar forgives wrong indentation, and Python's own parser does not know later versions: both are asked."""
     try:
         with warnings.catch_warnings(action="ignore"):
             compile(text, "text", "exec", dont_inherit=True)  # twice as fast as ast.parse; nothing is run
     except SyntaxError as error:
-        certain = isinstance(error, IndentationError) or "\0" in text or _tree_problems("text.py", text)
+        certain = isinstance(error, IndentationError) or "\0" in text or _is_broken(text, language)
         return [f"line {error.lineno or 1}: {error.msg}"] if certain else []
     except (RecursionError, MemoryError):
         return ["line 1: nested too deeply"]
@@ -93,14 +110,21 @@ def _python(text: str) -> list[str]:
     return []
 
 
-def _tree_problems(path: str, text: str) -> list[str]:
-    language = language_of(path, text)
+def _is_broken(text: str, language: Language) -> bool:
+    try:
+        return bool(_tree_problems(text, language))
+    except Unparsable:
+        return True
+
+
+def _tree_problems(text: str, language: Language) -> list[str]:
     source = text.encode("utf-8", "replace")
-    tree = parse(language, source) if language else None
-    if tree is None:
-        return []
-    found = {node.start_point.row + 1: _described(node, source) for node in _broken(tree.root_node)}
-    return [f"line {line}: {what}" for line, what in found.items()]
+    found = {
+        node.start_point.row + 1: _described(node, source)
+        for node in _broken(parse(language, source).root_node)
+    }
+    doubt = ", or a macro that the parser cannot expand" if language.errors == "macros" else ""
+    return [f"line {line}: {what}{doubt}" for line, what in found.items()]
 
 
 def _broken(root: "tree_sitter.Node") -> Iterator["tree_sitter.Node"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from codeflow.core.text import CHARS_PER_TOKEN, printable
 from codeflow.syntax.index import index
-from codeflow.syntax.languages import has_known_ending
+from codeflow.syntax.languages import is_code
 from codeflow.syntax.ranking import Ranked, rank, words
 
 MAX_FILES = 20_000
@@ -22,7 +22,7 @@ def repository_map(root: Path, paths: Sequence[str], *, task: str, tokens: int, 
     files they did not read yet. `cache` is a folder; what it holds can be lost.
     """
     asked = words(task)
-    known = [path for path in paths if has_known_ending(path) and ".min." not in path]
+    known = [path for path in paths if is_code(path) and ".min." not in path]
     nearest = sorted(known, key=lambda path: (-len(words(path) & asked), path.count("/"), path))
     found = index(root, nearest[:MAX_FILES], cache / "maps" / f"{_name_of(root)}.sqlite3")
     unread = found.unread + max(len(known) - MAX_FILES, 0)

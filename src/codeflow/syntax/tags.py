@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from codeflow.syntax.languages import Language, language_of
-from codeflow.syntax.parsing import parse
+from codeflow.syntax.generic import generic_definitions
+from codeflow.syntax.language import Language
+from codeflow.syntax.languages import language_of
+from codeflow.syntax.parsing import Unparsable, parse
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -17,6 +19,7 @@ _DEEPEST = 500
 """Nodes below are not searched: tree-sitter 0.26 dies of a stack overflow on nesting a hundred thousand deep."""
 _SCOPE = "scope"
 _DEFINITION = "definition."
+_USES = {"reference", "member"}
 
 _Captures: TypeAlias = Mapping[str, Sequence["tree_sitter.Node"]]
 
@@ -31,6 +34,8 @@ class Definition:
     line: int
     end_line: int
     signature: str
+    depth: int = 0
+    """How many names stand around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +68,36 @@ class _Found:
 
 
 def outline(path: str, text: str) -> tuple[Definition, ...]:
-    """What a file defines, in its order; nothing for a language without a grammar, or text beyond the bounds."""
-    return tags(path, text).definitions
+    """What a file defines, in its order; nothing for a language that has no grammar.
+
+    Raises:
+        Unparsable: when the text cannot be parsed.
+    """
+    language = language_of(path, text)
+    return _tags(language, text).definitions if language else ()
 
 
 def tags(path: str, text: str) -> Tags:
-    """Like `outline`, with the references in the order of their lines."""
+    """Like `outline`, with the references in the order of their lines; nothing for text that cannot be parsed."""
     language = language_of(path, text)
-    source = text.encode("utf-8", "replace")
-    tree = parse(language, source) if language else None
-    if language is None or tree is None:
+    try:
+        return _tags(language, text) if language else Tags()
+    except Unparsable:
         return Tags()
-    matches = _matches(language, tree)
+
+
+def _tags(language: Language, text: str) -> Tags:
+    source = text.encode("utf-8", "replace")
+    tree = parse(language, source)
+    query = language.query()
+    matches = _matches(query, tree) if query else generic_definitions(tree.root_node)
     found: dict[int, _Found] = {}
     references: dict[int, Reference] = {}
     for _, captures in sorted(matches, key=lambda match: match[0]):
         if "name" in captures:
-            found.setdefault(captures["name"][0].start_byte, _found(source, captures))
+            found.setdefault(
+                captures["name"][0].start_byte, _found(source, captures, dotted=language.is_code)
+            )
         else:
             references.update(_references(source, captures))
     in_order = sorted(found.values(), key=lambda item: (item.start, -item.end))
@@ -89,11 +107,11 @@ def tags(path: str, text: str) -> Tags:
     )
 
 
-def _matches(language: Language, tree: "tree_sitter.Tree") -> list[tuple[int, _Captures]]:
+def _matches(query: "tree_sitter.Query", tree: "tree_sitter.Tree") -> list[tuple[int, _Captures]]:
     """The number of the pattern, and what it captured."""
     import tree_sitter
 
-    cursor = tree_sitter.QueryCursor(language.query())
+    cursor = tree_sitter.QueryCursor(query)
     cursor.set_max_start_depth(_DEEPEST)
     return cast("list[tuple[int, _Captures]]", cursor.matches(tree.root_node))
 
@@ -104,28 +122,33 @@ def _text(source: bytes, node: "tree_sitter.Node") -> str:
 
 def _references(source: bytes, captures: _Captures) -> Iterator[tuple[int, Reference]]:
     for capture, nodes in captures.items():
-        for node in nodes:
+        for node in nodes if capture in _USES else ():
             yield (
                 node.start_byte,
                 Reference(_text(source, node), node.start_point.row + 1, capture == "member"),
             )
 
 
-def _found(source: bytes, captures: _Captures) -> _Found:
+def _found(source: bytes, captures: _Captures, *, dotted: bool) -> _Found:
+    """`dotted`: whether a dot in a name parts it from its owner, as in code; elsewhere it is a character like others."""
     capture = next(name for name in captures if name.startswith(_DEFINITION))
     node, name = captures[capture][0], captures["name"][0]
-    owner, _, last = _text(source, name).replace("::", ".").rpartition(".")
+    end = captures.get("end", [node])[0]
+    owner, last = "", " ".join(_text(source, name).split()).strip("\"'")
+    if dotted:
+        owner, _, last = last.replace("::", ".").rpartition(".")
+        last = last.partition("<")[0]
     if "owner" in captures:
         owner = _text(source, captures["owner"][0])
     return _Found(
         kind=capture.removeprefix(_DEFINITION),
-        name=last.partition("<")[0],
+        name=last,
         owner=owner,
         signature=_signature(source, node, captures.get("body", [node.child_by_field_name("body")])[0]),
         start=node.start_byte,
-        end=node.end_byte,
+        end=end.end_byte,
         line=node.start_point.row + 1,
-        end_line=node.end_point.row + (node.end_point.column > 0),
+        end_line=end.end_point.row + (end.end_point.column > 0),
     )
 
 
@@ -143,12 +166,13 @@ def _signature(source: bytes, node: "tree_sitter.Node", body: "tree_sitter.Node 
 
 
 def _qualified(in_order: Sequence[_Found]) -> Iterator[Definition]:
-    around: list[tuple[int, str]] = []  # (where it ends, its qualified name)
+    around: list[tuple[int, str, int]] = []  # (where it ends, its qualified name, its depth)
     for item in in_order:
         while around and around[-1][0] <= item.start:
             around.pop()
-        outer = around[-1][1] if around else ""
+        _, outer, above = around[-1] if around else (0, "", -1)
         qualified = ".".join(filter(None, (outer, item.owner, item.name)))
-        around.append((item.end, qualified))
+        depth = above + 1 + (item.owner.count(".") + 1 if item.owner else 0)
+        around.append((item.end, qualified, depth))
         if item.kind != _SCOPE:
-            yield Definition(item.kind, item.name, qualified, item.line, item.end_line, item.signature)
+            yield Definition(item.kind, item.name, qualified, item.line, item.end_line, item.signature, depth)

@@ -9,12 +9,15 @@ from pathlib import Path
 from codeflow.core.places import cache_home
 from codeflow.core.text import printable
 from codeflow.core.values import Effect, ToolResult
-from codeflow.syntax.languages import LANGUAGES, has_known_ending, language_of
-from codeflow.syntax.parsing import MAX_BYTES
-from codeflow.syntax.problems import problems
+from codeflow.syntax.catalogue import LANGUAGES
+from codeflow.syntax.language import Language
+from codeflow.syntax.languages import language_of
+from codeflow.syntax.parsing import MAX_BYTES, Unparsable
+from codeflow.syntax.problems import problems, unread_lines
 from codeflow.syntax.tags import Definition, outline
 from codeflow.tools.process import execute
 from codeflow.tools.search import find_ripgrep
+from codeflow.tools.text import Text
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
@@ -64,26 +67,53 @@ async def parse_ast(ws: Workspace, path: str, depth: int = 3) -> ToolResult:
         depth: Levels of nesting to show.
     """
     real, _, text = ws.read(path)
-    if language_of(real.name, text.content) is None:
-        known = ", ".join(language.name for language in LANGUAGES)
-        raise Mistake(f"No grammar for {path} (known: {known}). Use read_file.")
-    if len(text.content) > MAX_BYTES:
-        raise Mistake(f"{path} is too large to parse. Use search_files, then read_file with start_line.")
-    definitions = await asyncio.to_thread(outline, real.name, text.content)
+    language = _language(path, text)
+    try:
+        definitions = await asyncio.to_thread(outline, real.name, text.content)
+        unread = await asyncio.to_thread(unread_lines, real.name, text.content)
+    except Unparsable as reason:
+        errors = await asyncio.to_thread(problems, real.name, text.content)
+        why = "; ".join([str(reason), *errors])
+        raise Mistake(
+            f"{path} could not be parsed as {language.name}: {why}. Use search_files, then read_file with start_line."
+        ) from reason
     errors = await asyncio.to_thread(problems, real.name, text.content)
-    lines = [_line(item) for item in definitions if item.qualified.count(".") < max(depth, 1)]
-    deeper = len(definitions) - len(lines)
+    lines = [outline_line(item) for item in definitions if item.depth < max(depth, 1)]
+    notes = _notes(lines, len(definitions) - len(lines), errors)
+    if unread:
+        notes.append(
+            f"[the {language.name} grammar could not read lines {', '.join(unread)}; definitions may be missing there]"
+        )
+    if not language.queries:
+        notes.append(f"[a generic outline of {language.name}; it may leave out definitions]")
     return ToolResult(
-        content="\n".join(
-            [*(lines[:_MOST_DEFINITIONS] or ["No definitions."]), *_notes(lines, deeper, errors)]
-        ),
+        content="\n".join([*(lines[:_MOST_DEFINITIONS] or ["No definitions."]), *notes]),
         display=f"{len(definitions)} definitions",
     )
 
 
-def _line(item: Definition) -> str:
+def _language(path: str, text: Text) -> Language:
+    """The language of a file; a Mistake when no grammar for it is at hand."""
+    language = language_of(path, text.content)
+    if language is None:
+        raise Mistake(
+            f"No grammar for {path}: its name tells none of the {len(LANGUAGES)} languages known. "
+            "Use read_file or search_files."
+        )
+    if not language.installed:
+        raise Mistake(
+            f"The grammar for {language.name} is not installed; the user can add it with pip install "
+            "'codeflow[grammars]'. Use read_file or search_files."
+        )
+    if len(text.content) > MAX_BYTES:
+        raise Mistake(f"{path} is too large to parse. Use search_files, then read_file with start_line.")
+    return language
+
+
+def outline_line(item: Definition) -> str:
+    """A definition with its lines, indented by what stands around it."""
     where = f"{item.line}-{item.end_line}" if item.end_line > item.line else f"{item.line}"
-    return f"{'  ' * item.qualified.count('.')}{where} {item.kind}: {printable(item.signature)}"
+    return f"{'  ' * item.depth}{where} {item.kind}: {printable(item.signature)}"
 
 
 def _notes(lines: Sequence[str], deeper: int, errors: Sequence[str]) -> list[str]:
@@ -107,7 +137,7 @@ async def analyze_complexity(ws: Workspace, path: str = ".", max_results: int = 
     if not where.exists():
         raise Mistake(f"{path} does not exist; list_directory shows what does.")
     found = await _files(ws, where)
-    files = [name for name in found if has_known_ending(name) and _is_measurable(ws.root / name)]
+    files = [name for name in found if _is_measurable(ws.root / name)]
     if not files:
         raise Mistake(f"{path} holds no source file that can be measured.")
     measured = files[:_MOST_FILES_MEASURED]
@@ -125,6 +155,11 @@ async def analyze_complexity(ws: Workspace, path: str = ".", max_results: int = 
 
 
 def _is_measurable(file: Path) -> bool:
+    """Whether lizard knows the language; it reads any other as if it were C."""
+    from lizard_languages import get_reader_for  # type: ignore[import-untyped]  # it has no types
+
+    if get_reader_for(file.name) is None:
+        return False
     return file.is_file() and not file.is_symlink() and file.stat().st_size <= _LARGEST_FILE_MEASURED
 
 

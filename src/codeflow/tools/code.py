@@ -1,24 +1,29 @@
 """Tools that read code by its meaning, on language servers; without one, text search stands in and says so."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.syntax.parsing import Unparsable
+from codeflow.syntax.tags import outline
+from codeflow.tools.analysis import outline_line
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
 from codeflow.tools.symbols import (
     also_written,
+    ask_about,
     defines,
     last_name,
-    locate,
+    paths,
     source_files,
     source_globs,
     symbols_of,
     written,
 )
-from codeflow.tools.text import decode, numbered
+from codeflow.tools.text import Text, decode, numbered
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
@@ -52,18 +57,18 @@ async def find_references(ws: Workspace, symbol: str, path: str = "", line: int 
         path: A file that mentions it, when the name alone is ambiguous.
         line: A line of that file where it stands.
     """
+    hits = await written(ws, last_name(symbol), source_globs(ws))
     try:
-        at = await locate(ws, symbol, path, line)
-        answer = await ws.servers.ask(at.path, lambda server: server.references(at.path, at.position))
+        answer = await ask_about(
+            ws, symbol, path, line, lambda server, at: server.references(at.path, at.position, paths(hits))
+        )
     except NoAnswer as reason:
         return await _by_text(ws, last_name(symbol), reason)
     found = answer.locations
     parts = [_listing(ws, found) if found else f"No use of {symbol} is known."]
     if not answer.complete:
         parts.append("[the language server is still reading the project; uses may be missing]")
-    parts += await also_written(
-        ws, last_name(symbol), {location.path for location in found}, source_globs(ws)
-    )
+    parts += also_written(ws, hits, {location.path for location in found})
     return ToolResult(content="\n\n".join(parts), display=f"{len(found)} references")
 
 
@@ -77,8 +82,9 @@ async def go_to_definition(ws: Workspace, symbol: str, path: str = "", line: int
         line: A line of that file where it stands.
     """
     try:
-        at = await locate(ws, symbol, path, line)
-        found = await ws.servers.ask(at.path, lambda server: server.definition(at.path, at.position))
+        found = await ask_about(
+            ws, symbol, path, line, lambda server, at: server.definition(at.path, at.position)
+        )
     except NoAnswer as reason:
         return await _by_text(ws, last_name(symbol), reason, only_definitions=True)
     if not found:
@@ -101,8 +107,7 @@ async def get_type_info(ws: Workspace, symbol: str, path: str = "", line: int = 
         line: A line of that file where it stands.
     """
     try:
-        at = await locate(ws, symbol, path, line)
-        text = await ws.servers.ask(at.path, lambda server: server.hover(at.path, at.position))
+        text = await ask_about(ws, symbol, path, line, lambda server, at: server.hover(at.path, at.position))
     except NoAnswer as reason:
         return await _by_text(ws, last_name(symbol), reason, only_definitions=True)
     if not text:
@@ -123,7 +128,7 @@ async def document_symbols(ws: Workspace, path: str) -> ToolResult:
     try:
         found = await symbols_of(ws, real)
     except NoAnswer as reason:
-        raise NoAnswer(f"{reason}\nparse_ast outlines the file without one.") from reason
+        return await _by_syntax(path, text, reason)
     lines = [_outline(symbol) for symbol in found[:_MOST_LINES]]
     if len(found) > _MOST_LINES:
         lines.append(
@@ -240,6 +245,21 @@ def _outline(symbol: Symbol) -> str:
     first, last = symbol.at.start.line + 1, symbol.last_line + 1
     lines = f"{first}-{last}" if last > first else str(first)
     return f"{'  ' * symbol.depth}{lines} {symbol.kind} {symbol.name.rpartition('.')[2]}"
+
+
+async def _by_syntax(path: str, text: Text, reason: NoAnswer) -> ToolResult:
+    """What the grammar of its language makes of a file, for want of a server."""
+    try:
+        found = await asyncio.to_thread(outline, path, text.content)
+    except Unparsable as why:
+        raise NoAnswer(f"{reason}\nNor could {path} be parsed: {why}. Use search_files.") from why
+    if not found:
+        raise NoAnswer(f"{reason}\nIts syntax shows no definitions either; use read_file.") from reason
+    lines = [outline_line(item) for item in found[:_MOST_LINES]]
+    if len(found) > _MOST_LINES:
+        lines.append(f"[{len(found) - _MOST_LINES} more below line {found[_MOST_LINES].line}; use read_file]")
+    content = "\n".join([str(reason), "By syntax alone, the file defines:", "", *lines])
+    return ToolResult(content=content, display=f"{len(found)} symbols, by syntax")
 
 
 async def _samples(ws: Workspace) -> list[Path]:

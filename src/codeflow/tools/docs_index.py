@@ -137,7 +137,7 @@ def find(database: sqlite3.Connection, query: str, known: dict[int, Source], cou
 
 
 def _fit(asked: list[str], found: Found) -> float:
-    """How much better than by its words alone an entry answers; the factors were measured on 27 questions.
+    """How much better than by its words alone an entry answers; the factors were tuned on 27 questions.
 
     It counts how much of the query it holds, how much of its own name was asked for, whether its package was named,
     and a little whether it stands alone or is a member of a class.

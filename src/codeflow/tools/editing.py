@@ -41,14 +41,14 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
     draft = changes.draft(path)
     if draft.before is None or draft.data is None:
         draft.after = Text(content)
-        return await _committed(ws, changes, "created.", shown=False)
+        return await committed(ws, changes, "created.", shown=False)
     if problem := ws.unseen(draft.real, draft.data, len(draft.before.lines)):
         raise Mistake(f"{problem} Read the whole file first, or use edit_file.")
     new = content.replace("\r\n", "\n")
     if marker := elision.added_marker(draft.before.content.replace("\r\n", "\n"), new):
         raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
     changes.replace(path, new.replace("\n", draft.before.newline))
-    return await _committed(ws, changes, "replaced.", shown=False)
+    return await committed(ws, changes, "replaced.", shown=False)
 
 
 @tool(effect=Effect.WRITE, summary=argument("path"))
@@ -68,7 +68,7 @@ async def edit_file(
         changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
     except Ambiguous as mistake:
         raise Mistake(f"{mistake} Or set replace_all to mean every one.") from mistake
-    return await _committed(ws, changes, "edited.")
+    return await committed(ws, changes, "edited.")
 
 
 def _paths(arguments: Arguments) -> str:
@@ -91,7 +91,7 @@ async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
         if (problem := _attempt(_make_edit, changes, edit))
     ]
     _refuse(problems, len(edits), "edits")
-    return await _committed(ws, changes, "edited.")
+    return await committed(ws, changes, "edited.")
 
 
 def _make_edit(changes: Changeset, edit: TextEdit) -> None:
@@ -120,7 +120,7 @@ async def apply_patch(ws: Workspace, patch: str) -> ToolResult:
         if (problem := _attempt(_make_patch, changes, file))
     ]
     _refuse(problems, len(files), "files")
-    return await _committed(ws, changes, "patched.")
+    return await committed(ws, changes, "patched.")
 
 
 def _make_patch(changes: Changeset, patch: FilePatch) -> None:
@@ -179,7 +179,7 @@ def _refuse(problems: Sequence[str], count: int, what: str) -> None:
         raise Mistake(f"Nothing was changed: {len(problems)} of {count} {what} cannot be made.\n{text}")
 
 
-async def _committed(ws: Workspace, changes: Changeset, verb: str, *, shown: bool = True) -> ToolResult:
+async def committed(ws: Workspace, changes: Changeset, verb: str, *, shown: bool = True) -> ToolResult:
     """What was written, with the diff and what is wrong now that was not before."""
     drafts = changes.drafts
     if not drafts:

@@ -16,18 +16,38 @@ _WORKTREES = ".worktrees"
 
 @tool(effect=Effect.EXECUTE, summary=argument("name"))
 async def git_branch(ws: Workspace, name: str = "") -> ToolResult:
-    """List the local branches, or create one from the current commit and switch to it.
+    """List the local branches, or switch to one, which is created from the current commit when there is none.
 
     Args:
-        name: The new branch; without it, branches are listed.
+        name: The branch; without it, branches are listed.
     """
     if not name:
         output = await read(ws, "branch", "--list", "--no-color")
         return ToolResult(
             content=output or "No branches yet.", display=f"{len(output.splitlines())} branches"
         )
-    output = await change(ws, "switch", "--create", _branch_name(name))
+    if not await _exists(ws, _branch_name(name)):
+        output = await change(ws, "switch", "--create", name)
+        return ToolResult(content=output, display=f"on {name}")
+    if await _current_branch(ws) == name:
+        return ToolResult(content=f"{name} is the current branch already.", display=f"on {name}")
+    if changed := [path for state, path in await changed_files(ws, ".") if state != "??"]:
+        raise Mistake(
+            f"{name} exists, but {changed[0]} and perhaps others have uncommitted changes. "
+            "Commit them with git_commit, or put them aside with git_stash, then switch."
+        )
+    output = await change(ws, "switch", "--no-guess", name)
     return ToolResult(content=output, display=f"on {name}")
+
+
+async def _exists(ws: Workspace, branch: str) -> bool:
+    return bool(await raw(ws, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}", cwd=ws.root))
+
+
+async def _current_branch(ws: Workspace) -> str:
+    """Its name; empty when HEAD is on no branch."""
+    branch = await raw(ws, "symbolic-ref", "--quiet", "--short", "HEAD", cwd=ws.root)
+    return branch.decode(errors="replace").strip()
 
 
 def _subject(arguments: Arguments) -> str:
@@ -53,12 +73,13 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     merging = await raw(ws, "rev-parse", "--quiet", "--verify", "MERGE_HEAD", cwd=ws.root)
     only = () if merging else ("--only", "--", *wanted)  # git refuses a partial commit during a merge
     output = await change(ws, "commit", f"--message={message}", *only)
+    if not await _current_branch(ws):
+        output += "\n[HEAD is on no branch: keep this commit by creating one with git_branch]"
     return ToolResult(content=output, display=output.partition("\n")[0])
 
 
 async def _refuse_protected(ws: Workspace) -> None:
-    branch = await raw(ws, "symbolic-ref", "--quiet", "--short", "HEAD", cwd=ws.root)
-    name = branch.decode(errors="replace").strip()
+    name = await _current_branch(ws)
     if _PROTECTED.fullmatch(name):
         raise Mistake(
             f"{name} is a protected branch. Create one with git_branch first; "
@@ -119,7 +140,7 @@ async def git_worktree(
     if action == "remove":
         await change(ws, "worktree", "remove", str(folder))
         return ToolResult(content=f"{place} removed; the branch {branch} stays.", display=f"{place} removed")
-    known = await raw(ws, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}", cwd=ws.root)
+    known = await _exists(ws, branch)
     ws.write(
         folder.with_name(".gitignore"), b"/*/\n/.gitignore\n"
     )  # untracked work trees would show up in git_status

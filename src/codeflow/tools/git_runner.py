@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from codeflow.tools.git_advice import advice
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -25,6 +26,7 @@ INERT = (
     "log.showSignature=false",
 )
 _SHORT_TIMEOUT_S = 20.0
+_LONGEST_REFUSAL_LINES = 15
 _NOT_A_REVISION = re.compile(r"^-|[\0\n]")
 
 
@@ -87,7 +89,7 @@ async def raw(
 
 async def change(ws: Workspace, *arguments: str) -> str:
     """The output of a command of git that changes something, with the user's hooks and filters."""
-    return succeeded(await run(ws, "git", LITERAL, *arguments))
+    return succeeded(await run(ws, "git", LITERAL, *arguments), hooks=True)
 
 
 async def run(ws: Workspace, *command: str, env: Mapping[str, str] | None = None) -> Outcome:
@@ -95,18 +97,19 @@ async def run(ws: Workspace, *command: str, env: Mapping[str, str] | None = None
     return await execute(
         command,
         cwd=ws.root,
-        env=env or ws.env,
+        env={**(env or ws.env), "LANGUAGE": "en"},  # its refusals are read
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
     )
 
 
-def succeeded(outcome: Outcome) -> str:
-    """The output of a command of git; a Mistake when it failed."""
+def succeeded(outcome: Outcome, *, hooks: bool = False) -> str:
+    """The output of a command of git; a Mistake when it failed. `hooks`: the output may be that of a hook."""
     if outcome.exit_code == 0:
         return outcome.output.rstrip()
-    if "not a git repository" in outcome.output.lower():
-        raise Mistake("The workspace is not a git repository; work without git.")
+    if known := advice(outcome.output):
+        is_more = hooks and outcome.output.count("\n") > _LONGEST_REFUSAL_LINES
+        raise Mistake(f"{known}\n\n{outcome.output.rstrip()}" if is_more else known)
     problem = "took too long" if outcome.timed_out else f"failed with exit code {outcome.exit_code}"
     raise Mistake(f"git {problem}:\n{outcome.output.rstrip()}")

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.syntax.problems import problems as syntax_errors
+from codeflow.tools.editing import committed
 from codeflow.tools.edits.changeset import Changeset
 from codeflow.tools.lsp.positions import apply_edits
 from codeflow.tools.lsp.values import Edits, NoAnswer
-from codeflow.tools.symbols import also_written, last_name, locate
+from codeflow.tools.renaming import Renaming, left_over, proposed, refuse_taken, with_exports
+from codeflow.tools.symbols import ask_about, last_name, paths, source_globs, written
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
@@ -39,21 +41,35 @@ async def rename_symbol(
         raise Mistake(f"{new_name!r} is not a single name.")
     if new_name[0].isdigit() or keyword.iskeyword(new_name):
         raise Mistake(f"{new_name!r} cannot be a name.")
+    old = last_name(symbol)
+    if new_name == old:
+        raise Mistake(f"{symbol} has that name already.")
+    mentions = paths(await written(ws, old, source_globs(ws)))
     try:
-        at = await locate(ws, symbol, path, line)
-        definitions = await ws.servers.ask(at.path, lambda server: server.definition(at.path, at.position))
-        edits = await ws.servers.ask(at.path, lambda server: server.rename(at.path, at.position, new_name))
+        renaming, differing = await ask_about(
+            ws, symbol, path, line, lambda server, at: proposed(server, at, old, new_name, mentions)
+        )
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nWithout one, use find_references and edit_file.") from reason
-    if not edits:
+    _refuse_incomplete(ws, symbol, renaming)
+    refuse_taken(ws, renaming, differing)
+    result = await _applied(ws, with_exports(renaming), f"Renamed {symbol} to {new_name}", shown=False)
+    return replace(result, content="\n".join([result.content, *left_over(ws, await written(ws, old), old)]))
+
+
+def _refuse_incomplete(ws: Workspace, symbol: str, renaming: Renaming) -> None:
+    if not renaming.edits:
         raise Mistake(f"{symbol} cannot be renamed there. Give path and line of its definition.")
-    if untouched := [location.path for location in definitions if location.path not in edits]:
+    untouched = next((at.path for at in renaming.definitions if at.path not in renaming.edits), None)
+    if untouched and untouched.is_relative_to(ws.root):
         raise Mistake(
-            f"{symbol} is defined in {untouched[0]}, which is not this project's; nothing was renamed."
+            f"The language server would leave the definition in {ws.relative(untouched)} as it is, so nothing was "
+            f"renamed. Use find_references and multi_edit."
         )
-    result = _applied(ws, edits, f"Renamed {symbol} to {new_name}")
-    rest = await also_written(ws, last_name(symbol), ())
-    return replace(result, content="\n".join([result.content, *rest]))
+    if untouched:
+        raise Mistake(
+            f"{symbol} is defined in {untouched}, which is not this project's; nothing was renamed."
+        )
 
 
 @tool(effect=Effect.WRITE, summary=_place)
@@ -72,7 +88,8 @@ async def code_actions(ws: Workspace, path: str, line: int, apply: int = 0) -> T
     if not 0 <= apply <= len(offered):
         raise Mistake(f"There are {len(offered)} actions; apply is a number from 1, or 0 to list them.")
     if apply:
-        return _applied(ws, offered[apply - 1].edits, f"Applied: {offered[apply - 1].title}")
+        action = offered[apply - 1]
+        return await _applied(ws, action.edits, f"Applied: {action.title}", shown=True)
     rows = [f"{number}. {action.title}" for number, action in enumerate(offered[:_MOST_ACTIONS], 1)]
     return ToolResult(
         content="\n".join(rows) or f"The language server offers nothing for line {line}.",
@@ -80,14 +97,15 @@ async def code_actions(ws: Workspace, path: str, line: int, apply: int = 0) -> T
     )
 
 
-def _applied(ws: Workspace, edits: Edits, what: str) -> ToolResult:
-    """Writes all files, or none when one of them cannot be written."""
+async def _applied(ws: Workspace, edits: Edits, what: str, *, shown: bool) -> ToolResult:
+    """Writes all files, or none when one of them cannot be written; says what is wrong now and was not before.
+
+    `shown`: whether the differences are part of the answer.
+    """
     changes = Changeset(ws, syntax_errors)
     for path, made in edits.items():
         changes.replace(str(path), apply_edits(changes.content(str(path)).content, made))
-    changes.commit()
-    names = tuple(changes.draft(str(path)).name for path in edits)
-    counts = [f"{name}: {len(made)} edits" for name, made in zip(names, edits.values(), strict=True)]
-    return ToolResult(
-        content="\n".join([f"{what}.", *counts]), display=f"{len(names)} files changed", changed=names
+    result = await committed(ws, changes, "changed.", shown=shown)
+    return replace(
+        result, content=f"{what}.\n{result.content}", display=f"{len(result.changed)} files changed"
     )

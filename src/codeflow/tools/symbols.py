@@ -1,9 +1,10 @@
 """Finds the place that a model means by a name: text search proposes, the language server decides."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from codeflow.tools.lsp.positions import split_lines, utf16_length
 from codeflow.tools.lsp.values import NoAnswer, Position, Symbol
@@ -11,6 +12,11 @@ from codeflow.tools.process import execute
 from codeflow.tools.search import find_ripgrep
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from codeflow.tools.lsp.server import Server  # imports lsprotocol, which takes a fifth of a second
+
+T = TypeVar("T")
 
 _TIMEOUT_S = 20.0
 _COLLECTED_CHARS = 2_000_000
@@ -94,17 +100,32 @@ async def written(ws: Workspace, name: str, globs: Sequence[str] = ()) -> list[H
     return list(_hits(name, lines))
 
 
-async def also_written(
-    ws: Workspace, name: str, known: Iterable[Path], globs: Sequence[str] = ()
-) -> list[str]:
+def also_written(ws: Workspace, hits: Iterable[Hit], known: Iterable[Path]) -> list[str]:
     """A line that names the files, besides the known ones, in which the word stands: a partial answer shows as one."""
-    others = sorted({hit.path for hit in await written(ws, name, globs)}.difference(known))
+    others = sorted({hit.path for hit in hits}.difference(known))
     if not others:
         return []
     more = f" and {len(others) - _MOST_FILES_NAMED} more files" if len(others) > _MOST_FILES_NAMED else ""
     return [
         f"[the word also stands in {_some(ws, others)}{more}, where the language server sees no use of this one]"
     ]
+
+
+def paths(hits: Iterable[Hit]) -> list[Path]:
+    """The files of the hits, each once."""
+    return list(dict.fromkeys(hit.path for hit in hits))
+
+
+async def ask_about(
+    ws: Workspace,
+    symbol: str,
+    path: str,
+    line: int,
+    question: "Callable[[Server, Address], Awaitable[T]]",
+) -> T:
+    """What a language server says about a name; raises like `locate`."""
+    at = await locate(ws, symbol, path, line)
+    return await ws.servers.ask(at.path, lambda server: question(server, at))
 
 
 async def _ripgrep(ws: Workspace, *arguments: str) -> str:

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeflow.syntax.problems import MOST_PROBLEMS, problems
+from codeflow.syntax.problems import MOST_PROBLEMS, problems, unread_lines
 
 CORRECT = {
     "a.py": "def f[T](x: T) -> T:\n    return f'{x!r:{'>'}3}'\n",  # later than Python 3.11
@@ -52,7 +52,27 @@ def test_an_error_is_told_with_its_line(path, text, line):
 
 
 def test_a_missing_piece_is_named():
-    assert problems("a.c", "int f() { return 1 }\n") == ["line 1: ';' is missing"]
+    assert problems("a.java", "class A { int f() { return 1 } }\n") == ["line 1: ';' is missing"]
+
+
+def test_where_macros_may_be_to_blame_it_is_said():
+    assert problems("a.c", "int f() { return 1 }\n") == [
+        "line 1: ';' is missing, or a macro that the parser cannot expand"
+    ]
+
+
+UNSURE = "SELECT 1;\nFOO BAR BAZ ((;\nCREATE TABLE a (b INT);\n"
+
+
+def test_a_grammar_that_stumbles_over_correct_code_raises_no_alarm():
+    assert problems("a.sql", UNSURE) == []
+    assert unread_lines("a.sql", UNSURE) == ["2"]
+    assert unread_lines("a.py", "def") == []
+
+
+@pytest.mark.parametrize("text", ["(" * 20_000, "x = " + "[" * 20_000])
+def test_python_nested_too_deeply_for_every_parser_is_an_error(text):
+    assert problems("a.py", text)[0].startswith("line 1: ")
 
 
 def test_there_are_never_too_many():

@@ -1,6 +1,7 @@
 import pytest
 
 from codeflow.syntax.languages import language_of
+from codeflow.syntax.parsing import Unparsable
 from codeflow.syntax.tags import Definition, outline, tags
 
 SOURCES = {
@@ -159,7 +160,7 @@ def test_what_follows_a_syntax_error_is_still_found():
     assert "Rest" in {item.name for item in found}
 
 
-@pytest.mark.parametrize("path", ["notes.txt", "Makefile", "a.py.orig", ""])
+@pytest.mark.parametrize("path", ["notes.txt", "LICENSE", "a.py.orig", ""])
 def test_an_unknown_language_has_no_tags(path):
     assert language_of(path) is None
     assert outline(path, "def f(): ...\n") == ()
@@ -186,4 +187,10 @@ HOSTILE = {
 @pytest.mark.parametrize("path", ["a.py", "a.ts", "a.cc", "a.sh"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_survived(path, name):
-    assert len(outline(path, HOSTILE[name])) <= 1
+    assert len(tags(path, HOSTILE[name]).definitions) <= 1
+
+
+@pytest.mark.parametrize("name", ["unclosed", "too large"])
+def test_a_text_that_cannot_be_parsed_is_not_one_without_definitions(name):
+    with pytest.raises(Unparsable):
+        outline("a.py", HOSTILE[name])

@@ -74,6 +74,34 @@ async def test_what_cannot_be_outlined_is_refused_with_advice(ws, name, text, ad
     assert "Use " in result.content
 
 
+async def test_what_cannot_be_parsed_is_not_said_to_define_nothing(ws):
+    put(ws, a_py="(" * 20_000)
+    result = await call("parse_ast", ws, path="a.py")
+    assert result.is_error
+    assert result.content == (
+        "a.py could not be parsed as python: it is broken, or nested, so badly that the parser cannot tell its parts; "
+        "line 1: too many nested parentheses. Use search_files, then read_file with start_line."
+    )
+
+
+async def test_an_outline_says_what_it_may_lack(ws):
+    (ws.root / "a.sql").write_text("CREATE TABLE a (b INT);\nFOO BAR BAZ ((;\n")
+    (ws.root / "a.proto").write_text("message Person {\n  string name = 1;\n}\n")
+    unsure = await call("parse_ast", ws, path="a.sql")
+    assert unsure.content.splitlines() == [
+        "1 table: CREATE TABLE a (b INT)",
+        "[the sql grammar could not read lines 2; definitions may be missing there]",
+    ]
+    generic = await call("parse_ast", ws, path="a.proto")
+    assert generic.content.endswith("[a generic outline of proto; it may leave out definitions]")
+
+
+async def test_complexity_passes_over_languages_that_it_would_misread(ws):
+    put(ws, a_py="def f():\n    pass\n")
+    (ws.root / "a.hs").write_text("f x = if x then g else h\n")
+    assert "a.hs" not in (await call("analyze_complexity", ws)).content
+
+
 BRANCHES = "def hard(a, b):\n    if a and b:\n        return 1\n    for x in a:\n        print(x)\n\n\ndef easy():\n    pass\n"
 
 

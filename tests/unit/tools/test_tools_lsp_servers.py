@@ -26,6 +26,7 @@ from pathlib import Path
 MANNERS = sys.argv[1]
 STARTS = Path(sys.argv[2])
 STARTS.open("a").write(f"{{os.getpid()}}\n")
+STATUS = ["Starting", "Starting", "Starting", "ServiceReady"]
 
 def read():
     length = 0
@@ -60,6 +61,14 @@ def define(message):
     if MANNERS == "refuses":
         error = {{"code": -32803, "message": "not today"}}
         return write(json.dumps({{"jsonrpc": "2.0", "id": message["id"], "error": error}}).encode())
+    if MANNERS == "complains":
+        write(json.dumps({{"jsonrpc": "2.0", "method": "window/showMessage", "params": {{"type": 1, "message": "no\nsysroot"}}}}).encode())
+        return answer(message, None)
+    if MANNERS == "reads on" and STATUS:
+        status = {{"type": STATUS.pop(0), "message": ""}}
+        write(json.dumps({{"jsonrpc": "2.0", "method": "language/status", "params": status}}).encode())
+        if STATUS:
+            return answer(message, None)
     place = {{"line": 1, "character": 2}}
     uri = message["params"]["textDocument"]["uri"]
     return answer(message, {{"uri": uri, "range": {{"start": place, "end": place}}}})
@@ -67,7 +76,7 @@ def define(message):
 if MANNERS == "floods":
     sys.stderr.write("noise\n" * 200_000)
 if MANNERS == "no start":
-    sys.exit("cannot read its configuration")
+    sys.exit("starting up\nerror: cannot read its configuration\nStack backtrace:\n   15: <unknown>")
 while True:
     message = read()
     match message.get("method"):
@@ -254,8 +263,20 @@ async def test_one_that_does_not_start_gives_way_to_the_next(serve: Callable[...
 
 
 async def test_the_reason_for_not_starting_is_told(serve: Callable[..., Servers], top: Path):
-    with pytest.raises(NoAnswer, match="cannot read its configuration"):
+    with pytest.raises(NoAnswer) as told:
         await define(serve("no start"), top)
+    assert str(told.value).endswith(": error: cannot read its configuration. If it is not installed: odd.")
+
+
+async def test_a_complaint_counts_more_than_an_empty_answer(serve: Callable[..., Servers], top: Path):
+    with pytest.raises(NoAnswer, match="odd-server knows nothing of it and says: no sysroot"):
+        await define(serve("complains"), top)
+
+
+async def test_an_empty_answer_of_one_that_still_reads_the_project_is_not_believed(
+    serve: Callable[..., Servers], top: Path
+):
+    assert await define(serve("reads on", deadlines=Deadlines(start=5.0, place=5.0, settle=0.1)), top)
 
 
 async def test_credentials_do_not_reach_it(

@@ -49,7 +49,57 @@ def test_all_or_nothing(project: Workspace):
 async def test_where_the_old_name_still_stands_is_said(project: Workspace):
     (project.root / "README.md").write_text("Call old.\n")
     content = (await rename(project, "old", "new")).content
-    assert "the word also stands in README.md, a.py" in content
+    assert content.splitlines()[-3:] == [
+        "The word old still stands here; change by edit_file what means the symbol:",
+        "README.md:1: Call old.",
+        "a.py:2: return 1  # old",
+    ]
+
+
+TAKEN = {
+    "defined beside it": "def old(): ...\n\n\ndef new(): ...\n",
+    "local where it is used": "def old(): ...\n\n\ndef f():\n    new = 1\n    return new, old()\n",
+    "parameter where it is used": "def old(): ...\n\n\ndef f(new):\n    return old(new)\n",
+    "imported": "from b import new\n\n\ndef old(): ...\n\n\nnew()\nold()\n",
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+async def test_a_name_that_is_taken_where_the_symbol_lives_is_refused(ws: Workspace, case: str):
+    (ws.root / "b.py").write_text("def new(): ...\n")
+    (ws.root / "a.py").write_text(TAKEN[case])
+    result = await rename(ws, "old", "new", path="a.py")
+    await ws.servers.close()
+    assert result.is_error
+    assert result.content.startswith("Nothing was renamed: new has another meaning already, here:\na.py:")
+    assert (ws.root / "a.py").read_text() == TAKEN[case]
+
+
+async def test_a_name_that_is_taken_elsewhere_is_free(ws: Workspace):
+    (ws.root / "a.py").write_text("def old(): ...\n\n\ndef f():\n    new = 1\n    return new\n")
+    result = await rename(ws, "old", "new")
+    await ws.servers.close()
+    assert not result.is_error, result.content
+
+
+async def test_exports_by_string_are_renamed_too(ws: Workspace):
+    (ws.root / "a.py").write_text('__all__ = ["🙂", "old"]\n__all__ += (\'old\',)\n\n\ndef old(): ...\n')
+    (ws.root / "b.py").write_text('__all__ = ["old"]\nold = "old"\n')
+    result = await rename(ws, "old", "new", path="a.py")
+    await ws.servers.close()
+    assert (ws.root / "a.py").read_text() == (
+        '__all__ = ["🙂", "new"]\n__all__ += (\'new\',)\n\n\ndef new(): ...\n'
+    )
+    assert (ws.root / "b.py").read_text() == '__all__ = ["old"]\nold = "old"\n'
+    assert 'b.py:1: __all__ = ["old"]' in result.content
+
+
+async def test_what_a_rename_breaks_is_told(ws: Workspace):
+    (ws.root / "a.py").write_text("class A:\n    def old(self): ...\n\n\nprint(getattr(A(), 'old'))\n")
+    (ws.root / "b.py").write_text("from a import A\n\n\nclass B(A):\n    def new(self, x: int) -> int: ...\n")
+    result = await rename(ws, "A.old", "new")
+    await ws.servers.close()
+    assert "a.py:5: print(getattr(A(), 'old'))" in result.content
 
 
 async def test_what_was_read_stays_known_and_what_was_not_stays_unknown(project: Workspace):
@@ -90,6 +140,7 @@ async def test_a_fix_is_listed_and_applied(project: Workspace):
     number = next(row.split(".")[0] for row in listed.content.splitlines() if "import textwrap" in row)
     applied = await code_actions.function(project, "c.py", 1, apply=int(number))
     assert applied.changed == ("c.py",)
+    assert "+    1\timport textwrap" in applied.content
     assert (project.root / "c.py").read_text() == "import textwrap\nprint(textwrap.dedent(''))\n"
 
 

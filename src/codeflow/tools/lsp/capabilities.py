@@ -13,7 +13,7 @@ CLIENT = types.ClientCapabilities(
         symbol=types.WorkspaceSymbolClientCapabilities(),
     ),
     text_document=types.TextDocumentClientCapabilities(
-        synchronization=types.TextDocumentSyncClientCapabilities(),
+        synchronization=types.TextDocumentSyncClientCapabilities(did_save=True),
         definition=types.DefinitionClientCapabilities(link_support=True),
         references=types.ReferenceClientCapabilities(),
         hover=types.HoverClientCapabilities(

@@ -9,9 +9,11 @@ import contextlib
 import json
 import logging
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,8 +36,11 @@ logging.getLogger("pygls").addHandler(
 _LAST_WORDS_BYTES = 2_000
 _FAREWELL_S = 1.0
 _TRY_AGAIN = frozenset({types.LSPErrorCodes.ContentModified, types.LSPErrorCodes.ServerCancelled})
-_ATTEMPTS = 4
+_TRY_AGAIN_S = 30.0
 _PAUSE_S = 0.2
+_STATUS = "language/status"
+"""How jdtls tells that it is still reading the project: `Starting`, and `ServiceReady` in the end."""
+_CAUSE = re.compile(r"error|exception|unsupported|cannot|not found|no such", re.IGNORECASE)
 
 
 class _Protocol(LanguageServerProtocol):
@@ -69,6 +74,8 @@ class Connection(LanguageClient):
         self.counts_versions = False
         """Whether it says which version of a document its diagnostics are about."""
         self.working: set[str | int] = set()
+        self.complaint = ""
+        """The last error that it showed to people."""
         self.news = asyncio.Event()
         """Set whenever diagnostics arrive."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -88,19 +95,17 @@ class Connection(LanguageClient):
             elif kind == "end":
                 self.working.discard(params.token)
 
-        def configuration(params: types.ConfigurationParams) -> list[Any]:
-            return [_section(settings, item.section or "") for item in params.items]
-
-        def no_edit(_: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
-            return types.ApplyWorkspaceEditResult(
-                applied=False, failure_reason="codeflow writes files itself"
-            )
+        def message(params: types.ShowMessageParams) -> None:
+            if params.type is types.MessageType.Error:
+                self.complaint = " ".join(params.message.split())
 
         answers = {
+            types.WINDOW_SHOW_MESSAGE: message,
             types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS: published,
             types.PROGRESS: progress,
-            types.WORKSPACE_CONFIGURATION: configuration,
-            types.WORKSPACE_APPLY_EDIT: no_edit,
+            _STATUS: partial(_note_status, self.working),
+            types.WORKSPACE_CONFIGURATION: partial(_configuration, settings),
+            types.WORKSPACE_APPLY_EDIT: _no_edit,
         }
         for method in _ACKNOWLEDGED:
             answers[method] = lambda _: None
@@ -151,19 +156,24 @@ class Connection(LanguageClient):
             self._kill()
 
     async def ask(self, method: str, params: Any, timeout_s: float) -> Any:
-        """The answer to a request.
+        """The answer to a request; while the server reads the project, it may take half a minute.
 
         Raises:
             ServerGone: when the process has ended or ends meanwhile.
             NoAnswer: when time runs out.
             Mistake: when the server refuses.
         """
-        for _ in range(_ATTEMPTS - 1):
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + _TRY_AGAIN_S
+        while loop.time() < limit:
             try:
                 return await self._ask_once(method, params, timeout_s)
             except JsonRpcException as error:
                 if error.code not in _TRY_AGAIN:
                     raise Mistake(f"The language server refused: {error.message}") from error
+            except NoAnswer:
+                if not self.working or loop.time() > limit:
+                    raise
             await asyncio.sleep(_PAUSE_S)
         raise NoAnswer("The language server is busy with changed files; try again.")
 
@@ -187,11 +197,16 @@ class Connection(LanguageClient):
         if self.alive:
             self.protocol.notify(method, params)
 
-    async def diagnostics(self, uri: str, version: int, quiet_s: float) -> list[types.Diagnostic]:
-        """What the server tells by itself of a document's version; of one that counts none, its last word."""
+    async def diagnostics(
+        self, uri: str, version: int, quiet_s: float, *, revised: bool = False
+    ) -> list[types.Diagnostic]:
+        """What the server tells by itself of a document's version; of one that counts none, its last word.
+
+        `revised`: the last word of one that counts, too, since what it tells first may rest on stale headers.
+        """
         while (told := self.published.get(uri)) is None or told.version not in {None, version}:
             await self._hear()
-        while told.version is None and await self._heard_within(quiet_s):
+        while (revised or told.version is None) and await self._heard_within(quiet_s):
             told = self.published[uri]
         return list(told.diagnostics)
 
@@ -211,11 +226,13 @@ class Connection(LanguageClient):
         return not self.stopped and self._server is not None and self._server.returncode is None
 
     def last_words(self) -> str:
-        """The end of what the server wrote to stderr."""
+        """Why the server ended, as far as the end of its stderr tells."""
         size = os.fstat(self._errors.fileno()).st_size
         data = os.pread(self._errors.fileno(), _LAST_WORDS_BYTES, max(0, size - _LAST_WORDS_BYTES))
-        lines = data.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it ended without a word"
+        lines = [line.strip() for line in data.decode(errors="replace").strip().splitlines()]
+        if not lines:
+            return "it ended without a word"
+        return next((line for line in lines if _CAUSE.search(line)), lines[-1])
 
     async def close(self) -> None:
         """Ends the process and everything that it started."""
@@ -237,7 +254,6 @@ class Connection(LanguageClient):
 _ACKNOWLEDGED = (
     types.CLIENT_REGISTER_CAPABILITY,
     types.CLIENT_UNREGISTER_CAPABILITY,
-    types.WINDOW_SHOW_MESSAGE,
     types.WINDOW_SHOW_MESSAGE_REQUEST,
     types.WINDOW_LOG_MESSAGE,
     types.WINDOW_WORK_DONE_PROGRESS_CREATE,
@@ -247,6 +263,23 @@ _ACKNOWLEDGED = (
     types.WORKSPACE_SEMANTIC_TOKENS_REFRESH,
     types.TELEMETRY_EVENT,
 )
+
+
+def _configuration(settings: Mapping[str, Any], params: types.ConfigurationParams) -> list[Any]:
+    return [_section(settings, item.section or "") for item in params.items]
+
+
+def _no_edit(_: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+    return types.ApplyWorkspaceEditResult(applied=False, failure_reason="codeflow writes files itself")
+
+
+def _note_status(working: set[str | int], params: Any) -> None:
+    """Parameters that lsprotocol does not know come as they were sent."""
+    kind = params.get("type") if isinstance(params, dict) else None
+    if kind == "ServiceReady":
+        working.discard(_STATUS)
+    elif kind == "Starting":
+        working.add(_STATUS)
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Any:

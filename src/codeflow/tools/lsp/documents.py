@@ -51,6 +51,7 @@ class Documents:
                 self._close(opened)
             elif self._stamps.get(opened) != before.get(opened):
                 self.show(opened, source(opened))
+                self._tell_saved(opened)
         self.show(path, source(path))
 
     def show(self, path: Path, text: str) -> None:
@@ -77,6 +78,15 @@ class Documents:
             ),
         )
         return document.version
+
+    def version(self, path: Path) -> int:
+        """The version of an open document that the server was sent last."""
+        return self._open[path].version
+
+    def _tell_saved(self, path: Path) -> None:
+        """Some servers look at what depends on a document, or run their checks, only then."""
+        params = types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(path.as_uri()))
+        self._connection.tell(types.TEXT_DOCUMENT_DID_SAVE, params)
 
     def _close(self, path: Path) -> None:
         del self._open[path]

@@ -24,6 +24,10 @@ class ServerCommand(_Table):
     settings: Mapping[str, Any] = {}
     options: Mapping[str, Any] = {}
     runs_project_code: bool = False
+    env: Mapping[str, str] = {}
+    start_s: float | None = None
+    sees_open_files_only: bool = False
+    skips_same_text: bool = False
 
     @property
     def name(self) -> str:

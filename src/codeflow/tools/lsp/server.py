@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,9 @@ from codeflow.tools.lsp.values import (
 
 T = TypeVar("T")
 
+_MOST_OPENED = 200
 _SETTLING_PAUSE_S = 0.3
+_SAME_ANSWERS = 3
 _QUIET_S = 0.5
 
 
@@ -53,7 +55,9 @@ class Server:
     async def start(self, program: str, env: Mapping[str, str]) -> None:
         """Start the process and greet it."""
         await self._documents.remember()
-        await self._connection.start([program, *self._command.command[1:]], self._root, env)
+        await self._connection.start(
+            [program, *self._command.command[1:]], self._root, {**env, **self._command.env}
+        )
         folder = types.WorkspaceFolder(uri=self._root.as_uri(), name=self._root.name)
         greeting = types.InitializeParams(
             capabilities=CLIENT,
@@ -61,7 +65,8 @@ class Server:
             workspace_folders=[folder],
             initialization_options=dict(self._command.options),
         )
-        reply = await self._connection.ask(types.INITIALIZE, greeting, self._deadlines.start)
+        limit = self._command.start_s or self._deadlines.start
+        reply = await self._connection.ask(types.INITIALIZE, greeting, limit)
         self._pulls = reply.capabilities.diagnostic_provider is not None
         self._connection.tell(types.INITIALIZED, types.InitializedParams())
         self._connection.tell(
@@ -83,16 +88,27 @@ class Server:
 
     async def definition(self, path: Path, position: Position) -> list[Location]:
         params = types.DefinitionParams(_document(path), _position(position))
-        reply = await self._ask(types.TEXT_DOCUMENT_DEFINITION, path, params, self._deadlines.place)
-        return replies.locations(reply)
+
+        async def ask() -> list[Location]:
+            reply = await self._ask(types.TEXT_DOCUMENT_DEFINITION, path, params, self._deadlines.place)
+            return replies.locations(reply)
+
+        return await self._unless_empty(ask)
 
     async def hover(self, path: Path, position: Position) -> str:
         """What a reader of the code is shown about a name; empty where there is nothing to say."""
         params = types.HoverParams(_document(path), _position(position))
-        return replies.hover(await self._ask(types.TEXT_DOCUMENT_HOVER, path, params, self._deadlines.place))
 
-    async def references(self, path: Path, position: Position) -> References:
-        """Every use of a name, its definition too, sorted."""
+        async def ask() -> str:
+            return replies.hover(
+                await self._ask(types.TEXT_DOCUMENT_HOVER, path, params, self._deadlines.place)
+            )
+
+        return await self._unless_empty(ask)
+
+    async def references(self, path: Path, position: Position, mentions: Sequence[Path] = ()) -> References:
+        """Every use of a name, its definition too, sorted. `mentions`: the files in which the word stands."""
+        all_open = await self._open(mentions)
         context = types.ReferenceContext(include_declaration=True)
         params = types.ReferenceParams(context, _document(path), _position(position))
 
@@ -100,8 +116,8 @@ class Server:
             reply = await self._ask(types.TEXT_DOCUMENT_REFERENCES, path, params, self._deadlines.project)
             return sorted(set(replies.locations(reply)))
 
-        found = await self._when_settled(ask)
-        return References(tuple(found), complete=self._settled)
+        found = self._believed(await self._when_settled(ask))
+        return References(tuple(found), complete=self._settled and all_open)
 
     async def document_symbols(self, path: Path) -> list[Symbol]:
         params = types.DocumentSymbolParams(_document(path))
@@ -118,8 +134,14 @@ class Server:
 
         return await self._when_settled(ask)
 
-    async def rename(self, path: Path, position: Position, new_name: str) -> Edits:
-        """The edits that rename what stands at a position; NoAnswer while the server may not know every place."""
+    async def rename(
+        self, path: Path, position: Position, new_name: str, mentions: Sequence[Path] = ()
+    ) -> Edits:
+        """The edits that rename what stands at a position; NoAnswer while the server may not know every place.
+
+        `mentions`: the files in which the word stands.
+        """
+        all_open = await self._open(mentions)
         params = types.RenameParams(_document(path), _position(position), new_name)
 
         async def ask() -> Edits:
@@ -132,7 +154,41 @@ class Server:
             raise NoAnswer(
                 f"{self.name} is still reading the project, so nothing was renamed; try again later."
             )
+        if not all_open:
+            raise NoAnswer(
+                f"The word stands in {len(mentions)} files, too many for {self.name}; nothing was renamed."
+            )
         return edits
+
+    async def references_if(
+        self, texts: Mapping[Path, str], path: Path, position: Position, expected: Collection[Location]
+    ) -> list[Location]:
+        """What `references` would say if the files had these texts, as soon as it is the expected, or stays another."""
+        context = types.ReferenceContext(include_declaration=True)
+        params = types.ReferenceParams(context, _document(path), _position(position))
+
+        async def ask() -> list[Location]:
+            limit = self._deadlines.project
+            reply = await self._connection.ask(types.TEXT_DOCUMENT_REFERENCES, params, limit)
+            return sorted(set(replies.locations(reply)))
+
+        async with self._turn:
+            try:
+                for file, text in texts.items():
+                    self._documents.show(file, text)
+                return await _expected_or_steady(ask, expected)
+            finally:
+                for file in texts:
+                    self._documents.show(file, source(file))
+
+    async def _open(self, mentions: Sequence[Path]) -> bool:
+        """Shows a server that sees open files only the files it needs; False when they are too many."""
+        if not self._command.sees_open_files_only:
+            return True
+        async with self._turn:
+            for path in mentions[:_MOST_OPENED]:
+                self._documents.show(path, source(path))
+        return len(mentions) <= _MOST_OPENED
 
     async def code_actions(self, path: Path, line: int) -> list[CodeAction]:
         """What the server offers for a line (from 0), as far as it consists of edits."""
@@ -197,6 +253,8 @@ class Server:
         await self._connection.ask(
             types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, symbols, limit
         )  # it has read the file now
+        if self._command.skips_same_text:
+            return await self._last_word(path)
         before = self._connection.published.pop(path.as_uri(), None)
         version = self._documents.touch(path)
         try:
@@ -209,22 +267,63 @@ class Server:
                 ) from error
             return list(before.diagnostics) if before else []  # such a server is silent when nothing changed
 
+    async def _last_word(self, path: Path) -> list[types.Diagnostic]:
+        version = self._documents.version(path)
+        try:
+            async with asyncio.timeout(self._deadlines.diagnostics):
+                return await self._connection.diagnostics(path.as_uri(), version, _QUIET_S, revised=True)
+        except TimeoutError as error:
+            raise NoAnswer(f"{self.name} said nothing within {self._deadlines.diagnostics:g} s.") from error
+
     async def _ask(self, method: str, path: Path, params: Any, timeout_s: float) -> Any:
         async with self._turn:
             await self._documents.refresh(path)
             return await self._connection.ask(method, params, timeout_s)
 
+    async def _unless_empty(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer; an empty one is believed only of a server that has read the project."""
+        answer = await ask()
+        return self._believed(answer if answer or self._settled else await self._when_settled(ask))
+
+    def _believed(self, answer: T) -> T:
+        """The answer, unless it is empty and the server complained, as of a project that it could not load."""
+        if not answer and self._connection.complaint:
+            raise NoAnswer(f"{self.name} knows nothing of it and says: {self._connection.complaint}")
+        return answer
+
     async def _when_settled(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer that was given twice in a row with nothing else going on, or the last one before time ran out."""
+        if self._command.sees_open_files_only:
+            self._settled = False  # it reads on whenever it is shown a text
         answer = await ask()
         loop = asyncio.get_running_loop()
-        limit = loop.time() + self._deadlines.settle
-        while not self._settled and loop.time() < limit:
+        start = loop.time()
+        while not self._settled and loop.time() - start < (
+            self._deadlines.project if self._connection.working else self._deadlines.settle
+        ):
             await asyncio.sleep(_SETTLING_PAUSE_S)
             again = await ask()
             self._settled = again == answer and not self._connection.working
             answer = again
         return answer
+
+
+async def _expected_or_steady(
+    ask: Callable[[], Awaitable[list[Location]]], expected: Iterable[Location]
+) -> list[Location]:
+    """The answer as soon as it is on the expected lines, or was the same several times in a row."""
+    wanted = _lines(expected)
+    last, times = await ask(), 1
+    while times < _SAME_ANSWERS and _lines(last) != wanted:
+        await asyncio.sleep(_SETTLING_PAUSE_S)
+        again = await ask()
+        times = times + 1 if again == last else 1
+        last = again
+    return last
+
+
+def _lines(locations: Iterable[Location]) -> Counter[tuple[Path, int]]:
+    return Counter((location.path, location.start.line) for location in locations)
 
 
 def _told(problems: Iterable[types.Diagnostic]) -> list[Diagnostic]:

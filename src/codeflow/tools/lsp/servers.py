@@ -157,7 +157,10 @@ class Servers:
         name, root = key
         language = self.languages[name]
         if problems:
-            return f"No language server for {name} starts here: {'; '.join(problems)}."
+            return (
+                f"No language server for {name} starts here: {'; '.join(problems)}. "
+                f"If it is not installed: {language.install}."
+            )
         own = os.pathsep.join(_own_programs(root, self._top))
         here = next((c.name for c in language.servers if shutil.which(c.name, path=own)), None)
         if here is None:

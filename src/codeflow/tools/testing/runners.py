@@ -31,7 +31,7 @@ def calls_directly(command: str, runner: Runner, root: Path) -> bool:
     """Whether a shell line, or the package's script that it runs, is one call of the runner and nothing else."""
     words = _simple_words(command)
     script = _SCRIPT.match(" ".join(words))
-    if script and (body := package_script(root, script["name"])):
+    if script and (body := package_scripts(root).get(script["name"], "")):
         words = _simple_words(body)
     return bool(re.match(_LAUNCHER + runner.pattern.pattern, " ".join(words)))
 

@@ -1,0 +1,206 @@
+"""What a rename must not break: a name that is taken, a list of exports, and words that no server understands."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeflow.syntax.tags import Definition, tags
+from codeflow.tools.lsp.positions import apply_edits, split_lines, utf16_length
+from codeflow.tools.lsp.values import Edits, Location, Position, TextEdit
+from codeflow.tools.symbols import Address, Hit
+from codeflow.tools.tool import Mistake
+from codeflow.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from codeflow.tools.lsp.server import Server  # imports lsprotocol, which takes a fifth of a second
+
+_MOST_PLACES = 20
+_LONGEST_LINE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """A symbol, what it is called now and shall be called, and the server's edits."""
+
+    at: Address
+    old: str
+    new: str
+    definitions: Sequence[Location]
+    edits: Edits
+
+    @property
+    def complete(self) -> bool:
+        """Whether the definition itself is renamed."""
+        return bool(self.edits) and all(at.path in self.edits for at in self.definitions)
+
+
+async def proposed(
+    server: "Server", at: Address, old: str, new: str, mentions: Sequence[Path]
+) -> tuple[Renaming, Sequence[Location]]:
+    """The server's edits, and the places where it would lose or gain a use of the symbol by them.
+
+    It gains or loses uses where the new name has a meaning already.
+    """
+    definitions = await server.definition(at.path, at.position)
+    edits = await server.rename(at.path, at.position, new, mentions)
+    renaming = Renaming(at, old, new, definitions, edits)
+    if not renaming.complete:
+        return renaming, ()
+    before = (await server.references(at.path, at.position, mentions)).locations
+    texts = {path: apply_edits(_source(path), made) for path, made in edits.items()}
+    after = await server.references_if(texts, at.path, _moved(at, edits), before)
+    return renaming, _differing(before, after)
+
+
+def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location]) -> None:
+    """A Mistake when the new name has a meaning already where the symbol is defined or used."""
+    taken = [
+        f"{ws.relative(place.path)}:{other.line}: {other.signature}"
+        for place in renaming.definitions
+        for other in _beside(place, renaming.new)
+    ]
+    taken += [
+        f"{ws.relative(place.path)}:{place.start.line + 1}: {_line(place.path, place.start.line)}"
+        for place in differing
+        if place.path.is_relative_to(ws.root)
+    ]
+    if taken:
+        rows = list(dict.fromkeys(taken))[:_MOST_PLACES]
+        raise Mistake(
+            "\n".join(
+                [
+                    f"Nothing was renamed: {renaming.new} has another meaning already, here:",
+                    *rows,
+                    "Choose another name, or rename what bears it first.",
+                ]
+            )
+        )
+
+
+def with_exports(renaming: Renaming) -> dict[Path, tuple[TextEdit, ...]]:
+    """The edits, and those of the strings in Python's `__all__` that name the symbol in a module that binds it."""
+    return {path: (*made, *_export_edits(path, renaming, made)) for path, made in renaming.edits.items()}
+
+
+def left_over(ws: Workspace, hits: Sequence[Hit], old: str) -> list[str]:
+    """Where a word still stands after a rename: in comments, strings and documents, or as another's name."""
+    if not hits:
+        return []
+    rows = [
+        f"{ws.relative(hit.path)}:{hit.line + 1}: {hit.text.strip()[:_LONGEST_LINE]}"
+        for hit in hits[:_MOST_PLACES]
+    ]
+    if len(hits) > _MOST_PLACES:
+        rows.append(f"[{len(hits) - _MOST_PLACES} more; search_files shows them]")
+    return [f"The word {old} still stands here; change by edit_file what means the symbol:", *rows]
+
+
+def _beside(place: Location, name: str) -> list[Definition]:
+    """Definitions of that name in the scope in which the symbol is defined."""
+    text = _source(place.path)
+    found = tags(place.path.name, text).definitions
+    line = split_lines(text)[place.start.line].encode("utf-16-le")
+    own_name = line[2 * place.start.character : 2 * place.end.character].decode("utf-16-le", "ignore")
+    around = [
+        item for item in found if item.name == own_name and item.line <= place.start.line + 1 <= item.end_line
+    ]
+    if not around:
+        return []
+    scope = around[-1].qualified.rpartition(".")[0]
+    return [item for item in found if item.name == name and item.qualified.rpartition(".")[0] == scope]
+
+
+def _moved(at: Address, edits: Edits) -> Position:
+    """Where the symbol's name stands after the edits, which leave the lines as they are."""
+    before = [
+        edit
+        for edit in edits.get(at.path, ())
+        if edit.end.line == at.position.line and edit.end <= at.position
+    ]
+    shift = sum(utf16_length(edit.new) - (edit.end.character - edit.start.character) for edit in before)
+    return Position(at.position.line, at.position.character + shift)
+
+
+def _differing(before: Iterable[Location], after: Iterable[Location]) -> list[Location]:
+    """Places on lines that have more uses before than after, or the other way."""
+    old, new = (Counter((at.path, at.start.line) for at in places) for places in (before, after))
+    changed = {line for line in old.keys() | new.keys() if old[line] != new[line]}
+    return sorted(
+        {
+            (at.path, at.start.line): at for at in (*after, *before) if (at.path, at.start.line) in changed
+        }.values()
+    )
+
+
+def _export_edits(path: Path, renaming: Renaming, made: Sequence[TextEdit]) -> Iterator[TextEdit]:
+    text = _source(path)
+    if path.suffix not in {".py", ".pyi"} or "__all__" not in text:
+        return
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    edited = {edit.start.line + 1 for edit in made}
+    if not any(_binds(node, renaming.old) and _covers(node, edited) for node in tree.body):
+        return
+    lines = split_lines(text)
+    done = {edit.start for edit in made}
+    for string in _exports(tree):
+        if (edit := _string_edit(string, lines, renaming)) and edit.start not in done:
+            yield edit
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    """Whether a statement gives a module this name."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return node.name == name
+        case ast.Import() | ast.ImportFrom():
+            return any((alias.asname or alias.name) == name for alias in node.names)
+        case ast.Assign():
+            return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+        case ast.AnnAssign():
+            return isinstance(node.target, ast.Name) and node.target.id == name
+    return False
+
+
+def _covers(node: ast.stmt, lines: Iterable[int]) -> bool:
+    return any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)
+
+
+def _exports(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The strings that a module's `__all__` is given."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        if isinstance(value, ast.List | ast.Tuple | ast.Set) and any(
+            isinstance(target, ast.Name) and target.id == "__all__" for target in targets
+        ):
+            yield from (item for item in value.elts if isinstance(item, ast.Constant))
+
+
+def _string_edit(string: ast.Constant, lines: Sequence[str], renaming: Renaming) -> TextEdit | None:
+    """The edit of a plain string that is the old name; columns of `ast` are bytes of UTF-8."""
+    if string.value != renaming.old or string.end_lineno != string.lineno or string.end_col_offset is None:
+        return None
+    line = lines[string.lineno - 1].encode()
+    quoted = line[string.col_offset : string.end_col_offset].decode()
+    if quoted[1:-1] != renaming.old:
+        return None
+    start = utf16_length(line[: string.col_offset].decode()) + 1
+    row = string.lineno - 1
+    return TextEdit(Position(row, start), Position(row, start + utf16_length(renaming.old)), renaming.new)
+
+
+def _source(path: Path) -> str:
+    from codeflow.tools.lsp.documents import source
+
+    return source(path)
+
+
+def _line(path: Path, number: int) -> str:
+    lines = split_lines(_source(path))
+    return lines[number].strip()[:_LONGEST_LINE] if number < len(lines) else ""
