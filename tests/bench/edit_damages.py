@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from difflib import ndiff
+from difflib import SequenceMatcher, ndiff
 from typing import Literal
 
 Label = Literal["apply", "either", "refuse"]
@@ -193,20 +193,34 @@ def made_already(case: Case, _: random.Random) -> Case:
     return replace(case, content=case.expected, expected=None)
 
 
-def line_missing(case: Case, _: random.Random) -> Case:
-    """The old text lacks a line that the file has in its middle."""
-    old = case.old.splitlines(keepends=True)
-    middle = len(old) // 2
-    if len(old) < 3 or not old[middle].strip():
+def target_missing(case: Case, _: random.Random) -> Case:
+    """The old text lacks a line that shall go, inside those that are there."""
+    old, kept = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+    inside = [n for n in range(1, len(old) - 1) if old[n].strip() and old[n] not in kept]
+    return _without_line(case, old, inside, None)
+
+
+def context_missing(case: Case, _: random.Random) -> Case:
+    """The old text lacks a line that the file and the new text have."""
+    old, kept = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+    inside = [n for n in range(1, len(old) - 1) if old[n].strip() and old[n] in kept]
+    return _without_line(case, old, inside, case.expected)
+
+
+def _without_line(case: Case, old: list[str], lines: list[int], expected: str | None) -> Case:
+    """Without the middle one of the lines, where what is left does not stand in the file."""
+    if not lines:
         return case
-    return replace(case, old="".join([*old[:middle], *old[middle + 1 :]]), expected=None)
+    at = lines[len(lines) // 2]
+    rest = "".join([*old[:at], *old[at + 1 :]])
+    return case if rest in case.content else replace(case, old=rest, expected=expected)
 
 
 def lines_swapped(case: Case, _: random.Random) -> Case:
     old = case.old.splitlines(keepends=True)
     if len(old) < 4 or old[1].strip() == old[2].strip():
         return case
-    return replace(case, old="".join([old[0], old[2], old[1], *old[3:]]), expected=None)
+    return replace(case, old="".join([old[0], old[2], old[1], *old[3:]]))
 
 
 def nested_in_file(case: Case, rng: random.Random) -> Case:
@@ -267,6 +281,108 @@ def fenced(text: str) -> str:
     return f"```python\n{text.removesuffix(chr(10))}\n```"
 
 
+def on_shared_lines(change: Callable[[str], str]) -> Damage:
+    """The same damage to the unchanged lines of old and new; the others stay as they should be."""
+
+    def damage(case: Case, _: random.Random) -> Case:
+        old, new = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+        for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+            for n in range(block.size):
+                old[block.a + n] = new[block.b + n] = change(old[block.a + n])
+        return replace(case, old="".join(old), new="".join(new))
+
+    return damage
+
+
+def mixed_line_endings(case: Case, _: random.Random) -> Case:
+    """The file ends its lines in LF but for those of the edit, which end in CRLF."""
+    assert case.expected is not None
+    old, new = (text.replace("\n", "\r\n") for text in (case.old, case.new))
+    at = case.content.index(case.old)
+    head, tail = case.content[:at], case.content[at + len(case.old) :]
+    return replace(case, content=head + old + tail, expected=head + new + tail)
+
+
+def at_the_open_end(case: Case, _: random.Random) -> Case:
+    """The edit's lines are the file's last ones, and the file has no final newline."""
+    head = case.content[: case.content.index(case.old)]
+    if case.old.endswith("\n\n") or case.new.endswith("\n\n"):
+        return case
+    return replace(case, content=head + case.old.removesuffix("\n"), expected=head + case.new.removesuffix("\n"))
+
+
+GENUINE = (r'log("a\n")', r'path = "C:\new"', r"parts = re.split(r'\n+', text)", r'sep = "\t"', r'end = "\n"')
+
+
+def escaped_beside_an_escape(case: Case, rng: random.Random) -> Case:
+    """Line breaks are escaped, and the new text has an escape that belongs to the code."""
+    lines = case.new.splitlines(keepends=True)
+    at = max(shared_ends(case)[0], 1)
+    if at >= len(lines) or not lines[at - 1].strip():
+        return case
+    lines.insert(at, f"{_lead(lines[at - 1])}{rng.choice(GENUINE)}\n")
+    new = "".join(lines)
+    assert case.expected is not None
+    start = case.content.index(case.old)
+    expected = case.content[:start] + new + case.content[start + len(case.old) :]
+    old, escaped = (text.replace("\n", "\\n") for text in (case.old, new))
+    return replace(case, old=old, new=escaped, expected=expected)
+
+
+def half_made_already(case: Case, _: random.Random) -> Case:
+    """One of the edit's two or more separate changes stands in the file already."""
+    old, new = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+    changes = [op for op in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if op[0] != "equal"]
+    if len(changes) == 1:
+        return case
+    _, old_from, old_to, new_from, new_to = changes[0]
+    there = "".join([*old[:old_from], *new[new_from:new_to], *old[old_to:]])
+    content = case.content.replace(case.old, there)
+    return case if case.old in content else replace(case, content=content)
+
+
+def between_twins(case: Case, _: random.Random) -> Case:
+    """Two blocks differ in a word each from the old text, which is a mixture of both."""
+    lines = case.old.splitlines(keepends=True)
+    words = [n for n, line in enumerate(lines) if re.search(r"\w{3}", line)]
+    if len(words) < 2:  # noqa: PLR2004 - one for each twin
+        return case
+    twins = []
+    for at in (words[0], words[-1]):
+        twin = list(lines)
+        twin[at] = re.sub(r"\w{3,}", "other", twin[at], count=1)
+        twins.append("".join(twin))
+    content = case.content.replace(case.old, "\n".join(twins))
+    return case if case.old in content else replace(case, content=content, expected=None)
+
+
+MARKERS = (
+    "# (unchanged)",
+    "// ... existing code ...",
+    "/* ... rest of the function ... */",
+    "# rest of the code remains the same",
+    "<!-- ... -->",
+    "... (rest of the methods)",
+    "[... unchanged ...]",
+    "# same as before",
+)
+
+
+def left_out_of_new(case: Case, rng: random.Random) -> Case:
+    lines = case.new.splitlines(keepends=True)
+    if len(lines) < 4:  # noqa: PLR2004 - two lines and what is left out
+        return case
+    return replace(case, new="".join([*lines[:2], f"    {rng.choice(MARKERS)}\n"]), expected=None)
+
+
+def entities_in_new(case: Case, _: random.Random) -> Case:
+    """Where an unchanged line bears witness; in the others an entity could be meant."""
+    shared = set(case.old.splitlines()) & set(case.new.splitlines())
+    if all(html.escape(line) == line for line in shared):
+        return case
+    return replace(case, new=html.escape(case.new))
+
+
 TRAILING = each_line(lambda line: f"{line}  ")
 STRIPPED = each_line(str.rstrip)
 DEEPER = each_line(lambda line: f"    {line}")
@@ -295,12 +411,33 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "line numbers, tab": ("apply", line_numbers("%6d\t%s")),
     "line numbers, bar": ("apply", line_numbers("%d | %s")),
     "line numbers, colon": ("apply", line_numbers("%d: %s")),
+    "line numbers, arrow": ("apply", line_numbers("%6d\u2192%s")),
+    "inner blanks lost": ("apply", on_shared_lines(lambda line: re.sub(r"(?<=\S) {2,}(?=\S)", " ", line))),
+    "inner blanks more": ("apply", on_shared_lines(lambda line: re.sub(r"(?<=\S) (?=[=#])", "  ", line))),
+    "tabs in the file, as 8 blanks": ("apply", then(in_file(scaled("\t")), both(scaled(" " * 8)))),
+    "mixed line endings": ("apply", mixed_line_endings),
+    "at the open end": ("apply", at_the_open_end),
+    "elided in // comment": ("apply", elided("// ... existing code ...\n")),
+    "elided in /* comment": ("apply", elided("/* ... */\n")),
+    "elided in <!-- comment": ("apply", elided("<!-- ... rest ... -->\n")),
+    "backslashes doubled": ("apply", both(lambda text: text.replace("\\", "\\\\"))),
     "escaped once more": ("apply", both(double_escaped)),
     "escaped quotes": ("apply", both(lambda text: text.replace('"', '\\"'))),
     "entities": ("apply", both(lambda text: html.escape(text, quote=True))),
+    "line breaks escaped": ("either", both(lambda text: text.replace("\n", "\\n"))),
+    "line breaks, beside an escape": ("either", escaped_beside_an_escape),
+    "escapes undone": ("either", both(lambda text: text.replace("\\n", "\n").replace('\\"', '"'))),
+    "half made already": ("either", half_made_already),
+    "entities in new": ("either", entities_in_new),
+    "old with line numbers": (
+        "either",
+        lambda case, rng: replace(case, old=line_numbers("%6d\t%s")(case, rng).old),
+    ),
     "blank lines lost": ("either", keeping_the_edit(both(without_blank_lines))),
     "blank lines more": ("either", keeping_the_edit(both(with_more_blank_lines))),
     "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
+    "context line missing in old": ("either", context_missing),
+    "lines swapped in old": ("either", lines_swapped),
     "stale context": ("either", stale_context),
     "context deeper in the file": ("either", nested_in_file),
     "one crooked line in old": ("either", crooked_old),
@@ -316,11 +453,12 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
         lambda case, rng: replace(case, new=line_numbers("%6d\t%s")(case, rng).new),
     ),
     "elided in new": ("refuse", elided_new),
+    "left out of new": ("refuse", left_out_of_new),
+    "mixture of two twins": ("refuse", between_twins),
     "stale target": ("refuse", stale_target),
     "stale target, twin": ("refuse", stale_target_with_twin),
     "two places": ("refuse", twice),
     "two places, dedented": ("refuse", twice_dedented),
     "made already": ("refuse", made_already),
-    "line missing in old": ("refuse", line_missing),
-    "lines swapped in old": ("refuse", lines_swapped),
+    "target line missing in old": ("refuse", target_missing),
 }

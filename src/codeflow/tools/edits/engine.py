@@ -1,6 +1,7 @@
 """One edit of one text: applied where it certainly belongs, else refused."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth, elision, ladder, refusal, undo
@@ -46,6 +47,7 @@ def _refuse_damage(edit: Edit) -> None:
 
 
 def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
+    edit = _whole_lines_again(text, edit)
     found = [] if edit.whole_lines else list(occurrences(text, edit.old))
     if edit.replace_all and found:
         return _all(found, edit)
@@ -58,6 +60,25 @@ def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
     if changes is None:
         raise refusal.missing(file, edit.old, edit.new)
     return as_splices(file, changes)
+
+
+def _whole_lines_again(text: str, edit: Edit) -> Edit:
+    """The edit with the blanks that old_text lost at its ends, where those of new_text prove that it lost them."""
+    start = text.find(edit.old)
+    indent = text[text.rfind("\n", 0, start) + 1 : start] if start > 0 else ""
+    old, new = edit.old.split("\n"), edit.new.split("\n")
+    ending = edit.new[len(edit.new.rstrip("\n")) :]
+    if (
+        not indent.isspace()
+        or old[0][:1].isspace()
+        or new[0] != indent + new[0].lstrip()
+        or {line for line in old[1:] if line.strip()}.isdisjoint(new[1:])
+        or not ending
+        or edit.old.endswith("\n")
+        or not text.startswith(ending, start + len(edit.old))
+    ):
+        return edit
+    return replace(edit, old=f"{indent}{edit.old}{ending}")
 
 
 def _all(found: list[int], edit: Edit) -> list[Splice]:
