@@ -20,19 +20,36 @@ def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str
     `content` has its own line endings; `newline` ends lines added where there were none.
     """
     _refuse_damage(edit)
-    open_end = not content.endswith("\n")
-    closed = content + newline if open_end else content
-    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
-    edited = substitute(closed, splices, newline)
-    if edited == closed:
-        raise Mistake("The file already is as this edit would make it.")
-    after = edited.removesuffix(newline) if open_end else edited
+    if damage := undo.damage_of_new(edit.old, edit.new):
+        edit = _mended(content, edit, damage, newline, introduced)
+    after = _applied(content, edit, newline)
     if undo.traces(edit.new) - undo.traces(edit.old) and (problems := introduced(content, after)):
         raise Mistake(
             f"new_text has escapes or typographic characters that old_text lacks, and the file would not parse: "
             f"{problems[0]}. Write new_text as it shall stand in the file."
         )
     return after
+
+
+def _applied(content: str, edit: Edit, newline: str) -> str:
+    open_end = not content.endswith("\n")
+    closed = content + newline if open_end else content
+    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
+    edited = substitute(closed, splices, newline)
+    if edited == closed:
+        raise Mistake("The file already is as this edit would make it.")
+    return edited.removesuffix(newline) if open_end else edited
+
+
+def _mended(content: str, edit: Edit, damage: undo.Damage, newline: str, introduced: Introduced) -> Edit:
+    """The edit as it was meant, when the file parses with that and would not with new_text as it is."""
+    text = content.replace("\r\n", "\n")
+    if text.count(edit.old) == 1 and introduced(text, text.replace(edit.old, edit.new)):
+        for meant in damage.meant:
+            mended = replace(edit, new=meant)
+            if meant != edit.old and not introduced(content, _applied(content, mended, newline)):
+                return mended
+    raise Mistake(f"new_text {damage.what}, old_text is not. Write new_text as it shall stand in the file.")
 
 
 def _refuse_damage(edit: Edit) -> None:
@@ -42,8 +59,6 @@ def _refuse_damage(edit: Edit) -> None:
         raise Mistake("old_text and new_text are the same, so nothing would change.")
     if marker := elision.added_marker(edit.old, edit.new):
         raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
-    if damage := undo.damaged_alone(edit.old, edit.new):
-        raise Mistake(f"new_text {damage}, old_text is not. Write new_text as it shall stand in the file.")
 
 
 def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from codeflow.tools.edits.places import PLAIN
 
@@ -50,24 +51,40 @@ def _are_breaks(old: str, new: str, meant_new: str) -> bool:
     )
 
 
-def damaged_alone(old: str, new: str) -> str | None:
-    """What was done to the new text but not to the old one, when that is plain to see."""
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was done to the new text but not to the old one."""
+
+    what: str
+    meant: tuple[str, ...]
+    """The new text as it may have been before."""
+
+
+def damage_of_new(old: str, new: str) -> Damage | None:
+    """Damage to the new text alone, where it is plain to see."""
     if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
-        return "is wrapped in a code fence"
+        ending = "\n" if old.endswith("\n") else ""
+        return Damage("is wrapped in a code fence", (_unfence(new) + ending,))
     if (
         "\n" in new.strip()
         and _numbered(new)
         and (not _numbered(old) or _shares_more(old, _unnumber(new), new))
     ):
-        return "has line numbers"
+        return Damage("has line numbers", (_unnumber(new) or "",))
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
-        return "has escaped line breaks"
+        whole = '\\"' in new and not _BARE_QUOTE.search(new)
+        meant = _unescape(new) if whole else _unwrap(new)
+        return Damage("has escaped line breaks", (meant,) if whole or _are_breaks(old, new, meant) else ())
+    plain = _unentity(new)
+    if plain != old and not set("<>") & set(new) and _shares_more(old, plain, new):
+        return Damage("has entities such as &lt; or &quot;", (plain,))
     return None
 
 
 def _shares_more(old: str, one: str | None, other: str) -> bool:
+    """Whether one text has all the lines of the old one that the other has, and more."""
     known = set(old.split("\n")) - {""}
-    return bool(known & set((one or "").split("\n"))) and not known & set(other.split("\n"))
+    return known & set((one or "").split("\n")) > known & set(other.split("\n"))
 
 
 def traces(text: str) -> set[str]:
