@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
 
 from codeflow.tools.edits.places import PLAIN, alike
 from codeflow.tools.tool import Mistake
@@ -134,10 +135,10 @@ def _scale(pairs: Iterable[Pair]) -> Rule | None:
     (ours, theirs), ratio = kinds.pop(), ratios.pop()
     if len(ours) != 1 or len(theirs) != 1:
         return None
-    unit = next(iter(theirs))
+    unit, step = next(iter(theirs)), gcd(*(len(old) for old, _ in deep))
 
     def rule(indent: str) -> str | None:
-        size = len(indent) * ratio
-        return unit * int(size) if set(indent) <= ours and size.denominator == 1 else None
+        is_whole = set(indent) <= ours and len(indent) % step == 0
+        return unit * int(len(indent) * ratio) if is_whole else None
 
     return rule

@@ -53,6 +53,8 @@ def partly_made(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> 
 
     A change can have been made when it leaves lines behind and those that it removes are gone.
     """
+    if contiguous(file, new, but_trailing_blanks):
+        return
     before, after = ([line.rstrip() for line in lines] for lines in (old, new))
     operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     known = {line.strip() for line in file if _WORD.search(line)}

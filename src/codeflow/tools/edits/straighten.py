@@ -8,33 +8,46 @@ from codeflow.tools.edits.places import Place
 
 Lines = list[str]
 _NOWHERE = -1
-_ENDS = {_NOWHERE: _NOWHERE}
 
 
 def straightened(file: Sequence[str], old: Lines, new: Lines, place: Place) -> tuple[Lines, Lines]:
     """Old and new with the file's indentation where it is certain that theirs is a slip.
 
     That is where old was written crooked but new and the file agree, and where an unchanged line has moved
-    in the file, away from every change.
+    in the file, away from every change. A drift of all lines is no slip; it has to be learnt.
     """
     there = [line if at is None else file[at] for line, at in zip(old, place, strict=True)]
-    shared = dict(_shared(old, new))
-    crooked = {n for n, line in enumerate(old) if line.rstrip() != there[n].rstrip() and _same_text(line, there[n])}
+    shared = {n: at for n, at in _shared(old, new) if old[n].strip()}
+    crooked = {n for n in range(len(old)) if _crooked(old[n], there[n])}
+    off = crooked & shared.keys()
+    agreed = {n for n, at in shared.items() if not _crooked(new[at], there[n])}
     if not crooked:
         return old, new
-    agreed = {n for n, at in shared.items() if old[n].strip() and new[at].rstrip() == there[n].rstrip()}
-    slips = crooked & agreed
-    removed = crooked - shared.keys()
-    if agreed and agreed == slips and len(agreed) == sum(1 for n in shared if old[n].strip()):
-        slips |= removed  # old as a whole stands elsewhere than new, and new stands where the file does
-    elif crooked - removed <= agreed:
-        slips |= {n for n in removed if _is_alone(old[n], new, set(shared.values()))}
-    mended = [there[n] if n in slips else line for n, line in enumerate(old)]
-    moved = _moved_apart(mended, new, shared, crooked - slips)
-    after = list(new)
-    for n in moved:
-        mended[n] = after[shared[n]] = there[n]
-    return mended, after
+    if off == shared.keys() == agreed and _holds_the_margin(new, shared.values()):
+        slips = crooked  # old as a whole stands elsewhere than new, and new stands where the file does
+    elif off <= agreed and any(depth.of(old[n]) for n in shared.keys() - off):
+        slips = off | {n for n in crooked - off if _is_alone(old[n], new, shared.values())}
+    elif crooked == _moved_apart(old, new, shared, crooked):
+        moved = {shared[n]: there[n] for n in crooked}
+        return _with(old, {n: there[n] for n in crooked}), _with(new, moved)
+    else:
+        return old, new
+    return _with(old, {n: there[n] for n in slips}), new
+
+
+def _with(lines: Lines, others: dict[int, str]) -> Lines:
+    return [others.get(n, line) for n, line in enumerate(lines)]
+
+
+def _crooked(line: str, there: str) -> bool:
+    """Whether two lines differ in their indentation alone."""
+    return line.rstrip() != there.rstrip() and line.strip() == there.strip()
+
+
+def _holds_the_margin(new: Lines, shared: Collection[int]) -> bool:
+    """Whether the unchanged lines are among the outermost ones: no added one was put round them."""
+    outermost = min((depth.of(line) for line in new if line.strip()), default=0)
+    return any(depth.of(new[n]) == outermost for n in shared)
 
 
 def _shared(old: Lines, new: Lines) -> list[tuple[int, int]]:
@@ -44,10 +57,6 @@ def _shared(old: Lines, new: Lines) -> list[tuple[int, int]]:
     return [(block.a + n, block.b + n) for block in blocks for n in range(block.size)]
 
 
-def _same_text(line: str, other: str) -> bool:
-    return bool(line.strip()) and line.strip() == other.strip()
-
-
 def _is_alone(line: str, new: Lines, shared: Collection[int]) -> bool:
     """Whether no added line stands as deep as a removed crooked one, as if it had suffered the same."""
     added = (text for n, text in enumerate(new) if n not in shared and text.strip())
@@ -55,17 +64,19 @@ def _is_alone(line: str, new: Lines, shared: Collection[int]) -> bool:
 
 
 def _moved_apart(old: Lines, new: Lines, shared: dict[int, int], crooked: set[int]) -> set[int]:
-    """The crooked lines, when all of them are unchanged ones and none stands next to a change."""
+    """Those of the crooked lines that are unchanged, do not stand next to a change, and drift alone."""
     above, below = (_neighbours(old, step) for step in (-1, 1))
     above_new, below_new = (_neighbours(new, step) for step in (-1, 1))
-    apart = {
+    straight = {depth.of(line) for n, line in enumerate(old) if n not in crooked and line.strip()}
+    ends = shared | {_NOWHERE: _NOWHERE}
+    return {
         n
         for n in crooked & shared.keys()
-        if old[n].rstrip() == new[shared[n]].rstrip()
-        and (shared | _ENDS).get(above[n]) == above_new[shared[n]]
-        and (shared | _ENDS).get(below[n]) == below_new[shared[n]]
+        if depth.of(old[n]) in straight
+        and old[n].rstrip() == new[shared[n]].rstrip()
+        and ends.get(above[n]) == above_new[shared[n]]
+        and ends.get(below[n]) == below_new[shared[n]]
     }
-    return apart if apart == crooked else set()
 
 
 def _neighbours(lines: Lines, step: int) -> dict[int, int]:

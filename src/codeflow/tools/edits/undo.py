@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from codeflow.tools.edits.places import PLAIN
 
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
-_NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|[ \t]*[|:│→][ \t]?|$)")
+_NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|→|[ \t]*[|:│]|$)")
+_PADDED = re.compile(r"[ \t]*\d+[ \t]*[|:│](?: |$)|[ \t]*\d*[ \t]*$")
 _ESCAPE = re.compile(r"\\([ntr\"'\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _BREAK = re.compile(r"\\n")
@@ -23,7 +25,8 @@ _TRACES = re.compile(rf"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);|[{''.join(ma
 
 def readings(old: str, new: str) -> Iterator[tuple[str, str]]:
     """The pair as it may have been meant, where that changes the old text."""
-    for undo in (_unfence, _unnumber, _unescape, _unquote, _unwrap, _unentity):
+    unnumber = partial(_unnumber, padded=_is_padded(f"{old}\n{new}"))
+    for undo in (_unfence, unnumber, _unescape, _unquote, _unwrap, _unentity):
         meant_old, meant_new = undo(old), undo(new)
         if undo in (_unescape, _unwrap) and meant_new is not None and not _are_breaks(old, new, meant_new):
             continue
@@ -65,12 +68,13 @@ def damage_of_new(old: str, new: str) -> Damage | None:
     if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
         ending = "\n" if old.endswith("\n") else ""
         return Damage("is wrapped in a code fence", (_unfence(new) + ending,))
+    bare = _unnumber(new, padded=_is_padded(new))
     if (
         "\n" in new.strip()
         and _numbered(new)
-        and (not _numbered(old) or _shares_more(old, _unnumber(new), new))
+        and (not _numbered(old) or _shares_more(old, bare, new))
     ):
-        return Damage("has line numbers", (_unnumber(new) or "",))
+        return Damage("has line numbers", (bare or "",))
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
         whole = '\\"' in new and not _BARE_QUOTE.search(new)
         meant = _unescape(new) if whole else _unwrap(new)
@@ -103,10 +107,16 @@ def _numbered(text: str) -> bool:
     return len(values) == len(numbers) > 0 and values == sorted(set(values))
 
 
-def _unnumber(text: str) -> str | None:
+def _is_padded(text: str) -> bool:
+    """Whether a blank parts every line from its number's sign, as in `12: text`."""
+    return all(_PADDED.match(line) for line in text.split("\n"))
+
+
+def _unnumber(text: str, *, padded: bool) -> str | None:
     """The text without line numbers; None when only some lines have one."""
     if _numbered(text):
-        return "\n".join(_NUMBER.sub("", line, count=1) for line in text.split("\n"))
+        bare = [_NUMBER.sub("", line, count=1) for line in text.split("\n")]
+        return "\n".join(line[1:] if padded else line for line in bare)
     return None if any(_NUMBER.match(line) for line in text.split("\n")) else text
 
 
