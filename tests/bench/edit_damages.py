@@ -5,24 +5,11 @@ import random
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher, ndiff
-from typing import Literal
 
-Label = Literal["apply", "either", "refuse"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An edit of a file's content; `expected` is None where every change would be wrong."""
-
-    content: str
-    old: str
-    new: str
-    expected: str | None
-
-
-Damage = Callable[[Case, random.Random], Case]
+from tests.bench import edit_conflicts as conflicts
+from tests.bench.edit_cases import Case, Damage, Label, lead, shared_ends
 
 
 def both(change: Callable[[str], str]) -> Damage:
@@ -82,16 +69,6 @@ def line_numbers(form: str) -> Damage:
     return number
 
 
-def shared_ends(case: Case) -> tuple[int, int]:
-    """How many lines old and new begin and end with alike."""
-    old, new = case.old.splitlines(), case.new.splitlines()
-    head = next(
-        (n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
-    rest = list(zip(old[head:][::-1], new[head:][::-1], strict=False))
-    return head, next((n for n, (a, b) in enumerate(rest) if a != b), len(rest))
-
-
 def elided(dots: str) -> Damage:
     """A shared line in the middle of the context gives way to dots."""
 
@@ -141,118 +118,11 @@ def keeping_the_edit(damage: Damage) -> Damage:
     return keep
 
 
-def stale_context(case: Case, _: random.Random) -> Case:
-    """The outermost line of the context has another word in the file now."""
-    first, rest = case.old.split("\n", 1)
-    if shared_ends(case)[0] < 2 or not re.search(r"\w{3}", first) or case.content.count(first + "\n") != 1:
-        return case
-    there = re.sub(r"\w{3,}", "renamed", first, count=1)
-    assert case.expected is not None
-    return replace(
-        case,
-        content=case.content.replace(case.old, f"{there}\n{rest}"),
-        expected=case.expected.replace(first + "\n", there + "\n"),
-    )
-
-
-def stale_target(case: Case, _: random.Random) -> Case:
-    """A line that shall change has another word in the file now."""
-    head, tail = shared_ends(case)
-    old = case.old.splitlines(keepends=True)
-    removed = [n for n in range(head, len(old) - tail) if re.search(r"\w{3}", old[n])]
-    if not removed:
-        return case
-    old[removed[0]] = re.sub(r"\w{3,}", "elsewhere", old[removed[0]], count=1)
-    return replace(case, content=case.content.replace(case.old, "".join(old)), expected=None)
-
-
-def stale_target_with_twin(case: Case, rng: random.Random) -> Case:
-    """As before, and another function has the lines as they were, under another first line."""
-    stale = stale_target(case, rng)
-    first, _, rest = case.old.partition("\n")
-    if stale is case or not re.search(r"\w{3}", first) or shared_ends(case)[0] < 2:
-        return case
-    twin = re.sub(r"\w{3,}", "twin", first, count=1) + "\n" + rest
-    return replace(stale, content=f"{stale.content}\n{twin}")
-
-
-def twice(case: Case, _: random.Random) -> Case:
-    return replace(case, content=f"{case.content}\n{case.old}", expected=None)
-
-
 def twice_dedented(case: Case, rng: random.Random) -> Case:
     flat = dedent(case, rng)
     if flat.old == case.old:
         return case
     return replace(flat, content=f"{case.content}\n{textwrap.indent(case.old, '  ')}", expected=None)
-
-
-def made_already(case: Case, _: random.Random) -> Case:
-    if case.expected is None or case.old in case.expected:
-        return case
-    return replace(case, content=case.expected, expected=None)
-
-
-def target_missing(case: Case, _: random.Random) -> Case:
-    """The old text lacks a line that shall go, inside those that are there."""
-    old, kept = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
-    inside = [n for n in range(1, len(old) - 1) if old[n].strip() and old[n] not in kept]
-    return _without_line(case, old, inside, None)
-
-
-def context_missing(case: Case, _: random.Random) -> Case:
-    """The old text lacks a line that the file and the new text have."""
-    old, kept = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
-    inside = [n for n in range(1, len(old) - 1) if old[n].strip() and old[n] in kept]
-    return _without_line(case, old, inside, case.expected)
-
-
-def _without_line(case: Case, old: list[str], lines: list[int], expected: str | None) -> Case:
-    """Without the middle one of the lines, where what is left does not stand in the file."""
-    if not lines:
-        return case
-    at = lines[len(lines) // 2]
-    rest = "".join([*old[:at], *old[at + 1 :]])
-    return case if rest in case.content else replace(case, old=rest, expected=expected)
-
-
-def lines_swapped(case: Case, _: random.Random) -> Case:
-    old = case.old.splitlines(keepends=True)
-    if len(old) < 4 or old[1].strip() == old[2].strip():
-        return case
-    return replace(case, old="".join([old[0], old[2], old[1], *old[3:]]))
-
-
-def nested_in_file(case: Case, rng: random.Random) -> Case:
-    """A line of the context stands deeper in the file than its neighbours now."""
-    old = case.old.splitlines(keepends=True)
-    head, tail = shared_ends(case)
-    context = [n for n in (*range(head), *range(len(old) - tail, len(old))) if old[n].strip()]
-    twins = [n for n in context if sum(_lead(line) == _lead(old[n]) for line in old if line.strip()) > 1]
-    if not twins:
-        return case
-    chosen = rng.choice(twins)
-    assert case.expected is not None
-    moved = "    " + old[chosen]
-    new = case.new.splitlines(keepends=True)
-    new[chosen if chosen < head else chosen - len(old)] = old[chosen] = moved
-    return replace(
-        case,
-        content=case.content.replace(case.old, "".join(old)),
-        expected=case.expected.replace(case.new, "".join(new)),
-    )
-
-
-def crooked_old(case: Case, rng: random.Random) -> Case:
-    """One line of the old text has three blanks too many."""
-    old = case.old.splitlines(keepends=True)
-    chosen = rng.randrange(len(old))
-    old[chosen] = "   " + old[chosen]
-    return replace(case, old="".join(old))
-
-
-def _lead(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
 
 
 def old_only(change: Callable[[str], str]) -> Damage:
@@ -308,7 +178,9 @@ def at_the_open_end(case: Case, _: random.Random) -> Case:
     head = case.content[: case.content.index(case.old)]
     if case.old.endswith("\n\n") or case.new.endswith("\n\n"):
         return case
-    return replace(case, content=head + case.old.removesuffix("\n"), expected=head + case.new.removesuffix("\n"))
+    return replace(
+        case, content=head + case.old.removesuffix("\n"), expected=head + case.new.removesuffix("\n")
+    )
 
 
 GENUINE = (r'log("a\n")', r'path = "C:\new"', r"parts = re.split(r'\n+', text)", r'sep = "\t"', r'end = "\n"')
@@ -320,40 +192,13 @@ def escaped_beside_an_escape(case: Case, rng: random.Random) -> Case:
     at = max(shared_ends(case)[0], 1)
     if at >= len(lines) or not lines[at - 1].strip():
         return case
-    lines.insert(at, f"{_lead(lines[at - 1])}{rng.choice(GENUINE)}\n")
+    lines.insert(at, f"{lead(lines[at - 1])}{rng.choice(GENUINE)}\n")
     new = "".join(lines)
     assert case.expected is not None
     start = case.content.index(case.old)
     expected = case.content[:start] + new + case.content[start + len(case.old) :]
     old, escaped = (text.replace("\n", "\\n") for text in (case.old, new))
     return replace(case, old=old, new=escaped, expected=expected)
-
-
-def half_made_already(case: Case, _: random.Random) -> Case:
-    """One of the edit's two or more separate changes stands in the file already."""
-    old, new = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
-    changes = [op for op in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if op[0] != "equal"]
-    if len(changes) == 1:
-        return case
-    _, old_from, old_to, new_from, new_to = changes[0]
-    there = "".join([*old[:old_from], *new[new_from:new_to], *old[old_to:]])
-    content = case.content.replace(case.old, there)
-    return case if case.old in content else replace(case, content=content)
-
-
-def between_twins(case: Case, _: random.Random) -> Case:
-    """Two blocks differ in a word each from the old text, which is a mixture of both."""
-    lines = case.old.splitlines(keepends=True)
-    words = [n for n, line in enumerate(lines) if re.search(r"\w{3}", line)]
-    if len(words) < 2:  # noqa: PLR2004 - one for each twin
-        return case
-    twins = []
-    for at in (words[0], words[-1]):
-        twin = list(lines)
-        twin[at] = re.sub(r"\w{3,}", "other", twin[at], count=1)
-        twins.append("".join(twin))
-    content = case.content.replace(case.old, "\n".join(twins))
-    return case if case.old in content else replace(case, content=content, expected=None)
 
 
 MARKERS = (
@@ -370,7 +215,7 @@ MARKERS = (
 
 def left_out_of_new(case: Case, rng: random.Random) -> Case:
     lines = case.new.splitlines(keepends=True)
-    if len(lines) < 4:  # noqa: PLR2004 - two lines and what is left out
+    if len(lines) < 4:  # two lines and what is left out
         return case
     return replace(case, new="".join([*lines[:2], f"    {rng.choice(MARKERS)}\n"]), expected=None)
 
@@ -427,7 +272,7 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "line breaks escaped": ("either", both(lambda text: text.replace("\n", "\\n"))),
     "line breaks, beside an escape": ("either", escaped_beside_an_escape),
     "escapes undone": ("either", both(lambda text: text.replace("\\n", "\n").replace('\\"', '"'))),
-    "half made already": ("either", half_made_already),
+    "half made already": ("either", conflicts.half_made_already),
     "entities in new": ("either", entities_in_new),
     "old with line numbers": (
         "either",
@@ -436,11 +281,11 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "blank lines lost": ("either", keeping_the_edit(both(without_blank_lines))),
     "blank lines more": ("either", keeping_the_edit(both(with_more_blank_lines))),
     "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
-    "context line missing in old": ("either", context_missing),
-    "lines swapped in old": ("either", lines_swapped),
-    "stale context": ("either", stale_context),
-    "context deeper in the file": ("either", nested_in_file),
-    "one crooked line in old": ("either", crooked_old),
+    "context line missing in old": ("either", conflicts.context_missing),
+    "lines swapped in old": ("either", conflicts.lines_swapped),
+    "stale context": ("either", conflicts.stale_context),
+    "context deeper in the file": ("either", conflicts.nested_in_file),
+    "one crooked line in old": ("either", conflicts.crooked_old),
     "old stripped": ("either", old_only(str.strip)),
     "old without final newline": ("either", old_only(without_final_newline)),
     "new without final newline": ("either", new_only(without_final_newline)),
@@ -454,11 +299,11 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     ),
     "elided in new": ("refuse", elided_new),
     "left out of new": ("refuse", left_out_of_new),
-    "mixture of two twins": ("refuse", between_twins),
-    "stale target": ("refuse", stale_target),
-    "stale target, twin": ("refuse", stale_target_with_twin),
-    "two places": ("refuse", twice),
+    "mixture of two twins": ("refuse", conflicts.between_twins),
+    "stale target": ("refuse", conflicts.stale_target),
+    "stale target, twin": ("refuse", conflicts.stale_target_with_twin),
+    "two places": ("refuse", conflicts.twice),
     "two places, dedented": ("refuse", twice_dedented),
-    "made already": ("refuse", made_already),
-    "target line missing in old": ("refuse", target_missing),
+    "made already": ("refuse", conflicts.made_already),
+    "target line missing in old": ("refuse", conflicts.target_missing),
 }

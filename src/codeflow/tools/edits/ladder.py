@@ -63,7 +63,7 @@ def _over_blank_lines(file: Sequence[str], edit: Edit) -> list[Change] | None:
     if place is None:
         return None
     found = _at(file, edit, place)
-    if any(_hides_blank_lines(change, place) for change in found):
+    if any(_hides_blank_lines(change, place) or _repeats(file, change) for change in found):
         raise Mistake(
             "The blank lines of old_text are not the file's, so those of new_text are unclear too. "
             "Copy the blank lines from the file."
@@ -81,6 +81,12 @@ def _hides_blank_lines(change: Change, place: Place) -> bool:
     return (lost and len(change.lines) > 0 and not replaces_one) or (
         gained and not all(line.strip() for line in change.lines)
     )
+
+
+def _repeats(file: Sequence[str], change: Change) -> bool:
+    """Whether lines are added where the file has the same ones already."""
+    lines, at, size = list(change.lines), change.start, len(change.lines)
+    return at == change.stop and size > 0 and lines in (file[at : at + size], file[max(0, at - size) : at])
 
 
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:

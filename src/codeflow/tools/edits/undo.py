@@ -78,7 +78,9 @@ def damage_of_new(old: str, new: str) -> Damage | None:
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
         whole = '\\"' in new and not _BARE_QUOTE.search(new)
         meant = _unescape(new) if whole else _unwrap(new)
-        return Damage("has escaped line breaks", (meant,) if whole or _are_breaks(old, new, meant) else ())
+        ends_once = not new.endswith("\\n\n")
+        is_clear = ends_once and (whole or _are_breaks(old, new, meant))
+        return Damage("has escaped line breaks", (meant,) if is_clear else ())
     plain = _unentity(new)
     if plain != old and not set("<>") & set(new) and _shares_more(old, plain, new):
         return Damage("has entities such as &lt; or &quot;", (plain,))
