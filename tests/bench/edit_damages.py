@@ -44,6 +44,12 @@ def dedent(case: Case, _: random.Random) -> Case:
     return replace(case, old="".join(flat[:lines]), new="".join(flat[lines:]))
 
 
+def new_dedented(case: Case, rng: random.Random) -> Case:
+    """Not where the edit changes blanks only: then to move the lines could be meant."""
+    old, new = ([line.strip() for line in text.splitlines()] for text in (case.old, case.new))
+    return case if old == new else replace(case, new=dedent(case, rng).new)
+
+
 def scaled(unit: str) -> Callable[[str], str]:
     return each_line(lambda line: re.sub(r"^(?: {4})+", lambda lead: unit * (len(lead[0]) // 4), line))
 
@@ -290,7 +296,7 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "old without final newline": ("either", old_only(without_final_newline)),
     "new without final newline": ("either", new_only(without_final_newline)),
     "old dedented": ("either", lambda case, rng: replace(case, old=dedent(case, rng).old)),
-    "new dedented": ("either", lambda case, rng: replace(case, new=dedent(case, rng).new)),
+    "new dedented": ("either", new_dedented),
     "new in a fence": ("either", new_only(fenced)),
     "new escaped": ("either", new_only(double_escaped)),
     "new with line numbers": (

@@ -50,10 +50,15 @@ class Translation:
         return self._indent(indent) + there[:head] + self._typography(middle) + there[len(there) - tail :]
 
     def _indent(self, indent: str) -> str:
-        if indent in self.indents:
-            return self.indents[indent]
         pairs = self.indents.items()
-        guesses = {rule(indent) for rule in (_shift(pairs), _scale(pairs)) if rule} - {None}
+        known = self.indents.get(indent)
+        slipped = indent and any(old == file for old, file in pairs if old)
+        if known is not None and (known == indent or not slipped):
+            return known
+        shift, scale = _shift(pairs), _scale(pairs)
+        guesses = {rule(indent) for rule in (shift, scale) if rule} - {None}
+        if known is not None or (not shift and len(indent) % gcd(*map(len, self.indents))):
+            guesses = set()  # neither a slip of one line nor a part of the unit tells how deep others go
         guess = guesses.pop() if guesses else None
         if guess is None or guesses:
             raise Mistake(
@@ -135,10 +140,10 @@ def _scale(pairs: Iterable[Pair]) -> Rule | None:
     (ours, theirs), ratio = kinds.pop(), ratios.pop()
     if len(ours) != 1 or len(theirs) != 1:
         return None
-    unit, step = next(iter(theirs)), gcd(*(len(old) for old, _ in deep))
+    unit = next(iter(theirs))
 
     def rule(indent: str) -> str | None:
-        is_whole = set(indent) <= ours and len(indent) % step == 0
-        return unit * int(len(indent) * ratio) if is_whole else None
+        size = len(indent) * ratio
+        return unit * int(size) if set(indent) <= ours and size.denominator == 1 else None
 
     return rule

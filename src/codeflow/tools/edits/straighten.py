@@ -1,5 +1,6 @@
 """Lines whose indentation alone is not the file's, where that says nothing about the lines to add."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
 
@@ -68,11 +69,13 @@ def _moved_apart(old: Lines, new: Lines, shared: dict[int, int], crooked: set[in
     above, below = (_neighbours(old, step) for step in (-1, 1))
     above_new, below_new = (_neighbours(new, step) for step in (-1, 1))
     straight = {depth.of(line) for n, line in enumerate(old) if n not in crooked and line.strip()}
+    texts = Counter(line.strip() for line in (*old, *(new[n] for n in set(range(len(new))) - set(shared.values()))))
     ends = shared | {_NOWHERE: _NOWHERE}
     return {
         n
         for n in crooked & shared.keys()
         if depth.of(old[n]) in straight
+        and texts[old[n].strip()] == 1
         and old[n].rstrip() == new[shared[n]].rstrip()
         and ends.get(above[n]) == above_new[shared[n]]
         and ends.get(below[n]) == below_new[shared[n]]
