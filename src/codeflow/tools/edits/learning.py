@@ -57,7 +57,7 @@ class Translation:
             return known
         shift, scale = _shift(pairs), _scale(pairs)
         guesses = {rule(indent) for rule in (shift, scale) if rule} - {None}
-        if known is not None or (not shift and len(indent) % gcd(*map(len, self.indents))):
+        if known is not None or (not shift and len(indent) % (gcd(*map(len, self.indents)) or 1)):
             guesses = set()  # neither a slip of one line nor a part of the unit tells how deep others go
         guess = guesses.pop() if guesses else None
         if guess is None or guesses:

@@ -60,7 +60,9 @@ def partly_made(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> 
     known = {line.strip() for line in file if _WORD.search(line)}
     choices = [
         (False, True)
-        if kind != "equal" and any(after[new_from:new_to]) and known.isdisjoint(map(str.strip, old[old_from:old_to]))
+        if kind != "equal"
+        and any(after[new_from:new_to])
+        and known.isdisjoint(map(str.strip, old[old_from:old_to]))
         else (False,)
         for kind, old_from, old_to, new_from, new_to in operations
     ]

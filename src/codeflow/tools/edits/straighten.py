@@ -69,7 +69,9 @@ def _moved_apart(old: Lines, new: Lines, shared: dict[int, int], crooked: set[in
     above, below = (_neighbours(old, step) for step in (-1, 1))
     above_new, below_new = (_neighbours(new, step) for step in (-1, 1))
     straight = {depth.of(line) for n, line in enumerate(old) if n not in crooked and line.strip()}
-    texts = Counter(line.strip() for line in (*old, *(new[n] for n in set(range(len(new))) - set(shared.values()))))
+    texts = Counter(
+        line.strip() for line in (*old, *(new[n] for n in set(range(len(new))) - set(shared.values())))
+    )
     ends = shared | {_NOWHERE: _NOWHERE}
     return {
         n

@@ -69,11 +69,7 @@ def damage_of_new(old: str, new: str) -> Damage | None:
         ending = "\n" if old.endswith("\n") else ""
         return Damage("is wrapped in a code fence", (_unfence(new) + ending,))
     bare = _unnumber(new, padded=_is_padded(new))
-    if (
-        "\n" in new.strip()
-        and _numbered(new)
-        and (not _numbered(old) or _shares_more(old, bare, new))
-    ):
+    if "\n" in new.strip() and _numbered(new) and (not _numbered(old) or _shares_more(old, bare, new)):
         return Damage("has line numbers", (bare or "",))
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
         whole = '\\"' in new and not _BARE_QUOTE.search(new)
