@@ -28,7 +28,8 @@ PATCHES = {"aider-udiff", "codex", "cline-patch"}
 def answering(command: list[str]) -> Iterator[Apply]:
     """A peer that answers lines of JSON."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         reader, writer = process.stdout, process.stdin
 
         def apply(case: Case) -> str | None:
