@@ -12,11 +12,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.edit_cases import RELEASES, Case, cases
 from tests.bench.edit_patches import NAME, codex_style
-from tests.bench.edits import NOT_AS_PATCH, Apply, damaged, edit_file, exact_once, measure, row, total
+from tests.bench.edits import (
+    LABELS,
+    NOT_AS_PATCH,
+    Apply,
+    Labelled,
+    damaged,
+    edit_file,
+    exact_once,
+    measure,
+    row,
+    total,
+)
 
 HERE = Path(__file__).parent / "peers"
 TIMEOUT = 60
@@ -66,17 +78,29 @@ def peer(name: str, place: str) -> Iterator[Apply]:
         yield apply
 
 
-def report(name: str, apply: Apply, found: list[tuple[str, str, Case]]) -> None:
-    scores = measure(found, apply)  # type: ignore[arg-type]
-    lines = [row(name, label or "all", total(scores, label)) for label in ("apply", "either", "refuse", "")]
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+def trimmed(case: Case) -> Case:
+    """Old and new text without their final newlines, as many models send them."""
+    if not (case.old.endswith("\n") and case.new.endswith("\n")):
+        return case
+    return replace(case, old=case.old.removesuffix("\n"), new=case.new.removesuffix("\n"))
+
+
+def report(name: str, apply: Apply, found: list[Labelled]) -> None:
+    """A patch is the same with and without final newlines."""
+    forms = [("", found)]
+    if name not in PATCHES:
+        forms.append((", no final \\n", [(damage, label, trimmed(case)) for damage, label, case in found]))
+    for suffix, labelled in forms:
+        scores = measure(labelled, apply)
+        lines = [row(name + suffix, label or "all", total(scores, label)) for label in LABELS]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = list(damaged(cases(Path(folder), RELEASES)))
-    report("codeflow edit_file", edit_file, found)
+    report("codeflow", edit_file, found)
     report("exact once", exact_once, found)
     for argument in sys.argv[1:]:
         name, _, place = argument.partition("=")

@@ -29,6 +29,9 @@ Scores = dict[str, Counter[str]]
 """How often a tool was right, refused and was wrong, by damage."""
 NOT_AS_PATCH = {"old stripped"}
 """A patch says itself which blank lines it adds, so these are others."""
+Labelled = tuple[str, Label, Case]
+"""A damage, what is sane with it, and the damaged edit."""
+LABELS = ("apply", "either", "refuse", "")
 VERDICTS = ("right", "refused", "wrong")
 
 
@@ -45,7 +48,7 @@ def exact_once(case: Case) -> str | None:
     return case.content.replace(case.old, case.new) if case.content.count(case.old) == 1 else None
 
 
-def damaged(base: Iterable[Case]) -> Iterator[tuple[str, Label, Case]]:
+def damaged(base: Iterable[Case]) -> Iterator[Labelled]:
     """Every damage done to every edit that it touches."""
     base = list(base)
     rng = random.Random(SEED)
@@ -62,7 +65,7 @@ def verdict(label: Label, expected: str | None, result: str | None) -> str:
     return "right" if result == expected else "wrong"
 
 
-def measure(found: Iterable[tuple[str, Label, Case]], apply: Apply) -> Scores:
+def measure(found: Iterable[Labelled], apply: Apply) -> Scores:
     scores: Scores = {name: Counter() for name in DAMAGES}
     for name, label, case in found:
         scores[name][verdict(label, case.expected, apply(case))] += 1
@@ -84,7 +87,7 @@ def table(ours: Scores, exact: Scores) -> Iterator[str]:
     yield f"{'damage':30} {'sane':7} cases {'  right refused   wrong ' * 2}"
     for name, (label, _) in DAMAGES.items():
         yield row(name, label, ours[name], exact[name])
-    for label in ("apply", "either", "refuse", ""):
+    for label in LABELS:
         yield row(f"total {label}", label, total(ours, label), total(exact, label))
 
 

@@ -16,6 +16,7 @@ from codeflow.tools.workspace import Workspace
 
 LINE = st.text(alphabet="ab =('\"\t\\né", max_size=8).map(lambda text: text.replace("\n", ""))
 BLOCK = st.lists(LINE, min_size=1, max_size=5)
+ENDING = st.sampled_from(["\n", "\r\n"])
 ENCODING = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -33,17 +34,15 @@ def small_files_only() -> Iterator[Callable[[int], None]]:
 
 
 @COMMON
-@given(
-    above=BLOCK, below=BLOCK, new=BLOCK, encoding=ENCODING, ending=st.sampled_from(["\n", "\r\n"]), data=st.data()
-)
+@given(blocks=st.tuples(BLOCK, BLOCK, BLOCK), encoding=ENCODING, ending=ENDING, last=st.booleans())
 def test_an_exact_edit_is_a_plain_replacement_and_a_refused_one_nothing(
-    ws: Workspace, above, below, new, encoding: str, ending: str, data: st.DataObject
+    ws: Workspace, blocks, encoding: str, ending: str, last: bool
 ):
     file = ws.root / "f"
-    last = data.draw(st.sampled_from(["", ending]), label="final ending")
+    above, new, below = blocks
 
     def content(lines: list[str]) -> bytes:
-        return (ending.join([*above, *lines, *below, "end"]) + last).encode(encoding)
+        return (ending.join([*above, *lines, *below, "end"]) + ending * last).encode(encoding)
 
     before = content(["MARK"])
     file.write_bytes(before)
@@ -64,7 +63,9 @@ async def test_several_edits_are_made_together_or_not_at_all(ws: Workspace, old,
     for file in files:
         file.write_text("x = 1\na b\n")
     doubtful = {"path": "b", "old_text": "\n".join(old), "new_text": "\n".join(new)}
-    result = await multi_edit.function(ws, [{"path": "a", "old_text": "x = 1", "new_text": "x = 2"}, doubtful])
+    result = await multi_edit.function(
+        ws, [{"path": "a", "old_text": "x = 1", "new_text": "x = 2"}, doubtful]
+    )
     changed = [file.read_text() != "x = 1\na b\n" for file in files]
     assert changed == ([False, False] if result.is_error else [True, True])
 

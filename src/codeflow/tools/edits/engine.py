@@ -1,5 +1,6 @@
 """One edit of one text: applied where it certainly belongs, else refused."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -10,6 +11,7 @@ from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
+_WORD = re.compile(r"\w{3}")
 Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 
@@ -122,9 +124,25 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
     at_end = open_end and end == len(text) - 1
     if new.endswith("\n") and not old.endswith("\n") and ends_line and not at_end:
         raise refusal.one_line_break_more()
+    _refuse_line_twice(text[:start], old, new, text[end:])
     return _lines_that_differ(
         start, old, _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
     )
+
+
+def _refuse_line_twice(above: str, old: str, new: str, below: str) -> None:
+    """A Mistake when new_text copied a line more of the file than old_text did."""
+    before, after = ([line for line in text.split("\n") if line.strip()] for text in (old, new))
+    if len(after) <= len(before):
+        return
+    last = next((line for line in reversed(above.split("\n")) if line.strip()), "")
+    first = next((line for line in below.split("\n") if line.strip()), "")
+    for line, ours, theirs in ((last, after[0], before[0]), (first, after[-1], before[-1])):
+        if line == ours != theirs and _WORD.search(line):
+            raise Mistake(
+                f"new_text has {line.strip()[:200]!r}, which the file has right beside old_text, so it would stand "
+                "there twice. Put that line into old_text too, or leave it out of new_text."
+            )
 
 
 def _with_line_breaks_of(old: str, new: str, *, after_blank: bool) -> str:

@@ -44,8 +44,13 @@ def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
     """
     for attempt in (_contiguous, _elided, _undone, _partly_made, _over_blank_lines, _around_stale_context):
         found = attempt(file, edit)
-        if found is not None:
-            return found
+        if found is None:
+            continue
+        if attempt is not _contiguous and any(_repeats(file, change) for change in found):
+            raise Mistake(
+                "new_text adds a line right beside the same one in the file. Copy old_text whole from the file."
+            )
+        return found
     return None
 
 
@@ -63,7 +68,7 @@ def _over_blank_lines(file: Sequence[str], edit: Edit) -> list[Change] | None:
     if place is None:
         return None
     found = _at(file, edit, place)
-    if any(_hides_blank_lines(change, place) or _repeats(file, change) for change in found):
+    if any(_hides_blank_lines(change, place) for change in found):
         raise Mistake(
             "The blank lines of old_text are not the file's, so those of new_text are unclear too. "
             "Copy the blank lines from the file."
@@ -84,9 +89,11 @@ def _hides_blank_lines(change: Change, place: Place) -> bool:
 
 
 def _repeats(file: Sequence[str], change: Change) -> bool:
-    """Whether lines are added where the file has the same ones already."""
-    lines, at, size = list(change.lines), change.start, len(change.lines)
-    return at == change.stop and size > 0 and lines in (file[at : at + size], file[max(0, at - size) : at])
+    """Whether a line is added right beside the same one: the old text may just have left that one out."""
+    added = [line for line in change.lines if line.strip()]
+    above = next((line for line in file[: change.start][::-1] if line.strip()), None)
+    below = next((line for line in file[change.stop :] if line.strip()), None)
+    return bool(added) and not {above, below}.isdisjoint((added[0], added[-1]))
 
 
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
