@@ -11,7 +11,7 @@ from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
-_WORD = re.compile(r"\w{3}")
+_WORD = re.compile(r"\w{3}|\S{8}")
 Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 
