@@ -5,24 +5,11 @@ import random
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from difflib import ndiff
-from typing import Literal
+from dataclasses import replace
+from difflib import SequenceMatcher, ndiff
 
-Label = Literal["apply", "either", "refuse"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An edit of a file's content; `expected` is None where every change would be wrong."""
-
-    content: str
-    old: str
-    new: str
-    expected: str | None
-
-
-Damage = Callable[[Case, random.Random], Case]
+from tests.bench import edit_conflicts as conflicts
+from tests.bench.edit_cases import Case, Damage, Label, lead, shared_ends
 
 
 def both(change: Callable[[str], str]) -> Damage:
@@ -57,6 +44,12 @@ def dedent(case: Case, _: random.Random) -> Case:
     return replace(case, old="".join(flat[:lines]), new="".join(flat[lines:]))
 
 
+def new_dedented(case: Case, rng: random.Random) -> Case:
+    """Not where the edit changes blanks only: then to move the lines could be meant."""
+    old, new = ([line.strip() for line in text.splitlines()] for text in (case.old, case.new))
+    return case if old == new else replace(case, new=dedent(case, rng).new)
+
+
 def scaled(unit: str) -> Callable[[str], str]:
     return each_line(lambda line: re.sub(r"^(?: {4})+", lambda lead: unit * (len(lead[0]) // 4), line))
 
@@ -80,16 +73,6 @@ def line_numbers(form: str) -> Damage:
         return replace(case, old=old, new=new)
 
     return number
-
-
-def shared_ends(case: Case) -> tuple[int, int]:
-    """How many lines old and new begin and end with alike."""
-    old, new = case.old.splitlines(), case.new.splitlines()
-    head = next(
-        (n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
-    rest = list(zip(old[head:][::-1], new[head:][::-1], strict=False))
-    return head, next((n for n, (a, b) in enumerate(rest) if a != b), len(rest))
 
 
 def elided(dots: str) -> Damage:
@@ -141,104 +124,11 @@ def keeping_the_edit(damage: Damage) -> Damage:
     return keep
 
 
-def stale_context(case: Case, _: random.Random) -> Case:
-    """The outermost line of the context has another word in the file now."""
-    first, rest = case.old.split("\n", 1)
-    if shared_ends(case)[0] < 2 or not re.search(r"\w{3}", first) or case.content.count(first + "\n") != 1:
-        return case
-    there = re.sub(r"\w{3,}", "renamed", first, count=1)
-    assert case.expected is not None
-    return replace(
-        case,
-        content=case.content.replace(case.old, f"{there}\n{rest}"),
-        expected=case.expected.replace(first + "\n", there + "\n"),
-    )
-
-
-def stale_target(case: Case, _: random.Random) -> Case:
-    """A line that shall change has another word in the file now."""
-    head, tail = shared_ends(case)
-    old = case.old.splitlines(keepends=True)
-    removed = [n for n in range(head, len(old) - tail) if re.search(r"\w{3}", old[n])]
-    if not removed:
-        return case
-    old[removed[0]] = re.sub(r"\w{3,}", "elsewhere", old[removed[0]], count=1)
-    return replace(case, content=case.content.replace(case.old, "".join(old)), expected=None)
-
-
-def stale_target_with_twin(case: Case, rng: random.Random) -> Case:
-    """As before, and another function has the lines as they were, under another first line."""
-    stale = stale_target(case, rng)
-    first, _, rest = case.old.partition("\n")
-    if stale is case or not re.search(r"\w{3}", first) or shared_ends(case)[0] < 2:
-        return case
-    twin = re.sub(r"\w{3,}", "twin", first, count=1) + "\n" + rest
-    return replace(stale, content=f"{stale.content}\n{twin}")
-
-
-def twice(case: Case, _: random.Random) -> Case:
-    return replace(case, content=f"{case.content}\n{case.old}", expected=None)
-
-
 def twice_dedented(case: Case, rng: random.Random) -> Case:
     flat = dedent(case, rng)
     if flat.old == case.old:
         return case
     return replace(flat, content=f"{case.content}\n{textwrap.indent(case.old, '  ')}", expected=None)
-
-
-def made_already(case: Case, _: random.Random) -> Case:
-    if case.expected is None or case.old in case.expected:
-        return case
-    return replace(case, content=case.expected, expected=None)
-
-
-def line_missing(case: Case, _: random.Random) -> Case:
-    """The old text lacks a line that the file has in its middle."""
-    old = case.old.splitlines(keepends=True)
-    middle = len(old) // 2
-    if len(old) < 3 or not old[middle].strip():
-        return case
-    return replace(case, old="".join([*old[:middle], *old[middle + 1 :]]), expected=None)
-
-
-def lines_swapped(case: Case, _: random.Random) -> Case:
-    old = case.old.splitlines(keepends=True)
-    if len(old) < 4 or old[1].strip() == old[2].strip():
-        return case
-    return replace(case, old="".join([old[0], old[2], old[1], *old[3:]]), expected=None)
-
-
-def nested_in_file(case: Case, rng: random.Random) -> Case:
-    """A line of the context stands deeper in the file than its neighbours now."""
-    old = case.old.splitlines(keepends=True)
-    head, tail = shared_ends(case)
-    context = [n for n in (*range(head), *range(len(old) - tail, len(old))) if old[n].strip()]
-    twins = [n for n in context if sum(_lead(line) == _lead(old[n]) for line in old if line.strip()) > 1]
-    if not twins:
-        return case
-    chosen = rng.choice(twins)
-    assert case.expected is not None
-    moved = "    " + old[chosen]
-    new = case.new.splitlines(keepends=True)
-    new[chosen if chosen < head else chosen - len(old)] = old[chosen] = moved
-    return replace(
-        case,
-        content=case.content.replace(case.old, "".join(old)),
-        expected=case.expected.replace(case.new, "".join(new)),
-    )
-
-
-def crooked_old(case: Case, rng: random.Random) -> Case:
-    """One line of the old text has three blanks too many."""
-    old = case.old.splitlines(keepends=True)
-    chosen = rng.randrange(len(old))
-    old[chosen] = "   " + old[chosen]
-    return replace(case, old="".join(old))
-
-
-def _lead(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
 
 
 def old_only(change: Callable[[str], str]) -> Damage:
@@ -265,6 +155,83 @@ def without_final_newline(text: str) -> str:
 
 def fenced(text: str) -> str:
     return f"```python\n{text.removesuffix(chr(10))}\n```"
+
+
+def on_shared_lines(change: Callable[[str], str]) -> Damage:
+    """The same damage to the unchanged lines of old and new; the others stay as they should be."""
+
+    def damage(case: Case, _: random.Random) -> Case:
+        old, new = case.old.splitlines(keepends=True), case.new.splitlines(keepends=True)
+        for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks():
+            for n in range(block.size):
+                old[block.a + n] = new[block.b + n] = change(old[block.a + n])
+        return replace(case, old="".join(old), new="".join(new))
+
+    return damage
+
+
+def mixed_line_endings(case: Case, _: random.Random) -> Case:
+    """The file ends its lines in LF but for those of the edit, which end in CRLF."""
+    assert case.expected is not None
+    old, new = (text.replace("\n", "\r\n") for text in (case.old, case.new))
+    at = case.content.index(case.old)
+    head, tail = case.content[:at], case.content[at + len(case.old) :]
+    return replace(case, content=head + old + tail, expected=head + new + tail)
+
+
+def at_the_open_end(case: Case, _: random.Random) -> Case:
+    """The edit's lines are the file's last ones, and the file has no final newline."""
+    head = case.content[: case.content.index(case.old)]
+    if case.old.endswith("\n\n") or case.new.endswith("\n\n"):
+        return case
+    return replace(
+        case, content=head + case.old.removesuffix("\n"), expected=head + case.new.removesuffix("\n")
+    )
+
+
+GENUINE = (r'log("a\n")', r'path = "C:\new"', r"parts = re.split(r'\n+', text)", r'sep = "\t"', r'end = "\n"')
+
+
+def escaped_beside_an_escape(case: Case, rng: random.Random) -> Case:
+    """Line breaks are escaped, and the new text has an escape that belongs to the code."""
+    lines = case.new.splitlines(keepends=True)
+    at = max(shared_ends(case)[0], 1)
+    if at >= len(lines) or not lines[at - 1].strip():
+        return case
+    lines.insert(at, f"{lead(lines[at - 1])}{rng.choice(GENUINE)}\n")
+    new = "".join(lines)
+    assert case.expected is not None
+    start = case.content.index(case.old)
+    expected = case.content[:start] + new + case.content[start + len(case.old) :]
+    old, escaped = (text.replace("\n", "\\n") for text in (case.old, new))
+    return replace(case, old=old, new=escaped, expected=expected)
+
+
+MARKERS = (
+    "# (unchanged)",
+    "// ... existing code ...",
+    "/* ... rest of the function ... */",
+    "# rest of the code remains the same",
+    "<!-- ... -->",
+    "... (rest of the methods)",
+    "[... unchanged ...]",
+    "# same as before",
+)
+
+
+def left_out_of_new(case: Case, rng: random.Random) -> Case:
+    lines = case.new.splitlines(keepends=True)
+    if len(lines) < 4:  # two lines and what is left out
+        return case
+    return replace(case, new="".join([*lines[:2], f"    {rng.choice(MARKERS)}\n"]), expected=None)
+
+
+def entities_in_new(case: Case, _: random.Random) -> Case:
+    """Where an unchanged line bears witness; in the others an entity could be meant."""
+    shared = set(case.old.splitlines()) & set(case.new.splitlines())
+    if all(html.escape(line) == line for line in shared):
+        return case
+    return replace(case, new=html.escape(case.new))
 
 
 TRAILING = each_line(lambda line: f"{line}  ")
@@ -295,20 +262,41 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
     "line numbers, tab": ("apply", line_numbers("%6d\t%s")),
     "line numbers, bar": ("apply", line_numbers("%d | %s")),
     "line numbers, colon": ("apply", line_numbers("%d: %s")),
+    "line numbers, arrow": ("apply", line_numbers("%6d\u2192%s")),
+    "inner blanks lost": ("apply", on_shared_lines(lambda line: re.sub(r"(?<=\S) {2,}(?=\S)", " ", line))),
+    "inner blanks more": ("apply", on_shared_lines(lambda line: re.sub(r"(?<=\S) (?=[=#])", "  ", line))),
+    "tabs in the file, as 8 blanks": ("apply", then(in_file(scaled("\t")), both(scaled(" " * 8)))),
+    "mixed line endings": ("apply", mixed_line_endings),
+    "at the open end": ("apply", at_the_open_end),
+    "elided in // comment": ("apply", elided("// ... existing code ...\n")),
+    "elided in /* comment": ("apply", elided("/* ... */\n")),
+    "elided in <!-- comment": ("apply", elided("<!-- ... rest ... -->\n")),
+    "backslashes doubled": ("apply", both(lambda text: text.replace("\\", "\\\\"))),
     "escaped once more": ("apply", both(double_escaped)),
     "escaped quotes": ("apply", both(lambda text: text.replace('"', '\\"'))),
     "entities": ("apply", both(lambda text: html.escape(text, quote=True))),
+    "line breaks escaped": ("either", both(lambda text: text.replace("\n", "\\n"))),
+    "line breaks, beside an escape": ("either", escaped_beside_an_escape),
+    "escapes undone": ("either", both(lambda text: text.replace("\\n", "\n").replace('\\"', '"'))),
+    "half made already": ("either", conflicts.half_made_already),
+    "entities in new": ("either", entities_in_new),
+    "old with line numbers": (
+        "either",
+        lambda case, rng: replace(case, old=line_numbers("%6d\t%s")(case, rng).old),
+    ),
     "blank lines lost": ("either", keeping_the_edit(both(without_blank_lines))),
     "blank lines more": ("either", keeping_the_edit(both(with_more_blank_lines))),
     "outer blank lines": ("either", both(lambda text: f"\n\n{text}\n\n")),
-    "stale context": ("either", stale_context),
-    "context deeper in the file": ("either", nested_in_file),
-    "one crooked line in old": ("either", crooked_old),
+    "context line missing in old": ("either", conflicts.context_missing),
+    "lines swapped in old": ("either", conflicts.lines_swapped),
+    "stale context": ("either", conflicts.stale_context),
+    "context deeper in the file": ("either", conflicts.nested_in_file),
+    "one crooked line in old": ("either", conflicts.crooked_old),
     "old stripped": ("either", old_only(str.strip)),
     "old without final newline": ("either", old_only(without_final_newline)),
     "new without final newline": ("either", new_only(without_final_newline)),
     "old dedented": ("either", lambda case, rng: replace(case, old=dedent(case, rng).old)),
-    "new dedented": ("either", lambda case, rng: replace(case, new=dedent(case, rng).new)),
+    "new dedented": ("either", new_dedented),
     "new in a fence": ("either", new_only(fenced)),
     "new escaped": ("either", new_only(double_escaped)),
     "new with line numbers": (
@@ -316,11 +304,12 @@ DAMAGES: dict[str, tuple[Label, Damage]] = {
         lambda case, rng: replace(case, new=line_numbers("%6d\t%s")(case, rng).new),
     ),
     "elided in new": ("refuse", elided_new),
-    "stale target": ("refuse", stale_target),
-    "stale target, twin": ("refuse", stale_target_with_twin),
-    "two places": ("refuse", twice),
+    "left out of new": ("refuse", left_out_of_new),
+    "mixture of two twins": ("refuse", conflicts.between_twins),
+    "stale target": ("refuse", conflicts.stale_target),
+    "stale target, twin": ("refuse", conflicts.stale_target_with_twin),
+    "two places": ("refuse", conflicts.twice),
     "two places, dedented": ("refuse", twice_dedented),
-    "made already": ("refuse", made_already),
-    "line missing in old": ("refuse", line_missing),
-    "lines swapped in old": ("refuse", lines_swapped),
+    "made already": ("refuse", conflicts.made_already),
+    "target line missing in old": ("refuse", conflicts.target_missing),
 }

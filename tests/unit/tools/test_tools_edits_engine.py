@@ -125,6 +125,65 @@ def test_what_is_not_certain_is_refused_with_its_cause(content: str, old: str, n
     assert cause.casefold() in str(refusal.value).casefold()
 
 
+@pytest.mark.parametrize(
+    ("content", "old", "new", "wanted"),
+    [
+        ("f(a,  b)\nx = 1\ny\n", "f(a, b)\nx = 1\ny\n", "f(a, b)\nx = 2\ny\n", "f(a,  b)\nx = 2\ny\n"),
+        ("    a\n    b\n", "a\nb\n", "    a\n    c\n", "    a\n    c\n"),
+        (
+            "    a\n    b\n    c\n",
+            "    a\n       b\n    c\n",
+            "    a\n    b\n    d\n",
+            "    a\n    b\n    d\n",
+        ),
+        (
+            "    a\n        b\n    c\n    d\n",
+            "    a\n    b\n    c\n    d\n",
+            "    a\n    b\n    c\n    e\n",
+            "    a\n        b\n    c\n    e\n",
+        ),
+        ("x\n    a\n    b\n", "a\n    b", "    a\n    c\n    b\n", "x\n    a\n    c\n    b\n"),
+        ("one 2\nkept\nthree\n", "one 1\nkept\nthree\n", "one 2\nkept\nfour\n", "one 2\nkept\nfour\n"),
+        ("    a\n]\n", "5→    a\n6→]\n", "5→    a\n6→]\n7→    b\n", "    a\n]\n    b\n"),
+    ],
+    ids=["inner blanks", "old dedented", "crooked", "moved", "stripped", "half made", "arrows"],
+)
+def test_what_three_sides_prove_is_applied(content: str, old: str, new: str, wanted: str):
+    assert apply(content, old, new) == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "new"),
+    [
+        ("f(a,  b)\ny\n", "f(a, b)\ny\n", "f(a, c)\ny\n"),
+        ("    a\n        b\n", "    a\n    b\n", "    a\n    c\n    b\n"),
+        ("one\nreturn two\n", "one\n", "one\nthree\nreturn two\n"),
+        ("    a\n    b\n", "a\nb\n", "if x:\n    a\n    b\n"),
+        ("one 2\nx\nc\none 1\n", "one 1\nx\nc\n", "one 2\nx\nd\n"),
+    ],
+    ids=["blanks in the change", "moved beside the change", "line twice", "wrapped or straight", "half made or another"],
+)
+def test_what_three_sides_leave_open_is_refused(content: str, old: str, new: str):
+    with pytest.raises(Mistake):
+        apply(content, old, new)
+
+
+@pytest.mark.parametrize("new", ["```python\na = 2\n```", "1\ta = 2\n2\tb = 2\n", 'a = \\"2\\"\\nb = 2\\n'])
+def test_damage_to_new_text_alone_is_undone_only_where_nothing_else_parses(new: str):
+    def introduced(before: str, after: str) -> list[str]:
+        try:
+            compile(after, "f", "exec")
+        except SyntaxError as error:
+            return [str(error)]
+        return []
+
+    edited = engine.apply("a = 1\nb = 2\n", Edit("a = 1\nb = 2\n", new), "\n", introduced)
+    assert edited.startswith("a = ")
+    assert edited.count("2") == edited.count("= ")
+    with pytest.raises(Mistake, match="old_text is not"):
+        apply("a = 1\nb = 2\n", "a = 1\nb = 2\n", new)
+
+
 def test_escapes_in_new_text_alone_are_refused_when_the_file_would_not_parse():
     with pytest.raises(Mistake, match="would not parse: line 1"):
         apply("a = 1\n", "a = 1\n", 'a = \\"1\\"\n', ("line 1: bad",))

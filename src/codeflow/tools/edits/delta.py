@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits.learning import Translation
-from codeflow.tools.edits.places import Place
+from codeflow.tools.edits.places import Place, but_typography
 from codeflow.tools.edits.splices import Splice
 from codeflow.tools.tool import Mistake
 
@@ -28,6 +28,7 @@ def carry_over(
     for operation, old_from, old_to, new_from, new_to in operations:
         if operation == "equal":
             continue
+        _refuse_other_blanks(file, old[old_from:old_to], place[old_from:old_to])
         added = new[new_from:new_to]
         if old_from == old_to:
             start = stop = _between(place, old_from)
@@ -39,6 +40,15 @@ def carry_over(
         else:
             lines = tuple(translation.line(line) for line in added)
         yield Change(start, stop, lines)
+
+
+def _refuse_other_blanks(file: Sequence[str], old: Sequence[str], place: Place) -> None:
+    """A Mistake when a line to change has other blanks inside: those of the new line may be wrong too."""
+    for line, at in zip(old, place, strict=True):
+        if at is not None and but_typography(line) != but_typography(file[at]):
+            raise Mistake(
+                f"Line {at + 1} of the file has other blanks inside than old_text. Copy it exactly: {file[at].strip()[:200]!r}"
+            )
 
 
 def _between(place: Place, position: int) -> int:

@@ -22,6 +22,9 @@ def refuse_other(old: Sequence[str], new: Sequence[str], *, drifts: Collection[i
         raise _unclear()
     if drifts and moves == set(drifts):
         raise _unclear()
+    same_head = before[0].strip() == after[0].strip()
+    if same_head and len(moves) == 1 and moves != {0} and not only_moved:
+        raise _unclear()
 
 
 def _unclear() -> Mistake:

@@ -13,7 +13,10 @@ _SPOKEN = re.compile(
     r"(?:rest|remain\w*|existing|unchanged|same|previous|other|more|your)\b.*"
     rf"|\s*{_COMMENT}\s*{_DOTS}\s*(?:\*/|-->|\*/\}})?\s*"
     rf"|\s*{_COMMENT}\s*\(?(?:the )?(?:rest|remain\w*|existing|unchanged|same|previous|other) .*"
-    rf"(?:{_DOTS}|unchanged|same|as before|here)\W*",
+    rf"(?:{_DOTS}|unchanged|same|as before|here)\W*"
+    rf"|\s*{_COMMENT}\s*[\[(<]\s*(?:{_DOTS}\s*)?(?:the )?"
+    r"(?:rest|remain\w*|existing|unchanged|same|previous|other)\b[^\])>]*[\])>]\W*"
+    rf"|\s*{_COMMENT}?\s*[\[(<]\s*{_DOTS}.*{_DOTS}\s*[\])>]\W*",
     re.IGNORECASE,
 )
 _BARE = re.compile(rf"\s*{_DOTS}\s*")

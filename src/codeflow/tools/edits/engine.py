@@ -1,6 +1,8 @@
 """One edit of one text: applied where it certainly belongs, else refused."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth, elision, ladder, refusal, undo
@@ -9,6 +11,7 @@ from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
+_WORD = re.compile(r"\w{3}|\S{8}")
 Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 
@@ -19,19 +22,36 @@ def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str
     `content` has its own line endings; `newline` ends lines added where there were none.
     """
     _refuse_damage(edit)
-    open_end = not content.endswith("\n")
-    closed = content + newline if open_end else content
-    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
-    edited = substitute(closed, splices, newline)
-    if edited == closed:
-        raise Mistake("The file already is as this edit would make it.")
-    after = edited.removesuffix(newline) if open_end else edited
+    if damage := undo.damage_of_new(edit.old, edit.new):
+        edit = _mended(content, edit, damage, newline, introduced)
+    after = _applied(content, edit, newline)
     if undo.traces(edit.new) - undo.traces(edit.old) and (problems := introduced(content, after)):
         raise Mistake(
             f"new_text has escapes or typographic characters that old_text lacks, and the file would not parse: "
             f"{problems[0]}. Write new_text as it shall stand in the file."
         )
     return after
+
+
+def _applied(content: str, edit: Edit, newline: str) -> str:
+    open_end = not content.endswith("\n")
+    closed = content + newline if open_end else content
+    splices = _splices(closed.replace("\r\n", "\n"), edit, open_end=open_end)
+    edited = substitute(closed, splices, newline)
+    if edited == closed:
+        raise Mistake("The file already is as this edit would make it.")
+    return edited.removesuffix(newline) if open_end else edited
+
+
+def _mended(content: str, edit: Edit, damage: undo.Damage, newline: str, introduced: Introduced) -> Edit:
+    """The edit as it was meant, when the file parses with that and would not with new_text as it is."""
+    text = content.replace("\r\n", "\n")
+    if text.count(edit.old) == 1 and introduced(text, text.replace(edit.old, edit.new)):
+        for meant in damage.meant:
+            mended = replace(edit, new=meant)
+            if meant != edit.old and not introduced(content, _applied(content, mended, newline)):
+                return mended
+    raise Mistake(f"new_text {damage.what}, old_text is not. Write new_text as it shall stand in the file.")
 
 
 def _refuse_damage(edit: Edit) -> None:
@@ -41,11 +61,10 @@ def _refuse_damage(edit: Edit) -> None:
         raise Mistake("old_text and new_text are the same, so nothing would change.")
     if marker := elision.added_marker(edit.old, edit.new):
         raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
-    if damage := undo.damaged_alone(edit.old, edit.new):
-        raise Mistake(f"new_text {damage}, old_text is not. Write new_text as it shall stand in the file.")
 
 
 def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
+    edit = _whole_lines_again(text, edit)
     found = [] if edit.whole_lines else list(occurrences(text, edit.old))
     if edit.replace_all and found:
         return _all(found, edit)
@@ -58,6 +77,25 @@ def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:
     if changes is None:
         raise refusal.missing(file, edit.old, edit.new)
     return as_splices(file, changes)
+
+
+def _whole_lines_again(text: str, edit: Edit) -> Edit:
+    """The edit with the blanks that old_text lost at its ends, where those of new_text prove that it lost them."""
+    start = text.find(edit.old)
+    indent = text[text.rfind("\n", 0, start) + 1 : start] if start > 0 else ""
+    old, new = edit.old.split("\n"), edit.new.split("\n")
+    ending = edit.new[len(edit.new.rstrip("\n")) :]
+    if (
+        not indent.isspace()
+        or old[0][:1].isspace()
+        or new[0] != indent + new[0].lstrip()
+        or {line for line in old[1:] if line.strip()}.isdisjoint(new[1:])
+        or not ending
+        or edit.old.endswith("\n")
+        or not text.startswith(ending, start + len(edit.old))
+    ):
+        return edit
+    return replace(edit, old=f"{indent}{edit.old}{ending}")
 
 
 def _all(found: list[int], edit: Edit) -> list[Splice]:
@@ -86,9 +124,25 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
     at_end = open_end and end == len(text) - 1
     if new.endswith("\n") and not old.endswith("\n") and ends_line and not at_end:
         raise refusal.one_line_break_more()
+    _refuse_line_twice(text[:start], old, new, text[end:])
     return _lines_that_differ(
         start, old, _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
     )
+
+
+def _refuse_line_twice(above: str, old: str, new: str, below: str) -> None:
+    """A Mistake when new_text copied a line more of the file than old_text did."""
+    before, after = ([line for line in text.split("\n") if line.strip()] for text in (old, new))
+    if len(after) <= len(before):
+        return
+    last = next((line for line in reversed(above.split("\n")) if line.strip()), "")
+    first = next((line for line in below.split("\n") if line.strip()), "")
+    for line, ours, theirs in ((last, after[0], before[0]), (first, after[-1], before[-1])):
+        if line == ours != theirs and _WORD.search(line):
+            raise Mistake(
+                f"new_text has {line.strip()[:200]!r}, which the file has right beside old_text, so it would stand "
+                "there twice. Put that line into old_text too, or leave it out of new_text."
+            )
 
 
 def _with_line_breaks_of(old: str, new: str, *, after_blank: bool) -> str:

@@ -9,9 +9,16 @@ from codeflow.tools.edits import depth, elision, places, refusal, stale, undo
 from codeflow.tools.edits.delta import Change, carry_over
 from codeflow.tools.edits.learning import learn
 from codeflow.tools.edits.places import Place
+from codeflow.tools.edits.straighten import straightened
 from codeflow.tools.tool import Mistake
 
-_KEYS = (places.exactly, places.but_trailing_blanks, places.but_indentation, places.but_typography)
+_KEYS = (
+    places.exactly,
+    places.but_trailing_blanks,
+    places.but_indentation,
+    places.but_typography,
+    places.but_blanks,
+)
 _MOST_COMBINATIONS = 1000
 _Part = tuple[list[str], list[str], Place]
 
@@ -35,10 +42,15 @@ def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
     Raises:
         Mistake: when there are several places, or several ways to change the one.
     """
-    for attempt in (_contiguous, _elided, _undone, _over_blank_lines, _around_stale_context):
+    for attempt in (_contiguous, _elided, _undone, _partly_made, _over_blank_lines, _around_stale_context):
         found = attempt(file, edit)
-        if found is not None:
-            return found
+        if found is None:
+            continue
+        if attempt is not _contiguous and any(_repeats(file, change) for change in found):
+            raise Mistake(
+                "new_text adds a line right beside the same one in the file. Copy old_text whole from the file."
+            )
+        return found
     return None
 
 
@@ -76,11 +88,33 @@ def _hides_blank_lines(change: Change, place: Place) -> bool:
     )
 
 
+def _repeats(file: Sequence[str], change: Change) -> bool:
+    """Whether a line is added right beside the same one: the old text may just have left that one out."""
+    added = [line for line in change.lines if line.strip()]
+    above = next((line for line in file[: change.start][::-1] if line.strip()), None)
+    below = next((line for line in file[change.stop :] if line.strip()), None)
+    return bool(added) and not {above, below}.isdisjoint((added[0], added[-1]))
+
+
 def _around_stale_context(file: Sequence[str], edit: Edit) -> list[Change] | None:
     old, new = lines(edit.old), lines(edit.new)
     found = stale.place(file, old, new)
     place = _only(file, edit, [found]) if found else None
     return _at(file, edit, place) if place else None
+
+
+def _partly_made(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """The rest of an edit some of whose changes the file has already."""
+    found = [
+        (mixed, place)
+        for mixed in stale.partly_made(file, lines(edit.old), lines(edit.new))
+        for place in places.contiguous(file, mixed, places.but_trailing_blanks)
+    ]
+    if len(found) != 1:
+        return None
+    mixed, place = found[0]
+    rest = replace(edit, old="".join(f"{line}\n" for line in mixed))
+    return _at(file, rest, place) if _only(file, edit, [place]) else None
 
 
 def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
@@ -169,7 +203,7 @@ def _only(file: Sequence[str], edit: Edit, found: Sequence[Place]) -> Place | No
 def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
     if edit.new.endswith("\n") and not edit.old.endswith("\n"):
         raise refusal.one_line_break_more()
-    old, new = lines(edit.old), lines(edit.new)
+    old, new = straightened(file, lines(edit.old), lines(edit.new), place)
     translation = learn(list(_pairs(file, old, place)))
     depth.refuse_other(old, new, drifts=translation.drifts)
     return list(carry_over(file, old, new, place, translation))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
 
 from codeflow.tools.edits.places import PLAIN, alike
 from codeflow.tools.tool import Mistake
@@ -49,10 +50,15 @@ class Translation:
         return self._indent(indent) + there[:head] + self._typography(middle) + there[len(there) - tail :]
 
     def _indent(self, indent: str) -> str:
-        if indent in self.indents:
-            return self.indents[indent]
         pairs = self.indents.items()
-        guesses = {rule(indent) for rule in (_shift(pairs), _scale(pairs)) if rule} - {None}
+        known = self.indents.get(indent)
+        slipped = indent and any(old == file for old, file in pairs if old)
+        if known is not None and (known == indent or not slipped):
+            return known
+        shift, scale = _shift(pairs), _scale(pairs)
+        guesses = {rule(indent) for rule in (shift, scale) if rule} - {None}
+        if known is not None or (not shift and len(indent) % (gcd(*map(len, self.indents)) or 1)):
+            guesses = set()  # neither a slip of one line nor a part of the unit tells how deep others go
         guess = guesses.pop() if guesses else None
         if guess is None or guesses:
             raise Mistake(

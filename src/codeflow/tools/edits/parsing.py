@@ -19,7 +19,7 @@ def parse(patch: str) -> list[FilePatch]:
     lines = patch.replace("\r\n", "\n").split("\n")
     while lines and _ENVELOPE.fullmatch(lines[0]):
         del lines[0]
-    while lines and _ENVELOPE.fullmatch(lines[-1]):
+    while lines and _ENVELOPE.fullmatch(lines[-1]) and not lines[-1].startswith(" "):
         del lines[-1]
     files = _directives(lines) if any(map(_DIRECTIVE.fullmatch, lines)) else _unified(lines)
     if not files:

@@ -35,6 +35,10 @@ def but_typography(line: str) -> str:
     return line.translate(PLAIN).strip()
 
 
+def but_blanks(line: str) -> str:
+    return " ".join(line.translate(PLAIN).split())
+
+
 def contiguous(file: Sequence[str], old: Sequence[str], key: Key) -> list[Place]:
     """Every run of the file's lines that agrees with the old ones."""
     wanted = [key(line) for line in old]

@@ -1,8 +1,14 @@
 """An edit whose surroundings have changed since they were read, while what it changes has not."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import product
 
 from codeflow.tools.edits.places import Place, but_trailing_blanks, contiguous
+
+_MOST_CHANGES = 6
+_WORD = re.compile(r"\w{3}")
 
 
 def place(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place | None:
@@ -40,3 +46,33 @@ def _shared(old: Sequence[str], new: Sequence[str]) -> int:
 def _nearest_filled(old: Sequence[str], shared: int) -> int:
     """Where the line with text begins that is the last one of the shared ones."""
     return max((n for n in range(shared) if old[n].strip()), default=0)
+
+
+def partly_made(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Iterator[list[str]]:
+    """The old text with some of several changes made, but not all; nothing when there are too many.
+
+    A change can have been made when it leaves lines behind and those that it removes are gone.
+    """
+    if contiguous(file, new, but_trailing_blanks):
+        return
+    before, after = ([line.rstrip() for line in lines] for lines in (old, new))
+    operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    known = {line.strip() for line in file if _WORD.search(line)}
+    choices = [
+        (False, True)
+        if kind != "equal"
+        and any(after[new_from:new_to])
+        and known.isdisjoint(map(str.strip, old[old_from:old_to]))
+        else (False,)
+        for kind, old_from, old_to, new_from, new_to in operations
+    ]
+    changes = sum(1 for operation in operations if operation[0] != "equal")
+    if choices.count((False, True)) > _MOST_CHANGES or changes == len(operations):
+        return
+    for made in product(*choices):
+        if 0 < sum(made) < changes:
+            yield [
+                line
+                for is_made, (_, old_from, old_to, new_from, new_to) in zip(made, operations, strict=True)
+                for line in (new[new_from:new_to] if is_made else old[old_from:old_to])
+            ]

@@ -28,15 +28,22 @@ def write_all(ws: Workspace, writes: Sequence[Write]) -> None:
     restores: list[Write] = []
     folders: list[Path] = []
     for write in writes:
-        restores.append(_inverse(write))
-        folders += _missing_folders(write.real)
         try:
+            _refuse_changed(write)
+            restores.append(_inverse(write))
+            folders += _missing_folders(write.real)
             _perform(ws, write)
         except (OSError, Mistake) as error:
             lost = "".join(_restored(ws, restores[::-1], folders[::-1]))
             raise Mistake(
                 f"{ws.relative(write.real)} could not be written: {error} Nothing was changed.{lost}"
             ) from error
+
+
+def _refuse_changed(write: Write) -> None:
+    """A Mistake when another process has put something else there, be it a link that leads elsewhere."""
+    if write.real.resolve() != write.real or not _is_as(write.real, write.before):
+        raise Mistake("it has changed since it was read. Read it again.")
 
 
 def _inverse(write: Write) -> Write:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from codeflow.tools.edits.places import PLAIN
 
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
-_NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|[ \t]*[|:│→][ \t]?|$)")
+_NUMBER = re.compile(r"[ \t]*(\d+)(?:\t|→|[ \t]*[|:│]|$)")
+_PADDED = re.compile(r"[ \t]*\d+[ \t]*[|:│](?: |$)|[ \t]*\d*[ \t]*$")
 _ESCAPE = re.compile(r"\\([ntr\"'\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _BREAK = re.compile(r"\\n")
@@ -22,7 +25,8 @@ _TRACES = re.compile(rf"\\[n\"']|&(?:lt|gt|amp|quot|#39|#x27|apos);|[{''.join(ma
 
 def readings(old: str, new: str) -> Iterator[tuple[str, str]]:
     """The pair as it may have been meant, where that changes the old text."""
-    for undo in (_unfence, _unnumber, _unescape, _unquote, _unwrap, _unentity):
+    unnumber = partial(_unnumber, padded=_is_padded(f"{old}\n{new}"))
+    for undo in (_unfence, unnumber, _unescape, _unquote, _unwrap, _unentity):
         meant_old, meant_new = undo(old), undo(new)
         if undo in (_unescape, _unwrap) and meant_new is not None and not _are_breaks(old, new, meant_new):
             continue
@@ -50,24 +54,39 @@ def _are_breaks(old: str, new: str, meant_new: str) -> bool:
     )
 
 
-def damaged_alone(old: str, new: str) -> str | None:
-    """What was done to the new text but not to the old one, when that is plain to see."""
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was done to the new text but not to the old one."""
+
+    what: str
+    meant: tuple[str, ...]
+    """The new text as it may have been before."""
+
+
+def damage_of_new(old: str, new: str) -> Damage | None:
+    """Damage to the new text alone, where it is plain to see."""
     if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
-        return "is wrapped in a code fence"
-    if (
-        "\n" in new.strip()
-        and _numbered(new)
-        and (not _numbered(old) or _shares_more(old, _unnumber(new), new))
-    ):
-        return "has line numbers"
+        ending = "\n" if old.endswith("\n") else ""
+        return Damage("is wrapped in a code fence", (_unfence(new) + ending,))
+    bare = _unnumber(new, padded=_is_padded(new))
+    if "\n" in new.strip() and _numbered(new) and (not _numbered(old) or _shares_more(old, bare, new)):
+        return Damage("has line numbers", (bare or "",))
     if "\n" in old.strip() and "\n" not in new.strip() and new.count("\\n") > 1:
-        return "has escaped line breaks"
+        whole = '\\"' in new and not _BARE_QUOTE.search(new)
+        meant = _unescape(new) if whole else _unwrap(new)
+        ends_once = not new.endswith("\\n\n")
+        is_clear = ends_once and (whole or _are_breaks(old, new, meant))
+        return Damage("has escaped line breaks", (meant,) if is_clear else ())
+    plain = _unentity(new)
+    if plain != old and not set("<>") & set(new) and _shares_more(old, plain, new):
+        return Damage("has entities such as &lt; or &quot;", (plain,))
     return None
 
 
 def _shares_more(old: str, one: str | None, other: str) -> bool:
+    """Whether one text has all the lines of the old one that the other has, and more."""
     known = set(old.split("\n")) - {""}
-    return bool(known & set((one or "").split("\n"))) and not known & set(other.split("\n"))
+    return known & set((one or "").split("\n")) > known & set(other.split("\n"))
 
 
 def traces(text: str) -> set[str]:
@@ -86,10 +105,16 @@ def _numbered(text: str) -> bool:
     return len(values) == len(numbers) > 0 and values == sorted(set(values))
 
 
-def _unnumber(text: str) -> str | None:
+def _is_padded(text: str) -> bool:
+    """Whether a blank parts every line from its number's sign, as in `12: text`."""
+    return all(_PADDED.match(line) for line in text.split("\n"))
+
+
+def _unnumber(text: str, *, padded: bool) -> str | None:
     """The text without line numbers; None when only some lines have one."""
     if _numbered(text):
-        return "\n".join(_NUMBER.sub("", line, count=1) for line in text.split("\n"))
+        bare = [_NUMBER.sub("", line, count=1) for line in text.split("\n")]
+        return "\n".join(line[1:] if padded else line for line in bare)
     return None if any(_NUMBER.match(line) for line in text.split("\n")) else text
 
 

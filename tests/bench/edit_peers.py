@@ -1,0 +1,114 @@
+"""Prints how other agents' edit functions fare with the damaged edits of tests.bench.edits.
+
+Nothing is installed by this; each peer is given by its name and where it was installed:
+
+    python -m tests.bench.edit_peers aider-editblock=PYTHON aider-udiff=PYTHON codex=BINARY \
+        gemini=NODE_MODULES cline-editor=NODE_MODULES cline-patch=NODE_MODULES opencode=BINARY
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tests.bench.edit_cases import RELEASES, Case, cases
+from tests.bench.edit_patches import NAME, codex_style
+from tests.bench.edits import (
+    LABELS,
+    NOT_AS_PATCH,
+    Apply,
+    Labelled,
+    damaged,
+    edit_file,
+    exact_once,
+    measure,
+    row,
+    total,
+)
+
+HERE = Path(__file__).parent / "peers"
+TIMEOUT = 60
+PATCHES = {"aider-udiff", "codex", "cline-patch"}
+"""Peers that take a patch."""
+
+
+@contextmanager
+def answering(command: list[str]) -> Iterator[Apply]:
+    """A peer that answers lines of JSON."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        reader, writer = process.stdout, process.stdin
+
+        def apply(case: Case) -> str | None:
+            request = {"content": case.content, "old": case.old, "new": case.new, "patch": codex_style(case)}
+            writer.write(json.dumps(request) + "\n")
+            writer.flush()
+            answer = json.loads(reader.readline())
+            return None if answer == case.content else answer
+
+        yield apply
+        writer.close()
+
+
+def codex(binary: str, case: Case) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, NAME)
+        file.write_bytes(case.content.encode())
+        command = [binary, "--codex-run-as-apply-patch", codex_style(case)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=TIMEOUT, check=False)
+        after = file.read_bytes().decode()
+    return None if done.returncode or after == case.content else after
+
+
+@contextmanager
+def peer(name: str, place: str) -> Iterator[Apply]:
+    if name == "codex":
+        yield lambda case: codex(place, case)
+        return
+    if name.startswith("aider-"):
+        command = [place, str(HERE / "aider_peer.py"), name.removeprefix("aider-")]
+    else:
+        command = ["node", str(HERE / "node_peer.mjs"), name, place]
+    with answering(command) as apply:
+        yield apply
+
+
+def trimmed(case: Case) -> Case:
+    """Old and new text without their final newlines, as many models send them."""
+    if not (case.old.endswith("\n") and case.new.endswith("\n")):
+        return case
+    return replace(case, old=case.old.removesuffix("\n"), new=case.new.removesuffix("\n"))
+
+
+def report(name: str, apply: Apply, found: list[Labelled]) -> None:
+    """A patch is the same with and without final newlines."""
+    forms = [("", found)]
+    if name not in PATCHES:
+        forms.append((", no final \\n", [(damage, label, trimmed(case)) for damage, label, case in found]))
+    for suffix, labelled in forms:
+        scores = measure(labelled, apply)
+        lines = [row(name + suffix, label or "all", total(scores, label)) for label in LABELS]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = list(damaged(cases(Path(folder), RELEASES)))
+    report("codeflow", edit_file, found)
+    report("exact once", exact_once, found)
+    for argument in sys.argv[1:]:
+        name, _, place = argument.partition("=")
+        with peer(name, place) as apply:
+            report(
+                name, apply, [case for case in found if name not in PATCHES or case[0] not in NOT_AS_PATCH]
+            )
+
+
+if __name__ == "__main__":
+    main()
