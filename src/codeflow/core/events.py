@@ -282,6 +282,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNamed:
+    """A person gave the session a name; the last one counts, and an empty one takes it away."""
+
+    name: str
+    kind: Literal["session_named"] = "session_named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """One row of the bill: an agent's or a model's part of a run."""
 
@@ -353,6 +361,7 @@ Event = (
     | GateStarted
     | GateFinished
     | Notice
+    | SessionNamed
     | RunFinished
 )
 
