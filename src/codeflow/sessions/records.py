@@ -161,10 +161,8 @@ def salvage(lines: Iterable[bytes]) -> Salvaged:
         else:
             kept.append(encode(event, chain, written_at(line)))
             chain.extend(kept[-1])
-        if found:
-            previous = sums | {found[1].decode()}
-        else:
-            previous = sums if line.startswith(_UNSUMMED) else set()
+        stated = {found[1].decode()} if found else set()
+        previous = sums | stated if found or line.startswith(_UNSUMMED) else set()
     return Salvaged(tuple(kept), tuple(lost))
 
 

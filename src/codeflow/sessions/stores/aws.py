@@ -52,7 +52,13 @@ _UNKNOWN = {
     "InvalidSignatureException",
     "InvalidClientTokenId",
 }
-_DENIED = {"AccessDenied", "AccessDeniedException", "403", "KMSAccessDeniedException", "KMS.DisabledException"}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "403",
+    "KMSAccessDeniedException",
+    "KMS.DisabledException",
+}
 _MISSING = {"NoSuchBucket", "ResourceNotFoundException"}
 _LATER = {
     "SlowDown",
@@ -118,13 +124,17 @@ def translated(store: str) -> Iterator[None]:
             hint="Run `aws sso login` or `aws configure`, or set sessions.profile; `codeflow doctor` checks them.",
         ) from error
     except NoRegionError as error:
-        raise SessionError(f"{store}: no AWS region is set", hint="Set sessions.region or AWS_REGION.") from error
+        raise SessionError(
+            f"{store}: no AWS region is set", hint="Set sessions.region or AWS_REGION."
+        ) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(
             f"{store}: cannot be reached: {error}", hint="Check the network, then try again."
         ) from error
     except BotoCoreError as error:
-        raise SessionError(f"{store}: {error}", hint="Check sessions.store and the AWS configuration.") from error
+        raise SessionError(
+            f"{store}: {error}", hint="Check sessions.store and the AWS configuration."
+        ) from error
 
 
 def code_of(error: ClientError) -> str:
@@ -154,4 +164,6 @@ def _refused(store: str, error: ClientError) -> SessionError:
             f"{store}: access denied to {error.operation_name}: {said}",
             hint="docs/sessions.md lists the permissions that a store needs.",
         )
-    return SessionError(f"{store}: {error.operation_name} failed: {code}: {said}", hint="Check sessions.store.")
+    return SessionError(
+        f"{store}: {error.operation_name} failed: {code}: {said}", hint="Check sessions.store."
+    )

@@ -1,8 +1,8 @@
-"""Sessions in three DynamoDB tables: PREFIX-state, PREFIX-memory and PREFIX-tasks.
+"""Sessions in three DynamoDB tables, PREFIX-state, PREFIX-memory and PREFIX-tasks.
 
-    state    sessionId, timestamp (microseconds)   stretches of lines: agentId, first, last, and `lines` or `parts`
-    memory   memoryKey                             lease#ID, which expires by `ttl`; line#ID#… : pieces of long lines
-    tasks    taskId (the session's id)             the session in short: status, priority, last, tip, head
+- state, by sessionId and timestamp (microseconds): a stretch of lines with agentId, first, last; `lines` or `parts`
+- memory, by memoryKey: lease#ID, which `ttl` removes some time after its end; line#ID#…, a piece of a long line
+- tasks, by taskId, which is the session's id: status, priority, the last line's number, and the session in short
 """
 
 import json
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from codeflow.core.errors import SessionError
 from codeflow.sessions.records import Chain
-from codeflow.sessions.stores.aws import Account, code_of, translated
+from codeflow.sessions.stores.aws import Account, translated
 from codeflow.sessions.stores.port import Lease, UnreachableError, taken_over
 from codeflow.sessions.stores.tables import create_tables
 from codeflow.sessions.summary import Head
@@ -69,7 +69,9 @@ class DynamoStore:
         item = self._get(self._tasks, {"taskId": {"S": session_id}})
         if item is None:
             return None
-        head = Head.from_json(json.loads(item["head"]["S"])) if "head" in item else Head(session_id=session_id)
+        head = (
+            Head.from_json(json.loads(item["head"]["S"])) if "head" in item else Head(session_id=session_id)
+        )
         chain = Chain(head.lines, head.tip)
         if int(item["last"]["N"]) > head.lines:  # the last of several transactions is missing
             for line in self.read(session_id, after=head.lines):
@@ -200,7 +202,7 @@ class DynamoStore:
         }
 
     def _cancelled(self, session_id: str, error: ClientError) -> SessionError:
-        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+        reasons = {str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])}
         if reasons & _PASSING and "ConditionalCheckFailed" not in reasons:
             return UnreachableError(f"{self.name}: {', '.join(sorted(reasons & _PASSING))}")
         return taken_over(session_id)
@@ -245,8 +247,8 @@ class DynamoStore:
 
     def _get(self, table: str, key: Item) -> Item | None:
         with translated(self.name):
-            answer = self._db.get_item(TableName=table, Key=key, ConsistentRead=True)
-        return answer.get("Item")
+            item: Item | None = self._db.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return item
 
     def _pages(self, operation: str, **request: Any) -> Iterator[Item]:
         with translated(self.name):

@@ -1,8 +1,8 @@
 """Sessions in an S3 bucket.
 
-    PREFIX/heads/ID.json             the session in short, replaced with every append
-    PREFIX/leases/ID.json            who writes it; replaced only by If-Match, made only by If-None-Match
-    PREFIX/logs/ID/0000000001.jsonl  lines from that number on; made by If-None-Match, then never changed
+- PREFIX/heads/ID.json: the session in short, replaced with every append
+- PREFIX/leases/ID.json: who writes it; made only by If-None-Match, replaced only by If-Match
+- PREFIX/logs/ID/0000000001.jsonl: lines from that number on; made only by If-None-Match, then never changed
 """
 
 import json
@@ -47,13 +47,12 @@ class S3Store:
                 where = {"LocationConstraint": region} if region != "us-east-1" else None
                 place = {"CreateBucketConfiguration": where} if where else {}
                 self._s3.create_bucket(Bucket=self._bucket, **place)
-            self._s3.put_bucket_versioning(
-                Bucket=self._bucket, VersioningConfiguration={"Status": "Enabled"}
-            )
+            self._s3.put_bucket_versioning(Bucket=self._bucket, VersioningConfiguration={"Status": "Enabled"})
             self._s3.put_public_access_block(
                 Bucket=self._bucket,
                 PublicAccessBlockConfiguration=dict.fromkeys(
-                    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+                    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
+                    True,
                 ),
             )
         state = "found" if found else "made"
@@ -155,7 +154,9 @@ class S3Store:
 
     def _list(self, prefix: str) -> list[dict[str, Any]]:
         """The objects below a prefix, sorted by key, as S3 lists them."""
-        return [entry for page in self._pages("list_objects_v2", prefix) for entry in page.get("Contents", [])]
+        return [
+            entry for page in self._pages("list_objects_v2", prefix) for entry in page.get("Contents", [])
+        ]
 
     def _pages(self, operation: str, prefix: str) -> Iterator[dict[str, Any]]:
         with translated(self.name):
@@ -170,5 +171,3 @@ class S3Store:
                 return False
             raise
         return True
-
-

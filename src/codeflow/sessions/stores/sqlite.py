@@ -101,7 +101,9 @@ class SQLiteStore:
             raise _unusable(self._path, error.strerror or str(error)) from error
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise UnreachableError(f"{self.name}: busy", hint="Another process holds the file.") from error
+                raise UnreachableError(
+                    f"{self.name}: busy", hint="Another process holds the file."
+                ) from error
             raise _unusable(self._path, str(error)) from error
         except sqlite3.DatabaseError as error:
             raise _unusable(self._path, str(error)) from error
