@@ -113,7 +113,9 @@ async def test_a_running_session_is_locked_and_the_message_names_the_writer(mach
         [sys.executable, "-c", RESUMER, str(machines.workspace), log.session_id],
         env=os.environ | machines.env("b"), input="", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert process.stdout.startswith(f"LockedError: session {log.session_id} is being written by process {os.getpid()} on ")
+    assert process.stdout.startswith(
+        f"LockedError: session {log.session_id} is being written by process {os.getpid()} on "
+    )
     (info,) = machines("b").list()
     assert info.status == RUNNING
     with pytest.raises(LockedError):
@@ -205,8 +207,10 @@ async def test_large_events_come_back_whole(machines, size):
 
 
 async def test_text_of_every_kind_comes_back(machines):
-    message = {"role": "user", "content": [{"text": "ä\u2028\r\n\x00\x85🙂 {\"sum\":\"0123456789abcdef\"}\n"}]}
-    session = await write(machines().create(machines.workspace), MessageAdded(agent="a", message=message), note("\ud83d"))
+    message = {"role": "user", "content": [{"text": 'ä\u2028\r\n\x00\x85🙂 {"sum":"0123456789abcdef"}\n'}]}
+    session = await write(
+        machines().create(machines.workspace), MessageAdded(agent="a", message=message), note("\ud83d")
+    )
     added, last = machines("b").events(session)
     assert added == MessageAdded(agent="a", message=message)
     assert last == note("?")

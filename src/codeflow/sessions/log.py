@@ -33,8 +33,8 @@ class SessionInfo:
     """One session of a list. `started` and `updated` are UTC; `files_changed` counts paths.
 
     `status` is that of the last run, or "running", or "unfinished" when it was killed. `stored` says where it
-    is: "here", "shared" or "both". `problem` says what of its log cannot be read, or has not reached the shared
-    store; the other fields then tell what is known.
+    is: "here", "shared" or "both"; `unsent` counts the lines that the shared store lacks. `problem` says what is
+    missing or cannot be read; the other fields then tell what is known.
     """
 
     id: str
@@ -47,6 +47,7 @@ class SessionInfo:
     cost: Cost
     files_changed: int
     stored: str
+    unsent: int
     problem: str | None
 
 
@@ -299,14 +300,13 @@ class SessionStore:
         head = tally.head(session_id) if tally else shared or Head(session_id=session_id)
         problem = tally.problem if tally else None
         busy = path is not None and is_locked(path)
+        unsent = 0
         if self._shared and path and not (busy or self.unreachable):
-            behind = head.lines - (shared.lines if shared else 0)
-            if behind > 0:
-                problem = problem or (
-                    f"{behind} of its lines are not in {self._shared.name}; "
-                    f"`codeflow sessions sync {session_id}` sends them"
-                )
-            head = shared if shared and behind < 0 else head
+            unsent = max(0, head.lines - (shared.lines if shared else 0))
+            head = shared if shared and shared.lines > head.lines else head
+        if unsent and self._shared and not problem:
+            cure = f"`codeflow sessions sync {session_id}` sends them"
+            problem = f"{unsent} of its lines are not in {self._shared.name}; {cure}"
         if shared and self._shared and not busy and head.status == UNFINISHED:
             lease = self._shared.lease(session_id)
             busy = lease is not None and not lease.is_free(self._now())
@@ -321,6 +321,7 @@ class SessionStore:
             cost=head.cost,
             files_changed=head.files_changed,
             stored="both" if path and shared else "here" if path else "shared",
+            unsent=unsent,
             problem=problem,
         )
 

@@ -80,8 +80,6 @@ class SessionLog:
         self._tally.add(event)
         self._tally.updated = written_at(line)
         self._append(line)
-        if self.replicator:
-            self.replicator.put(Entry(line, self._tally.head(self.session_id)))
 
     def take(self, line: bytes) -> None:
         """Appends a line as another copy of this log has it.
@@ -103,7 +101,7 @@ class SessionLog:
         Raises:
             SessionError: when the file cannot be written, the store refuses, or another process writes there.
         """
-        self._append(b"")
+        self._write()
         if self._pending:
             raise SessionError(
                 f"session {self.session_id}: {self._defect}",
@@ -116,7 +114,7 @@ class SessionLog:
         """Sends what is left to the shared store, and lets other processes write the session."""
         if self._file.closed:
             return
-        self._append(b"")
+        self._write()
         if self.replicator:
             self.replicator.close()
         with suppress(OSError):
@@ -135,6 +133,11 @@ class SessionLog:
 
     def _append(self, line: bytes) -> None:
         self._pending += line
+        self._write()
+        if self.replicator:
+            self.replicator.put(Entry(line, self._tally.head(self.session_id)))
+
+    def _write(self) -> None:
         try:
             while self._pending:
                 self._pending = self._pending[self._file.write(self._pending) :]
