@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from codeflow.core.places import state_home
 from codeflow.core.settings import load_settings
 from codeflow.sessions.log import SessionStore
-from codeflow.sessions.opening import open_sessions
+from codeflow.sessions.opening import shared_store
+from codeflow.sessions.stores.port import LogStore
 
 KINDS = ("local", "sqlite", "s3", "dynamodb")
 SHARED = KINDS[1:]
@@ -57,7 +59,8 @@ class Machines:
     address: str
     folder: Path
     workspace: Path
-    known: dict[str, SessionStore] = field(default_factory=dict)
+    clients: dict[tuple[str, str], LogStore | None]
+    """Of all tests: making an AWS client takes longer than using it."""
 
     def env(self, machine: str = "a") -> dict[str, str]:
         """What a process on a machine needs to find the store."""
@@ -69,14 +72,21 @@ class Machines:
         }
 
     def __call__(self, machine: str = "a") -> SessionStore:
-        if machine not in self.known:
-            env = self.env(machine)
-            self.known[machine] = open_sessions(load_settings(self.workspace, env=env), env)
-        return self.known[machine]
+        env, key = self.env(machine), (self.address, machine)
+        if key not in self.clients:
+            self.clients[key] = shared_store(load_settings(self.workspace, env=env))
+        return SessionStore(state_home(env) / "sessions", self.clients[key])
+
+
+@pytest.fixture(scope="session")
+def clients() -> dict[tuple[str, str], LogStore | None]:
+    return {}
 
 
 @pytest.fixture
-def machines_of(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Machines]:
+def machines_of(
+    tmp_path: Path, clients: dict[tuple[str, str], LogStore | None], request: pytest.FixtureRequest
+) -> Callable[[str], Machines]:
     def make(kind: str) -> Machines:
         if kind in ("s3", "dynamodb"):
             request.getfixturevalue("aws")
@@ -88,7 +98,7 @@ def machines_of(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str
         }[kind]
         workspace = tmp_path / "project"
         workspace.mkdir()
-        made = Machines(kind, address, tmp_path, workspace)
+        made = Machines(kind, address, tmp_path, workspace, clients)
         if shared := made().shared:
             shared.set_up()
         return made

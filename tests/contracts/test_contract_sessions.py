@@ -105,15 +105,20 @@ async def test_a_session_goes_on_on_another_machine_and_back(machines):
         assert texts(machines(machine), session) == ["a1", "a2", "b1", "a3", "b2"]
 
 
+def resumed_elsewhere(machines, session: str) -> str:
+    """What another process, on another machine if there is one, says to resuming."""
+    return subprocess.run(
+        [sys.executable, "-c", RESUMER, str(machines.workspace), session],
+        env=os.environ | machines.env("b"), input="", capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
 async def test_a_running_session_is_locked_and_the_message_names_the_writer(machines):
     log = machines().create(machines.workspace)
     log(started(str(machines.workspace)))
     await log.flushed()
-    process = subprocess.run(
-        [sys.executable, "-c", RESUMER, str(machines.workspace), log.session_id],
-        env=os.environ | machines.env("b"), input="", capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert process.stdout.startswith(
+    said = resumed_elsewhere(machines, log.session_id)
+    assert said.startswith(
         f"LockedError: session {log.session_id} is being written by process {os.getpid()} on "
     )
     (info,) = machines("b").list()

@@ -151,6 +151,8 @@ class SessionStore:
             return matching[0]
         near = matching[-3:] or get_close_matches(text, known, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`codeflow sessions --all` lists them."
+        if self.unreachable:
+            hint = f"{self.unreachable}. {hint}"
         raise UsageError(
             f"{text!r} means {len(matching)} sessions" if matching else f"no session {text!r}", hint=hint
         )

@@ -112,9 +112,11 @@ def _top(workspace: Path) -> Path:
 
 def forget(workspace: Path, session_id: str) -> int:
     """Removes a session's checkpoints from the repository of a workspace; returns how many there were."""
+    if not workspace.is_dir():
+        return 0
     try:
         repository = Repository(workspace)
-    except SessionError:  # no folder, no git or no repository: there are none
+    except SessionError:  # no git, or no repository
         return 0
     names = repository.run("for-each-ref", "--format=%(refname)", f"refs/codeflow/{session_id}/").split()
     repository.run("update-ref", "--stdin", stdin=b"".join(b"delete %s\n" % name for name in names))

@@ -198,27 +198,6 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
         SessionStore(tmp_path / "file").create(tmp_path)
 
 
-def test_a_full_disk_stops_the_log_and_not_the_run(store, tmp_path):
-    code = (
-        "import resource, signal, sys\n"
-        "from pathlib import Path\n"
-        "from codeflow.core.events import Notice\n"
-        "from codeflow.sessions.log import SessionStore\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "log = SessionStore(Path(sys.argv[1])).create(Path(sys.argv[1]))\n"
-        "log(Notice(level='info', text='fits'))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
-        "for _ in range(3): log(Notice(level='info', text='x' * 1000))\n"
-        "print(log.problem)\n"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    ).stdout
-    assert output == "the session log cannot be written: File too large\n"
-    store = SessionStore(tmp_path)
-    assert [type(event) for event in store.events(store.list()[0].id)] == [Notice]
-
-
 def test_an_event_that_json_cannot_hold_is_a_problem_and_the_next_is_written(store, tmp_path):
     log = store.create(tmp_path)
     log(MessageAdded(agent="a", message={"content": b"\xff"}))
