@@ -100,15 +100,15 @@ def imported(
 
 
 def _extended(log: SessionLog, bundle: Bundle) -> Imported:
-    had, theirs = log.tally.chain, Chain()
-    tips = [""]
+    count, tip = log.tally.chain.count, log.tally.chain.tip
+    theirs, tips = Chain(), [""]
     for line in bundle.lines:
         theirs.extend(line)
         tips.append(theirs.tip)
-    if had.count < len(tips) and tips[had.count] == had.tip:
-        _take(log, bundle.lines[had.count :])
-        return Imported.EXTENDED if had.count < theirs.count else Imported.NOTHING
-    if had.count > theirs.count and log.path.read_bytes().startswith(b"".join(bundle.lines)):
+    if count < len(tips) and tips[count] == tip:
+        _take(log, bundle.lines[count:])
+        return Imported.EXTENDED if count < theirs.count else Imported.NOTHING
+    if count > theirs.count and log.path.read_bytes().startswith(b"".join(bundle.lines)):
         return Imported.NOTHING
     raise SessionError(
         f"session {bundle.session_id} is here already, with other events",
