@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from urllib.request import Request, urlopen
 
 import pytest
-from tests.contracts.conftest import BUCKET, TABLES
+from tests.contracts.conftest import BUCKET, TABLES, Machines
 
 from codeflow.core.errors import SessionError
-from codeflow.core.events import AgentFinished, Notice
+from codeflow.core.events import AgentFinished, Event, Notice
 from codeflow.sessions.stores.aws import Account
 from codeflow.sessions.stores.port import LEASE_S, UnreachableError
 from codeflow.sessions.stores.s3 import S3Store
@@ -32,7 +32,7 @@ def on_dynamodb(machines_of):
     return machines_of("dynamodb")
 
 
-async def write(machines, *events) -> str:
+async def write(machines: Machines, *events: Event) -> str:
     log = machines().create(machines.workspace)
     for event in events:
         log(event)

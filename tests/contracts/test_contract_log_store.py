@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.contracts.conftest import Machines
 
 from codeflow.core.events import Notice
 from codeflow.sessions.records import Chain, encode
@@ -26,7 +27,7 @@ GONE = replace(this_process(), token="gone", born="another start")
 
 
 @pytest.fixture
-def store(shared_machines) -> LogStore:
+def store(shared_machines: Machines) -> LogStore:
     shared = shared_machines().shared
     assert shared is not None
     return shared
@@ -51,7 +52,7 @@ def test_an_unknown_session_has_nothing(store):
 
 def test_lines_are_read_from_any_number_on(store):
     lease = acquire(store, SESSION, this_process(), 0.0)
-    chain = Chain()
+    chain, head = Chain(), Head(session_id=SESSION)
     written = []
     for texts in (("1", "2", "3"), ("4",), ("5", "6")):
         lines, head = lines_of(*texts, after=chain)
