@@ -241,6 +241,8 @@ async def test_an_outage_does_not_stop_the_run_and_is_told_and_made_up_for(on_s3
     store = on_s3()
     assert [info.stored for info in store.list()] == ["here"]
     assert store.unreachable
+    with pytest.raises(UnreachableError):
+        shared.lease(log.session_id)
     shared.__dict__["_s3"] = working
     log(note("after"))
     log.close()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,7 +14,9 @@ from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.events import MessageAdded, Notice, RunStarted
 from codeflow.core.values import Mode
 from codeflow.sessions.log import RUNNING, SessionStore
-from codeflow.sessions.stores.port import LockedError
+from codeflow.sessions.records import Chain, encode
+from codeflow.sessions.stores.owner import this_process
+from codeflow.sessions.stores.port import ConflictError, LockedError
 from codeflow.sessions.writer import SessionLog
 
 WRITER = """
@@ -200,6 +203,31 @@ async def test_a_session_that_went_on_in_two_places_becomes_two_and_says_so(shar
     await write(shared_machines().resume(apart), note("on"))
     assert texts(shared_machines("b"), apart) == ["both", "here", "on"]
     shared_machines().resume(session).close()
+
+
+async def test_a_run_that_lost_its_session_to_another_machine_ends_and_keeps_its_lines(shared_machines):
+    log = shared_machines().create(shared_machines.workspace)
+    log(note("both"))
+    await log.flushed()
+    shared = shared_machines("b").shared
+    held = shared.lease(log.session_id)
+    far = replace(this_process(), host="far", machine="far/away")
+    taken = shared.swap_lease(held, replace(held, owner=far))  # as when this machine had been cut off
+    (first,) = shared.read(log.session_id)
+    chain = Chain()
+    chain.extend(first)
+    theirs = encode(note("theirs"), chain)
+    chain.extend(theirs)
+    head = replace(shared.head(log.session_id), lines=2, tip=chain.tip)
+    shared.append(taken, 2, [theirs], head)
+    log(note("mine"))
+    with pytest.raises(ConflictError, match=f"session {log.session_id} was continued by"):
+        await log.flushed()
+    assert "was continued by" in (log.problem or "")
+    log.close()
+    assert texts(shared_machines("b"), log.session_id) == ["both", "theirs"]
+    alone = SessionStore(shared_machines.folder / "a/codeflow/sessions")
+    assert texts(alone, log.session_id) == ["both", "mine"]
 
 
 @pytest.mark.parametrize("size", [450_000, 6_000_000])
