@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import PausedError
-from codeflow.core.events import ApprovalDecided, Emit, ToolFinished, ToolStarted
+from codeflow.core.events import ApprovalDecided, Barrier, Emit, ToolFinished, ToolStarted, no_barrier
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.sessions.past import Conversation, tool_result
 from codeflow.tools.registry import Tool
@@ -46,6 +46,8 @@ class Bench:
     """Puts the work tree back to before a tool call that was cut short."""
     instructions_for: Callable[[str], str | None]
     """Nested instruction files that govern a path and were not shown yet."""
+    logged: Barrier = no_barrier
+    """Awaited before anything that may change something."""
     denied: list[str] = field(default_factory=list)
     """Everything refused, one line each."""
     changed: set[str] = field(default_factory=set)
@@ -243,6 +245,7 @@ class PolicedTool(AgentTool):
         async with self._bench.one_writer:
             if self._past.begun.pop(call_id, None) is not None:
                 await self._bench.rewind(call_id)
+            await self._bench.logged()
             await self._bench.before_change()
             return await self._run(arguments)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Broadcast, ModelCalled
 from codeflow.core.places import state_home
+from codeflow.core.settings import Settings
 from codeflow.orchestration.engine import Closable
 from codeflow.policies.budget import Budget
-from codeflow.sessions.log import SessionStore
+from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall
 from codeflow.telemetry.ledger import Ledger, Recorder
 from codeflow.telemetry.meter import Meter
@@ -19,6 +20,7 @@ class Books:
 
     def __init__(
         self,
+        settings: Settings,
         workspace: Path,
         budget: Budget,
         env: Mapping[str, str],
@@ -28,18 +30,20 @@ class Books:
     ) -> None:
         """`session_id` names a session that goes on; by default a new one begins.
 
+        A run that `spends` nothing stays on this machine and out of the ledger.
+
         Raises:
             SessionError: when its log cannot be read or written, or another process writes it.
         """
         self.budget = budget
         self.meter = Meter()
-        store = SessionStore(state_home(env) / "sessions")
+        store = open_sessions(settings, env, shared=spends)
         self.neighbours = store.running(workspace)
         self.past = Past()
         if session_id is None:
             self.log = store.create(workspace)
         else:
-            self.log = store.resume(session_id)
+            self.log = store.resume(session_id, workspace)
             self.past = recall(store.events(session_id))
         self.ledger_problem: str | None = None
         self.broadcast = Broadcast([self.log, self.budget, self.meter])

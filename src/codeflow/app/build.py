@@ -57,7 +57,7 @@ def build(
     lineup = choose_lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
+    books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
     models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
     safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
@@ -117,6 +117,7 @@ def _bench(
         rewind=rewind,
         denied=list(run.denied),
         changed=set(run.changed),
+        logged=books.log.flushed,
         instructions_for=NestedInstructions(
             workspace.root, tokens=settings.context.instructions_tokens
         ).for_path,
@@ -214,7 +215,7 @@ def _crew_maker(
 
 
 def _notes(safety: Safety, commands: Mapping[str, str], books: Books) -> tuple[str, ...]:
-    notes: list[str] = []
+    notes = [*books.log.notes]
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
     if "tests" not in commands:

@@ -91,6 +91,7 @@ class Models:
             connect=self.connect,
             emit=self.books.broadcast,
             admit=self.books.budget.admit,
+            logged=self.books.log.flushed,
             retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=self.settings.models.max_wait_s),
             steps=steps,
             foreign_messages=foreign_messages,

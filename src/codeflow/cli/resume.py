@@ -1,5 +1,6 @@
 """`codeflow resume`: a session goes on, with the run that was cut short or with another task."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,7 +55,7 @@ def resume(
 
     if approve and deny is not None:
         raise UsageError("--approve and --deny exclude each other", hint="Give one of them.")
-    store = _store()
+    store = _store(workspace)
     session_id = store.find(session) if session else _latest_unfinished(store, workspace)
     chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
     text = read_task(task, None) if task is not None else None
@@ -70,7 +71,7 @@ def continue_latest(
     from codeflow.cli.request import existing_folder
     from codeflow.core.errors import SessionError
 
-    store = _store()
+    store = _store(workspace)
     folder = existing_folder(workspace)
     latest = store.latest(folder)
     if latest is None:
@@ -110,11 +111,12 @@ def go_on(
     return execute(settings, prepared, output=output, quiet=quiet, session=session)
 
 
-def _store() -> "SessionStore":
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
+def _store(workspace: Path | None) -> "SessionStore":
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.settings import load_settings
+    from codeflow.sessions.opening import open_sessions
 
-    return SessionStore(state_home() / "sessions")
+    return open_sessions(load_settings(existing_folder(workspace), env=os.environ), os.environ)
 
 
 def _recalled(store: "SessionStore", session_id: str) -> "Past":

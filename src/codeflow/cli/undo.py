@@ -1,5 +1,6 @@
 """`codeflow undo`: the work tree as it was before a session."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,12 +28,12 @@ def undo(
     """
     from codeflow.cli.request import existing_folder
     from codeflow.core.errors import SessionError
-    from codeflow.core.places import state_home
+    from codeflow.core.settings import load_settings
     from codeflow.sessions.checkpoints import Checkpoints
-    from codeflow.sessions.log import SessionStore
+    from codeflow.sessions.opening import open_sessions
 
     root = existing_folder(workspace)
-    store = SessionStore(state_home() / "sessions")
+    store = open_sessions(load_settings(root, env=os.environ), os.environ)
     ids = [store.find(session)] if session else [known.id for known in store.list(root)]
     if not ids:
         raise SessionError(

@@ -3,7 +3,7 @@
 Events are values: they hold no live object and survive a round trip through `codec`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -282,6 +282,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNamed:
+    """A person gave the session a name; the last one counts, and an empty one takes it away."""
+
+    name: str
+    kind: Literal["session_named"] = "session_named"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """One row of the bill: an agent's or a model's part of a run."""
 
@@ -353,6 +361,7 @@ Event = (
     | GateStarted
     | GateFinished
     | Notice
+    | SessionNamed
     | RunFinished
 )
 
@@ -369,6 +378,16 @@ class Broadcast:
     def __call__(self, event: Event) -> None:
         for consumer in self.consumers:
             consumer(event)
+
+
+Barrier = Callable[[], Awaitable[None]]
+"""Awaited before each model call and each tool that may change something: every event so far is safe.
+
+Raises SessionError when it is not, so that nothing happens which the session's log could not tell."""
+
+
+async def no_barrier() -> None:
+    """For work that has no session."""
 
 
 Admit = Callable[[CallEstimate], int]

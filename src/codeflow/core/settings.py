@@ -30,6 +30,10 @@ TRUSTED_ONLY = frozenset(
         "gates.build",
         "research.provider",
         "tools.command_memory_mb",
+        "sessions.store",
+        "sessions.region",
+        "sessions.profile",
+        "sessions.kms_key",
         "research.searxng_url",
         "research.endpoints.agentcore",
         "research.allow_private",
@@ -104,6 +108,13 @@ class ContextSettings(_Section):
     map_tokens: int = Field(ge=0)
 
 
+class SessionSettings(_Section):
+    store: str
+    region: str
+    profile: str
+    kms_key: str
+
+
 class ResearchEndpoints(_Section):
     tavily: str
     exa: str
@@ -130,6 +141,7 @@ class Settings(_Section):
     gates: GateSettings
     tools: ToolSettings
     context: ContextSettings
+    sessions: SessionSettings
     research: ResearchSettings
 
 

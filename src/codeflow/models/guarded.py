@@ -18,7 +18,16 @@ from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
 
 from codeflow.core.errors import BadReplyError
-from codeflow.core.events import Admit, Emit, ModelCalled, ModelRetried, ModelStarted, TextDelta
+from codeflow.core.events import (
+    Admit,
+    Barrier,
+    Emit,
+    ModelCalled,
+    ModelRetried,
+    ModelStarted,
+    TextDelta,
+    no_barrier,
+)
 from codeflow.core.values import CallEstimate, Cost, Usage
 from codeflow.models.attempts import Meter, RetryPolicy, Step, Stop
 from codeflow.models.catalogue import Catalogue, ModelSpec
@@ -58,6 +67,7 @@ class GuardedModel(Model):
         clock: Callable[[], float] = time.monotonic,
         steps: int = 0,
         foreign_messages: int = 0,
+        logged: Barrier = no_barrier,
     ) -> None:
         """`steps` were taken, and `foreign_messages` written by other models, before this process."""
         self._agent = agent
@@ -68,6 +78,7 @@ class GuardedModel(Model):
         self._emit = emit
         self._admit = admit
         self._retry = retry
+        self._logged = logged
         self._sleep = sleep
         self._clock = clock
         self.steps = steps
@@ -213,6 +224,7 @@ class GuardedModel(Model):
         estimate = self._estimate(step)
         max_tokens = self._admit(estimate)
         self._announce(estimate, max_tokens)
+        await self._logged()
         meter = Meter(self._clock, Answer(input_includes_cache=self.spec.provider == "openai"))
         try:
             await self._collect(step, max_tokens, meter)

@@ -108,3 +108,16 @@ def _top(workspace: Path) -> Path:
         if all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
             raise SessionError(f"{folder} is a bare git repository, without a work tree")
     raise SessionError(f"{workspace} is not in a git repository")
+
+
+def forget(workspace: Path, session_id: str) -> int:
+    """Removes a session's checkpoints from the repository of a workspace; returns how many there were."""
+    if not workspace.is_dir():
+        return 0
+    try:
+        repository = Repository(workspace)
+    except SessionError:  # no git, or no repository
+        return 0
+    names = repository.run("for-each-ref", "--format=%(refname)", f"refs/codeflow/{session_id}/").split()
+    repository.run("update-ref", "--stdin", stdin=b"".join(b"delete %s\n" % name for name in names))
+    return len(names)

@@ -209,7 +209,7 @@ def test_undo_without_a_session_says_so(cli):
 def test_an_unknown_session_is_refused(cli):
     for arguments in (["undo", "nope"], ["sessions", "show", "nope"]):
         done = cli(*arguments)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "nope" in done.stderr
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from decimal import Decimal
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeflow.core.errors import SessionError
+from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.events import (
     Event,
     MessageAdded,
@@ -25,7 +26,7 @@ from codeflow.core.events import (
 )
 from codeflow.core.values import FileChange, Mode, Status, Usage
 from codeflow.sessions.log import SessionStore
-from codeflow.sessions.records import decode, encode
+from codeflow.sessions.records import Chain, decode, encode
 
 
 def started(task: str = "do it", workspace: str = "/w") -> RunStarted:
@@ -75,7 +76,7 @@ def test_each_event_is_one_numbered_line_on_disk_before_the_next(store, tmp_path
         last = log_file(tmp_path, log.session_id).read_text().splitlines()[-1]
         assert json.loads(last)["event"]["text"] == text
     lines = [json.loads(line) for line in log_file(tmp_path, log.session_id).read_text().splitlines()]
-    assert [(line["v"], line["seq"]) for line in lines] == [(1, 1), (1, 2)]
+    assert [(line["v"], line["seq"]) for line in lines] == [(2, 1), (2, 2)]
     assert lines[0]["at"].endswith("+00:00")
     log.close()
 
@@ -164,7 +165,7 @@ def test_a_damaged_line_is_named(store, tmp_path, damage):
 
 def test_a_log_of_a_newer_version_says_so(store, tmp_path):
     session = record(store, tmp_path)
-    log_file(tmp_path, session).write_text('{"v":2,"event":{"kind":"run_started"}}\n')
+    log_file(tmp_path, session).write_text('{"v":3,"event":{"kind":"run_started"}}\n')
     with pytest.raises(SessionError, match="another version of codeflow"):
         list(store.events(session))
     assert "another version" in (store.list()[0].problem or "")
@@ -173,14 +174,14 @@ def test_a_log_of_a_newer_version_says_so(store, tmp_path):
 def test_an_unknown_id_offers_the_nearest_and_an_ambiguous_one_its_candidates(store, tmp_path):
     session = record(store, tmp_path)
     assert store.find(session[:17]) == session
-    with pytest.raises(SessionError, match="no session") as unknown:
+    with pytest.raises(UsageError, match="no session") as unknown:
         store.find(session[:-1] + "?")
     assert session in unknown.value.hint
     other = record(store, tmp_path)
-    with pytest.raises(SessionError, match="begins 2 sessions") as ambiguous:
+    with pytest.raises(UsageError, match="means 2 sessions") as ambiguous:
         store.find(session[:8])
     assert other in ambiguous.value.hint
-    with pytest.raises(SessionError, match="no session ''"):
+    with pytest.raises(UsageError, match="no session ''"):
         store.find("")
 
 
@@ -195,27 +196,6 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SessionError, match="session logs cannot be written: File exists"):
         SessionStore(tmp_path / "file").create(tmp_path)
-
-
-def test_a_full_disk_stops_the_log_and_not_the_run(store, tmp_path):
-    code = (
-        "import resource, signal, sys\n"
-        "from pathlib import Path\n"
-        "from codeflow.core.events import Notice\n"
-        "from codeflow.sessions.log import SessionStore\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "log = SessionStore(Path(sys.argv[1])).create(Path(sys.argv[1]))\n"
-        "log(Notice(level='info', text='fits'))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
-        "for _ in range(3): log(Notice(level='info', text='x' * 1000))\n"
-        "print(log.problem)\n"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    ).stdout
-    assert output == "the session log cannot be written: File too large\n"
-    store = SessionStore(tmp_path)
-    assert [type(event) for event in store.events(store.list()[0].id)] == [Notice]
 
 
 def test_an_event_that_json_cannot_hold_is_a_problem_and_the_next_is_written(store, tmp_path):
@@ -242,7 +222,9 @@ def test_a_second_process_cannot_write_a_session_and_sees_that_it_runs(store, tm
     arguments = [sys.executable, "-c", code, str(tmp_path / "state/sessions"), log.session_id]
     output = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     log.close()
-    assert output == f"running\nsession {log.session_id} is being written by another codeflow\n"
+    assert output.startswith(
+        f"running\nsession {log.session_id} is being written by process {os.getpid()} on {socket.gethostname()} (since "
+    )
     store.resume(log.session_id).close()
 
 
@@ -285,13 +267,13 @@ events = st.one_of(
 )
 
 
-@given(event=events, sequence=st.integers(min_value=1))
-def test_an_event_comes_back_from_its_line_unchanged(event, sequence):
-    line = encode(event, sequence)
+@given(event=events)
+def test_an_event_comes_back_from_its_line_unchanged(event):
+    line = encode(event, Chain())
     assert line.count(b"\n") == 1
     assert decode(line, "here") == event
 
 
 def test_half_a_character_from_a_model_does_not_make_the_log_unreadable():
-    event = decode(encode(Notice(level="info", text="\ud83d!"), 1), "here")
+    event = decode(encode(Notice(level="info", text="\ud83d!"), Chain()), "here")
     assert event == Notice(level="info", text="?!")

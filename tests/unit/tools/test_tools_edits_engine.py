@@ -161,7 +161,13 @@ def test_what_three_sides_prove_is_applied(content: str, old: str, new: str, wan
         ("    a\n    b\n", "a\nb\n", "if x:\n    a\n    b\n"),
         ("one 2\nx\nc\none 1\n", "one 1\nx\nc\n", "one 2\nx\nd\n"),
     ],
-    ids=["blanks in the change", "moved beside the change", "line twice", "wrapped or straight", "half made or another"],
+    ids=[
+        "blanks in the change",
+        "moved beside the change",
+        "line twice",
+        "wrapped or straight",
+        "half made or another",
+    ],
 )
 def test_what_three_sides_leave_open_is_refused(content: str, old: str, new: str):
     with pytest.raises(Mistake):

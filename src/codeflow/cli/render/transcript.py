@@ -1,0 +1,107 @@
+"""A session as a Markdown document, for people who were not there."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from codeflow.cli.render.clean import clean, one_line
+from codeflow.cli.render.figures import total_money
+from codeflow.core.events import (
+    AgentStarted,
+    Event,
+    GateFinished,
+    MessageAdded,
+    ModelCalled,
+    Notice,
+    PatternChosen,
+    Planned,
+    Routed,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+)
+
+
+def markdown(session_id: str, events: Iterable[Event]) -> Iterator[str]:
+    """The paragraphs of the document, each with its blank line."""
+    yield f"# Session {session_id}\n\n"
+    for event in events:
+        yield from (f"{paragraph}\n\n" for paragraph in _paragraphs(event))
+
+
+def _paragraphs(event: Event) -> Iterator[str]:
+    match event:
+        case RunStarted():
+            yield f"## {one_line(event.task)}"
+            yield f"In `{one_line(event.workspace)}`, mode {event.mode}, roster {event.roster}, codeflow {event.version}."
+        case Routed(route=route):
+            yield f"Routed as {route.complexity} {route.kind}: {one_line(route.reason)}"
+        case PatternChosen():
+            yield f"Pattern {event.pattern}: {one_line(event.reason)}"
+        case Planned(plan=plan):
+            steps = [f"{step.id}. {step.specialist}: {one_line(step.goal)}" for step in plan.steps]
+            yield "\n".join([f"Plan: {one_line(plan.summary)}", "", *steps])
+        case AgentStarted():
+            yield f"### {one_line(event.agent)} ({one_line(event.model)})"
+        case Notice():
+            yield f"> {event.level}: {one_line(event.text)}"
+        case _:
+            yield from _work(event)
+
+
+def _work(event: Event) -> Iterator[str]:
+    match event:
+        case MessageAdded():
+            yield from _message(event)
+        case ModelCalled():
+            yield from _reply(event)
+        case ToolFinished():
+            mark = "✗" if event.is_error else "•"
+            yield f"{mark} `{event.tool}`: {one_line(event.display)}"
+        case GateFinished(result=gate):
+            yield f"Gate {gate.name} {gate.status.replace('_', ' ')}: `{one_line(gate.command)}`"
+        case RunFinished():
+            yield from _ending(event)
+        case _:
+            pass
+
+
+def _message(event: MessageAdded) -> Iterator[str]:
+    """What was said to an agent; its own words come with its model calls."""
+    if event.message.get("role") != "user":
+        return
+    for block in event.message.get("content", ()):
+        if "text" in block:
+            yield f"To {one_line(event.agent)}:\n\n{_fenced(block['text'], 'text')}"
+
+
+def _reply(event: ModelCalled) -> Iterator[str]:
+    if event.detail:
+        yield f"> model call failed: {one_line(event.detail)}"
+    for block in event.reply:
+        if "text" in block:
+            yield clean(block["text"]).strip()
+        if "toolUse" in block:
+            use = block["toolUse"]
+            arguments = json.dumps(use.get("input"), indent=2, ensure_ascii=False)
+            yield f"`{use.get('name')}`\n\n{_fenced(arguments, 'json')}"
+
+
+def _ending(event: RunFinished) -> Iterator[str]:
+    result = event.result
+    yield f"### {result.status.replace('_', ' ').capitalize()}"
+    if result.answer:
+        yield clean(result.answer).strip()
+    if result.error:
+        yield f"> {one_line(result.error)}"
+    if result.diff:
+        yield _fenced(result.diff, "diff")
+    cost = total_money(result.known_cost, result.unpriced_calls)
+    yield f"{result.model_calls} model calls, {cost}, {result.duration_s:.0f} s."
+
+
+def _fenced(text: str, language: str) -> str:
+    """A code block whose fence is longer than any in the text."""
+    longest = max((len(fence) for fence in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{clean(text).rstrip()}\n{fence}"

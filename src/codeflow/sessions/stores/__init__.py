@@ -1,0 +1,1 @@
+"""Where session logs are kept besides this machine's state folder, behind one port."""

@@ -1,0 +1,65 @@
+"""A run whose session goes to a shared store, in the installed command."""
+
+import json
+import os
+import signal
+import subprocess
+
+from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
+
+from codeflow.models.endpoint import environment
+
+
+def test_a_run_is_in_the_shared_store_when_it_ends(shell, project, scripted, tmp_path):
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    with scripted(REPAIR) as endpoint:
+        done = shell(
+            "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
+        )
+    assert done.code == 0, done.stderr
+    elsewhere = store | {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
+    (session,) = json.loads(shell("sessions", "--output", "json", env=elsewhere).stdout)
+    assert (session["id"], session["stored"]) == (done.result["session_id"], "shared")
+    assert (session["status"], session["cost_usd"]) == ("done", float(done.result["cost_usd"]))
+    shown = shell("sessions", "show", session["id"], env=elsewhere)
+    assert "• edit_file calc.py" in shown.stdout
+
+
+def test_a_store_that_cannot_be_used_ends_the_run_before_a_model_is_asked(shell, project, scripted):
+    with scripted([]) as endpoint:
+        done = shell(
+            "run", "make the failing test pass", "--output", "json",
+            env={"CODEFLOW_SESSIONS__STORE": "sqlite:/dev/null/s.db"} | environment(endpoint.url),
+        )  # fmt: skip
+        assert endpoint.requests == []
+    assert done.code == 1
+    assert "sqlite:/dev/null/s.db: sessions cannot be kept there" in done.result["error"]["message"]
+    assert (project / "calc.py").read_text() == BUG
+
+
+def test_a_run_that_was_killed_goes_on_with_another_machines_state(shell, project, scripted, tmp_path):
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "run", "make the failing test pass", "--output", "stream-json"],
+            cwd=project, env={**shell.env, **store, **environment(endpoint.url)}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert run.stdout is not None
+        kinds: list[str] = []
+        while kinds.count("model_started") < 4:
+            kinds.append(json.loads(run.stdout.readline())["kind"])
+        while len(endpoint.requests) < 4:  # the call went out, so what was logged before it is in the store
+            os.sched_yield()
+        os.kill(run.pid, signal.SIGKILL)
+        run.communicate()
+    elsewhere = store | {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
+    (session,) = json.loads(shell("sessions", "--output", "json", env=elsewhere).stdout)
+    assert session["stored"] == "shared"
+    with scripted([{**SAID, "step": 3}]) as endpoint:
+        done = shell("resume", session["id"], "--output", "json", env=elsewhere | environment(endpoint.url))
+        assert [(request.agent, request.step) for request in endpoint.requests] == [("fast_coder", 3)]
+    assert done.code == 0, done.stderr
+    assert done.result["answer"] == SAID["say"]
+    assert (project / "calc.py").read_text() == FIXED
+    (session,) = json.loads(shell("sessions", "--output", "json", env=store).stdout)
+    assert (session["status"], session["stored"]) == ("done", "both")
