@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeflow.sessions.checkpoints import END, Checkpoints
+from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.history import Kind
 
 NAMES = ["a", "b", "dir", "x.txt", "y.dat"]
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
@@ -77,6 +78,6 @@ def test_undo_restores_the_whole_tree_whatever_a_run_did(before, during, killed)
         for edit in during:
             apply(root, edit)
         if not killed:
-            checkpoints.take(END)
+            checkpoints.take("the end", Kind.END)
         assert checkpoints.undo().conflicts == ()
         assert tree(root) == expected
