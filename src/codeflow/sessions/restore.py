@@ -161,18 +161,22 @@ def _is_folder(path: str, target: Entries, now: Entries) -> bool:
 def _obstacles(workspace: Path, plan: Plan) -> Iterator[str]:
     """Paths that stand where a restored file, or a folder above it, has to be, and are to stay."""
     leaving = set(plan.remove)
-    checked: dict[Path, bool] = {}
+    blocked: dict[PurePosixPath, bool] = {}
     for path, entry in plan.restore.items():
-        for parent in PurePosixPath(path).parents:
-            here = workspace / parent
-            if here not in checked:
-                checked[here] = here.is_symlink() or (here.exists() and not here.is_dir())
-            if checked[here] and parent.as_posix() not in plan.restore:
-                yield from {parent.as_posix()} - leaving
+        parents = PurePosixPath(path).parents
+        blocked.update((folder, _blocks(workspace / folder)) for folder in parents if folder not in blocked)
+        barriers = [folder for folder in parents if blocked[folder]]
+        yield from {parent.as_posix() for parent in barriers if parent.as_posix() not in plan.restore} - leaving
         file = workspace / path
-        if not entry.is_folder and file.is_dir() and not file.is_symlink():
+        # behind a barrier there is nothing of the workspace, but perhaps what a link leads to
+        if not barriers and not entry.is_folder and file.is_dir() and not file.is_symlink():
             inside = (found for found in file.rglob("*") if found.is_symlink() or not found.is_dir())
             yield from {found.relative_to(workspace).as_posix() for found in inside} - leaving
+
+
+def _blocks(folder: Path) -> bool:
+    """Whether something else stands where a folder has to be."""
+    return folder.is_symlink() or (folder.exists() and not folder.is_dir())
 
 
 def _remove(file: Path) -> None:
@@ -187,7 +191,7 @@ def _remove(file: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     """Makes a folder that can be written for now, in the place of a file or link."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    if _blocks(folder):
         folder.unlink()
     folder.mkdir(mode=0o700, exist_ok=True, parents=True)
     folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o700)

@@ -88,7 +88,7 @@ def _walk(
             status = _look(entry)
             if status is None:
                 continue
-            if not _holdable(entry.name, path, workspace, status):
+            if not _holdable(entry.name, entry.path, status):
                 skipped.append(path + "/" * is_folder)
                 continue
             yield path, status
@@ -103,12 +103,12 @@ def _look(entry: os.DirEntry[str]) -> os.stat_result | None:
         return None
 
 
-def _holdable(name: str, path: str, workspace: Path, status: os.stat_result) -> bool:
+def _holdable(name: str, file: str | Path, status: os.stat_result) -> bool:
     """Whether a tree of git can hold it; none may contain a name like .GIT."""
     if name.lower() == ".git":
         return False
     if stat.S_ISREG(status.st_mode):
-        return os.access(workspace / path, os.R_OK)
+        return os.access(file, os.R_OK)
     return stat.S_ISDIR(status.st_mode) or stat.S_ISLNK(status.st_mode)
 
 
@@ -142,7 +142,7 @@ def _ignored_files(workspace: Path, name: str, left: list[str]) -> Iterator[tupl
         status = (workspace / path).lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
-    if not _holdable(path.rpartition("/")[2], path, workspace, status):
+    if not _holdable(path.rpartition("/")[2], workspace / path, status):
         left.append(name)
         return
     everything = [(path, status)]
@@ -164,7 +164,7 @@ def _add_named(workspace: Path, paths: Iterable[str], result: Scan) -> None:
         if path in result.found or not _stands(workspace, path, listings):
             continue
         status = (workspace / path).lstat()
-        if _holdable(path.rpartition("/")[2], path, workspace, status):
+        if _holdable(path.rpartition("/")[2], workspace / path, status):
             result.found[path] = status
             if lies_in(path, result.ignored):
                 result.private.add(path)
