@@ -78,12 +78,15 @@ def test_events_come_in_the_order_of_the_work(shell, scripted):
         "model_started",
         "model_called",
         "tool_started",
+        "checkpoint_taken",
         "tool_finished",
         "model_started",
         "model_called",
         "agent_finished",
         "gate_started",
         "gate_finished",
+        "checkpoint_taken",
+        "checkpoint_taken",
         "result",
     ]
 

@@ -1,7 +1,7 @@
 """Which commands are gates, and who may run them."""
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from codeflow.agents.toolbox import Bench
@@ -28,8 +28,17 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
-def make_gates(settings: Settings, bench: Bench, commands: Mapping[str, str], past: LastRun) -> Gates:
+def make_gates(
+    settings: Settings,
+    bench: Bench,
+    commands: Mapping[str, str],
+    past: LastRun,
+    command_starts: Callable[[], None],
+) -> Gates:
+    """`command_starts` is called before each command of a gate."""
+
     def run(command: str, timeout_s: float) -> Awaitable[Outcome]:
+        command_starts()
         return execute(
             command,
             cwd=bench.workspace.root,

@@ -123,7 +123,7 @@ class Planned:
 class CheckpointTaken:
     """The work tree was saved, or had not changed since the checkpoint; `files` counts what that holds.
 
-    `label` says on what occasion; `call_id` is the tool call before or after which it was.
+    `label` says on what occasion; `call_id` is the tool call before which it was.
     """
 
     checkpoint_id: str

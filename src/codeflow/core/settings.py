@@ -29,6 +29,7 @@ TRUSTED_ONLY = frozenset(
         "gates.types",
         "gates.build",
         "research.provider",
+        "checkpoints.keep_days",
         "research.searxng_url",
         "research.endpoints.agentcore",
         "research.allow_private",
@@ -102,6 +103,10 @@ class ContextSettings(_Section):
     map_tokens: int = Field(ge=0)
 
 
+class CheckpointSettings(_Section):
+    keep_days: int = Field(ge=0)
+
+
 class ResearchEndpoints(_Section):
     tavily: str
     exa: str
@@ -128,6 +133,7 @@ class Settings(_Section):
     gates: GateSettings
     tools: ToolSettings
     context: ContextSettings
+    checkpoints: CheckpointSettings
     research: ResearchSettings
 
 

@@ -53,14 +53,14 @@ class Checkpoints:
 
     def __init__(self, workspace: Path, session_id: str, home: Path | None = None) -> None:
         """`home` is the folder of all stores; by default it is in codeflow's state folder."""
-        self._workspace = workspace.resolve()
+        self.workspace = workspace.resolve()
         self._session_id = session_id
-        self._store = Store(self._workspace, home or state_home() / "checkpoints")
+        self._store = Store(self.workspace, home or state_home() / "checkpoints")
         self._last: tuple[Checkpoint, Snapshot] | None = None
-        self.unavailable = why_unavailable(self._workspace)
+        self.unavailable = why_unavailable(self.workspace)
         """Why there can be no checkpoints here, or None."""
         if self.unavailable is None:
-            self._project = Project(self._workspace, self._store)
+            self._project = Project(self.workspace, self._store)
             self._camera = Camera(self._store, self._project)
 
     def take(
@@ -158,7 +158,7 @@ class Checkpoints:
         if target is None:
             return Undone()
         goal, account, now = self._trace([one for one in history if one.number >= target.number])
-        plan = plan_undo(self._workspace, goal, now.entries, account, force=force)
+        plan = plan_undo(self.workspace, goal, now.entries, account, force=force)
         return self._go_back(plan, now, target, Kind.UNDONE)
 
     def restore_to(self, checkpoint: Checkpoint) -> Undone:
@@ -173,7 +173,7 @@ class Checkpoints:
         newest = self._newest()
         now = self._look({*target.entries, *(newest[0].held if newest else ())})
         goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
-        plan = plan_exact(self._workspace, goal, now.entries)
+        plan = plan_exact(self.workspace, goal, now.entries)
         if plan.conflicts:
             raise SessionError(
                 f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
@@ -191,7 +191,9 @@ class Checkpoints:
         before: Mapping[str, Entry] = goal.entries
         for earlier, later in pairwise(steps):
             after = before if later.tree == earlier.tree else self._read(later).entries
-            known = goal.discover(before, after, uncovered=earlier.uncovered, held={*later.held} - {*earlier.held})
+            known = goal.discover(
+                before, after, uncovered=earlier.uncovered, held={*later.held} - {*earlier.held}
+            )
             account.add(Step(known, after, claims(earlier, later)))
             before = after
         now = self._look(steps[-1].held)
@@ -206,7 +208,9 @@ class Checkpoints:
         newest = self._newest()
         held = newest[0].held if newest else ()
         before = Kind.BEFORE_UNDO if kind is Kind.UNDONE else kind
-        safety = self._keep(self._draft(now, f"before going back to {target.number}", before, None, held), now)
+        safety = self._keep(
+            self._draft(now, f"before going back to {target.number}", before, None, held), now
+        )
         carry_out(self._store, plan)
         after = self._look(held)
         back = self._draft(after, f"back at {target.number}", kind, None, held)
@@ -268,7 +272,10 @@ class Checkpoints:
     def _keep(self, draft: Checkpoint, snapshot: Snapshot) -> Checkpoint:
         """Save a draft, or one that is saved already under its number, by a tag of the store."""
         newest = self._newest()
-        same = newest is not None and (newest[1].entries, newest[1].private) == (snapshot.entries, snapshot.private)
+        same = newest is not None and (newest[1].entries, newest[1].private) == (
+            snapshot.entries,
+            snapshot.private,
+        )
         number = newest[0].number + 1 if newest else 1
         checkpoint = replace(
             draft,

@@ -47,7 +47,11 @@ def ways_back(before: GitState | None, project: Project) -> tuple[str, ...]:
 
 def _ways_back(before: GitState, now: GitState, git: Git) -> Iterator[str]:
     if before.branch != now.branch:
-        target = f"symbolic-ref HEAD {before.branch}" if before.branch else f"update-ref --no-deref HEAD {before.head}"
+        target = (
+            f"symbolic-ref HEAD {before.branch}"
+            if before.branch
+            else f"update-ref --no-deref HEAD {before.head}"
+        )
         yield (
             f"HEAD was on {_name(before)} and is on {_name(now)}: "
             f"`git {target}` moves it back and leaves the files alone."

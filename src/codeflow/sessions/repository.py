@@ -154,7 +154,10 @@ class Store(Git):
             Git(draft, draft).run("init", "--quiet", "--bare", "--template=", "--shared=0600")
             (draft / "info").mkdir(mode=0o700)
             exclude = "".join(f"{name}/\n" for name in sorted(EXCLUDED))
-            for name, content in (("info/exclude", exclude.encode()), ("workspace", os.fsencode(self.workspace))):
+            for name, content in (
+                ("info/exclude", exclude.encode()),
+                ("workspace", os.fsencode(self.workspace)),
+            ):
                 (draft / name).touch(mode=0o600)
                 (draft / name).write_bytes(content)
             draft.rename(self.path)

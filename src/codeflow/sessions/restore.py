@@ -166,7 +166,9 @@ def _obstacles(workspace: Path, plan: Plan) -> Iterator[str]:
         parents = PurePosixPath(path).parents
         blocked.update((folder, _blocks(workspace / folder)) for folder in parents if folder not in blocked)
         barriers = [folder for folder in parents if blocked[folder]]
-        yield from {parent.as_posix() for parent in barriers if parent.as_posix() not in plan.restore} - leaving
+        yield from {
+            parent.as_posix() for parent in barriers if parent.as_posix() not in plan.restore
+        } - leaving
         file = workspace / path
         # behind a barrier there is nothing of the workspace, but perhaps what a link leads to
         if not barriers and not entry.is_folder and file.is_dir() and not file.is_symlink():

@@ -66,34 +66,36 @@ def _walk(
     folders = [start]
     while folders:
         prefix = folders.pop()
-        try:
-            with os.scandir(workspace / prefix) as listing:
-                entries = list(listing)
-        except FileNotFoundError:
-            continue
-        except PermissionError:
-            skipped.append(prefix)
-            continue
-        if prefix and any(entry.name == ".git" for entry in entries):
-            skipped.append(prefix)  # a nested repository, or a submodule
-            continue
-        for entry in entries:
+        for entry in _listing(workspace / prefix, prefix, skipped):
             path = prefix + entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
             if entry.name == ".git" or path in leave or (is_folder and f"{path}/" in leave):
                 continue
-            if is_folder and entry.name in names:
-                skipped.append(f"{path}/")
-                continue
             status = _look(entry)
             if status is None:
                 continue
-            if not _holdable(entry.name, entry.path, status):
+            if (is_folder and entry.name in names) or not _holdable(entry.name, entry.path, status):
                 skipped.append(path + "/" * is_folder)
                 continue
             yield path, status
             if is_folder:
                 folders.append(f"{path}/")
+
+
+def _listing(folder: Path, prefix: str, skipped: list[str]) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing when it cannot be read, or is a nested repository or a submodule."""
+    try:
+        with os.scandir(folder) as listing:
+            entries = list(listing)
+    except FileNotFoundError:
+        return []
+    except PermissionError:
+        skipped.append(prefix)
+        return []
+    if prefix and any(entry.name == ".git" for entry in entries):
+        skipped.append(prefix)
+        return []
+    return entries
 
 
 def _look(entry: os.DirEntry[str]) -> os.stat_result | None:
@@ -180,7 +182,7 @@ def _stands(workspace: Path, path: str, listings: dict[Path, frozenset[str]]) ->
         if folder not in listings:
             try:
                 real = folder == workspace or stat.S_ISDIR(folder.lstat().st_mode)
-                listings[folder] = frozenset(os.listdir(folder)) if real else frozenset()
+                listings[folder] = frozenset(path.name for path in folder.iterdir() if real)
             except (FileNotFoundError, NotADirectoryError, PermissionError):
                 listings[folder] = frozenset()
         if name not in listings[folder]:

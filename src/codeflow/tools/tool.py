@@ -52,9 +52,7 @@ def tool(
                 result = failure(f"The operating system refused: {error}.")
             return replace(result, content=_sendable(result.content), display=one_line(result.display))
 
-        return Tool(
-            function.__name__, guarded, effect, lambda arguments: one_line(summary(arguments)), names
-        )
+        return Tool(function.__name__, guarded, effect, lambda arguments: one_line(summary(arguments)), names)
 
     return decorate
 

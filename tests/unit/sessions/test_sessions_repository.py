@@ -58,9 +58,9 @@ def test_a_store_is_readable_by_its_user_alone_and_nothing_is_written_into_the_p
     (repo / "a").write_text("1")
     (repo / ".gitignore").write_text(".env\n")
     (repo / ".env").write_text("secret")
-    before = {path for path in (repo / ".git").rglob("*")}
+    before = set((repo / ".git").rglob("*"))
     Checkpoints(repo, "s1").take("start")
-    assert {path for path in (repo / ".git").rglob("*")} == before
+    assert set((repo / ".git").rglob("*")) == before
     found = list((tmp_path / "state").rglob("*"))
     assert len(found) > 5
     assert [path for path in found if "checkpoints" in path.parts and path.stat().st_mode & 0o077] == []

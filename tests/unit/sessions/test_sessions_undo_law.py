@@ -98,7 +98,14 @@ def workspace(before, *, repository: bool):
             apply(root, change)
         if repository:
             git(root, "init", "-q")
-            git(root, "add", "--", ".gitattributes", ".gitignore", *(["dir"] if any((root / "dir").glob("*")) else []))
+            git(
+                root,
+                "add",
+                "--",
+                ".gitattributes",
+                ".gitignore",
+                *(["dir"] if any((root / "dir").glob("*")) else []),
+            )
         yield root, Checkpoints(root, "law", Path(folder) / "store")
 
 
@@ -109,7 +116,9 @@ def git(root: Path, *arguments: str) -> None:
 @pytest.mark.parametrize("repository", [True, False])
 @settings(max_examples=15, deadline=None)
 @given(before=edits, during=st.lists(edits, min_size=1, max_size=3), killed=st.booleans(), data=st.data())
-def test_undo_restores_the_whole_tree_of_any_step_whatever_a_run_did(repository, before, during, killed, data):
+def test_undo_restores_the_whole_tree_of_any_step_whatever_a_run_did(
+    repository, before, during, killed, data
+):
     with workspace(before, repository=repository) as (root, checkpoints):
         saved = [(checkpoints.take("0"), tree(root))]
         for number, changes in enumerate(during, 1):
@@ -121,8 +130,8 @@ def test_undo_restores_the_whole_tree_of_any_step_whatever_a_run_did(repository,
             fresh = Checkpoints(root, "law", checkpoints._store.path.parent)
             assert fresh.undo(step).conflicts == ()
             assert tree(root) == expected
-        checkpoints = Checkpoints(root, "law", checkpoints._store.path.parent)
-        checkpoints.restore_to(saved[-1][0])
+        fresh = Checkpoints(root, "law", checkpoints._store.path.parent)
+        fresh.restore_to(saved[-1][0])
         assert tree(root) == saved[-1][1]
 
 
