@@ -218,7 +218,7 @@ def test_auto_mode_runs_the_command(shell, scripted):
     assert (shell.project / "calc.py").read_text() == FIXED
 
 
-def test_an_untracked_folder_without_git_works_and_says_what_is_lost(shell, tmp_path, scripted):
+def test_a_folder_without_git_works_and_is_undone(shell, tmp_path, scripted):
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "calc.py").write_text(BUG)
@@ -229,7 +229,10 @@ def test_an_untracked_folder_without_git_works_and_says_what_is_lost(shell, tmp_
         )
     assert done.code == 0, done.stderr
     assert (bare / "calc.py").read_text() == FIXED
-    assert "no checkpoint, diff or undo" in done.stderr
+    assert "modified  calc.py  +1 -1" in done.stdout
+    assert shell.at(bare)("undo").code == 0
+    assert (bare / "calc.py").read_text() == BUG
+    assert not (bare / ".git").exists()
 
 
 def test_the_session_is_listed_and_its_cost_is_in_the_ledger(shell, scripted):
