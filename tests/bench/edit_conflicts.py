@@ -77,7 +77,7 @@ def half_made_already(case: Case, _: random.Random) -> Case:
     changes = [op for op in SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if op[0] != "equal"]
     if len(changes) == 1:
         return case
-    _, old_from, old_to, new_from, new_to = changes[0]
+    old_from, old_to, new_from, new_to = changes[0][1:]
     there = "".join([*old[:old_from], *new[new_from:new_to], *old[old_to:]])
     content = case.content.replace(case.old, there)
     return case if case.old in content else replace(case, content=content)

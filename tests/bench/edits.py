@@ -87,8 +87,8 @@ def table(ours: Scores, exact: Scores) -> Iterator[str]:
     yield f"{'damage':30} {'sane':7} cases {'  right refused   wrong ' * 2}"
     for name, (label, _) in DAMAGES.items():
         yield row(name, label, ours[name], exact[name])
-    for label in LABELS:
-        yield row(f"total {label}", label, total(ours, label), total(exact, label))
+    for sane in LABELS:
+        yield row(f"total {sane}", sane, total(ours, sane), total(exact, sane))
 
 
 def main() -> None:

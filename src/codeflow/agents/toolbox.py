@@ -1,11 +1,12 @@
 """The one adapter between our tools and Strands: policy, approval, checkpoint, events, error boundary."""
 
 import asyncio
+import contextlib
 import difflib
 import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -23,10 +24,23 @@ from codeflow.core.events import ApprovalDecided, Barrier, Emit, ToolFinished, T
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.sessions.past import Conversation, tool_result
 from codeflow.tools.registry import Tool
+from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 Approve = Callable[[Question], Awaitable[str | None]]
 """A person's answer: None when they agree, else why not, for the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A tool call that may change the work tree; `paths` are those it names, relative to the workspace."""
+
+    agent: str
+    call_id: str
+    tool: str
+    summary: str
+    effect: Effect
+    paths: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,10 +54,12 @@ class Bench:
     """None: nobody is here to be asked."""
     pauses: bool
     """Whether the run stops for a question that nobody can answer; else the answer is no."""
-    before_change: Callable[[], Awaitable[None]]
-    """Awaited before anything that may change the work tree; takes the checkpoint."""
     rewind: Callable[[str], Awaitable[None]]
     """Puts the work tree back to before a tool call that was cut short."""
+    before_change: Callable[[Change], Awaitable[None]]
+    """Awaited before anything that may change the work tree; takes the checkpoint."""
+    after_change: Callable[[Change, Sequence[str]], Awaitable[None]]
+    """Awaited after it, with the paths that the tool says it changed."""
     instructions_for: Callable[[str], str | None]
     """Nested instruction files that govern a path and were not shown yet."""
     logged: Barrier = no_barrier
@@ -233,21 +249,36 @@ class PolicedTool(AgentTool):
             ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
         )
         started = time.monotonic()
-        result = self._with_instructions(await self._guarded(call_id, arguments), arguments)
+        result = self._with_instructions(await self._guarded(call_id, summary, arguments), arguments)
         self._bench.changed.update(result.changed)
         self._finish(call_id, result, duration_s=time.monotonic() - started)
         return result
 
-    async def _guarded(self, call_id: str, arguments: dict[str, Any]) -> ToolResult:
+    async def _guarded(self, call_id: str, summary: str, arguments: dict[str, Any]) -> ToolResult:
         """One writer at a time, after the checkpoint; what leaves the work tree alone runs freely."""
         if self._tool.effect in {Effect.READ, Effect.NETWORK}:
             return await self._run(arguments)
+        change = Change(
+            agent=self._agent,
+            call_id=call_id,
+            tool=self._tool.name,
+            summary=summary,
+            effect=self._tool.effect,
+            paths=tuple(self._named(arguments)),
+        )
         async with self._bench.one_writer:
             if self._past.begun.pop(call_id, None) is not None:
                 await self._bench.rewind(call_id)
+            await self._bench.before_change(change)
             await self._bench.logged()
-            await self._bench.before_change()
-            return await self._run(arguments)
+            result = await self._run(arguments)
+            await self._bench.after_change(change, result.changed)
+        return result
+
+    def _named(self, arguments: Mapping[str, Any]) -> Iterator[str]:
+        for path in self._tool.names(arguments):
+            with contextlib.suppress(Mistake):
+                yield self._workspace.relative(self._workspace.resolve(path))
 
     async def _run(self, arguments: dict[str, Any]) -> ToolResult:
         try:

@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, read_specialists
-from codeflow.agents.toolbox import Approve, Bench, PolicedTool
+from codeflow.agents.toolbox import Approve, Bench, Change, PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
 from codeflow.core.events import Broadcast
-from codeflow.core.places import cache_home
+from codeflow.core.places import cache_home, state_home
 from codeflow.core.settings import Settings
 from codeflow.core.values import Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
@@ -25,7 +26,9 @@ from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
 from codeflow.policies.permissions import Rules, decide, load_rules
 from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.log import SessionStore
 from codeflow.sessions.past import Past
+from codeflow.sessions.pruning import prune_daily
 from codeflow.tools.project import detect
 from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
@@ -60,16 +63,16 @@ def build(
     books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
     models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
-    safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
+    safety = _safety(workspace, books, env, resumes=resumes)
 
-    async def before_change() -> None:
-        await safety.ensure()
+    async def before_change(change: Change) -> None:
         await gates.baseline_ready()
+        await safety.before(change)
 
     bench = _bench(
         settings, workspace, books, safety, judge=judge, approve=approve, before_change=before_change
     )
-    gates = make_gates(settings, bench, commands, books.past.run)
+    gates = make_gates(settings, bench, commands, books.past.run, safety.command_starts)
     return Engine(
         task=task,
         settings=settings,
@@ -85,9 +88,34 @@ def build(
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
         close_tools=workspace.close,
-        resources=books.resources,
+        resources=[*books.resources, _Upkeep(settings, env)],
         past=books.past,
         resumes=resumes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Upkeep:
+    """Once a day, what is old leaves at the end of a run."""
+
+    settings: Settings
+    env: Mapping[str, str]
+
+    def close(self) -> None:
+        home = state_home(self.env)
+        prune_daily(
+            home / "checkpoints",
+            keep_days=self.settings.checkpoints.keep_days,
+            running=SessionStore(home / "sessions").running,
+        )
+
+
+def _safety(workspace: Workspace, books: Books, env: Mapping[str, str], *, resumes: bool) -> Safety:
+    return Safety(
+        Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints"),
+        books.broadcast,
+        is_busy=workspace.runs.is_busy,
+        began_at=books.past.run.first_checkpoint if resumes else None,
     )
 
 
@@ -99,7 +127,7 @@ def _bench(
     *,
     judge: Callable[[Tool, Mapping[str, Any]], Verdict],
     approve: Approve | None,
-    before_change: Callable[[], Awaitable[None]],
+    before_change: Callable[[Change], Awaitable[None]],
 ) -> Bench:
     run = books.past.run
 
@@ -114,6 +142,7 @@ def _bench(
         approve=approve,
         pauses=settings.run.unattended == "pause",
         before_change=before_change,
+        after_change=safety.after,
         rewind=rewind,
         denied=list(run.denied),
         changed=set(run.changed),
@@ -145,7 +174,7 @@ async def run_by_hand(
 ) -> ToolResult:
     """One call of a tool by a person, judged like an agent's call; no session and no checkpoint."""
 
-    async def no_checkpoint(*_call_id: str) -> None:
+    async def no_checkpoint(*_change: object) -> None:
         pass
 
     workspace = _workspace(settings, root, env)
@@ -157,6 +186,7 @@ async def run_by_hand(
         approve=approve,
         pauses=False,
         before_change=no_checkpoint,
+        after_change=no_checkpoint,
         rewind=no_checkpoint,
         instructions_for=lambda _path: None,
     )

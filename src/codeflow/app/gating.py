@@ -1,7 +1,7 @@
 """Which commands are gates, and who may run them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from codeflow.agents.toolbox import Bench
@@ -11,7 +11,7 @@ from codeflow.orchestration.gates import Gates
 from codeflow.sessions.past import LastRun
 from codeflow.tools.project import Project
 from codeflow.tools.registry import TOOLS
-from codeflow.tools.testing.evidence import gather
+from codeflow.tools.testing.evidence import Evidence, gather
 
 GATE_NAMES = ("build", "lint", "types", "tests")
 """Cheapest evidence first."""
@@ -28,11 +28,23 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
-def make_gates(settings: Settings, bench: Bench, commands: Mapping[str, str], past: LastRun) -> Gates:
+def make_gates(
+    settings: Settings,
+    bench: Bench,
+    commands: Mapping[str, str],
+    past: LastRun,
+    command_starts: Callable[[], None],
+) -> Gates:
+    """`command_starts` is called before each command of a gate."""
+
+    def run(command: str, timeout_s: float) -> Awaitable[Evidence]:
+        command_starts()
+        return gather(bench.workspace, command, timeout_s)
+
     timeout_s = settings.gates.timeout_s
     return Gates(
         gates=[Gate(name=name, command=command, timeout_s=timeout_s) for name, command in commands.items()],
-        execute=partial(gather, bench.workspace),
+        execute=run,
         permit=partial(_permit_gate, bench, commands.get("tests", "")),
         emit=bench.emit,
         past=past,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.listing import ListOutput, show
-from codeflow.core.places import config_home
+from codeflow.core.places import config_home, state_home
 from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def machine(root: Path) -> Iterator[Line]:
     yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
     if problem := Checkpoints(root, "doctor").unavailable:
         cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
-        yield Line(level=Level.WARN, name="repository", detail=problem, cure=cure)
+        yield Line(level=Level.WARN, name="checkpoints", detail=problem, cure=cure)
+    else:
+        yield Line(level=Level.OK, name="checkpoints", detail=str(state_home() / "checkpoints"))
     yield from gates(detect(root))
 
 

@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 from codeflow import __version__
-from codeflow.cli import agents, cost, demo, doctor, init, models, replay, resume, run, sessions, tools, undo
+from codeflow.cli import (
+    agents,
+    checkpoints,
+    cost,
+    demo,
+    doctor,
+    init,
+    models,
+    replay,
+    resume,
+    run,
+    sessions,
+    tools,
+    undo,
+)
 
 
 def command_line() -> typer.Typer:
@@ -27,6 +41,7 @@ def command_line() -> typer.Typer:
     app.add_typer(sessions.app, name="sessions")
     app.command("cost")(cost.cost)
     app.command("undo")(undo.undo)
+    app.add_typer(checkpoints.app, name="checkpoints")
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings, load_settings
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Task
+
+_AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,18 @@ def existing_folder(folder: Path | None) -> Path:
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise UsageError(f"{resolved}: may not be entered", hint="Check the folder's permissions.")
     return resolved
+
+
+def age(text: str) -> timedelta:
+    """What --older-than says: a number of hours, days or weeks.
+
+    Raises:
+        UsageError: when it is something else.
+    """
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and unit in _AGES) or len(number) > len("99999"):
+        raise UsageError(f"--older-than {text}: not an age", hint="For example 30d, 12h or 8w.")
+    return int(number) * _AGES[unit]
 
 
 def role_models(pairs: Iterable[str]) -> dict[str, str]:

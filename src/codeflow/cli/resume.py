@@ -45,9 +45,10 @@ def resume(
         bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
     ] = False,
 ) -> int:
-    """Go on with a run that was interrupted, stopped, paused or killed, or give its session another TASK.
+    """Go on with a run that was cut short.
 
-    What the log holds is not done again: answers, tool calls and gates are taken from there.
+    It was interrupted, stopped, paused or killed; or its session gets another TASK. What the log holds is not done
+    again: answers, tool calls and gates are taken from there.
     """
     from codeflow.cli.request import Choices
     from codeflow.cli.tasktext import read_task

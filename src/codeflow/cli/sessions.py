@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None, invoke_without_command=True, help="List the sessions of this folder, newest first."
 )
 
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _STDIO = Path("-")
 
 Which = Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")]
@@ -197,9 +196,10 @@ def prune_sessions(
     yes: Yes = False,
 ) -> None:
     """Remove the sessions that have been idle for some time; running ones are kept."""
+    from codeflow.cli.request import age
     from codeflow.sessions.log import RUNNING
 
-    before = datetime.now(UTC) - _age(older_than)
+    before = datetime.now(UTC) - age(older_than)
     store, root = _open(workspace)
     old = [
         info
@@ -284,13 +284,14 @@ def _formatted(session_id: str, lines: list[bytes], form: ExportFormat) -> bytes
 
 def _delete(store: "SessionStore", infos: "list[SessionInfo]", *, yes: bool) -> None:
     """Asks, then removes each session and its checkpoints."""
-    from codeflow.sessions.repository import forget
+    from codeflow.core.places import state_home
+    from codeflow.sessions.pruning import forget
 
     if not yes:
         _confirm(infos)
     for info in infos:
         store.delete(info.id)
-        dropped = forget(Path(info.workspace), info.id) if info.workspace else 0
+        dropped = forget(state_home() / "checkpoints", Path(info.workspace), info.id) if info.workspace else 0
         print(f"Session {info.id} is deleted" + (f", with {dropped} checkpoints." if dropped else "."))
 
 
@@ -303,13 +304,6 @@ def _confirm(infos: "list[SessionInfo]") -> None:
     for info in infos:
         print(f"{info.id}  {one_line(info.name or info.task, 80)}", file=sys.stderr)
     typer.confirm(f"Delete {len(infos)} sessions and their checkpoints?", abort=True, err=True)
-
-
-def _age(text: str) -> timedelta:
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and unit in _UNITS) or len(number) > len("99999"):
-        raise UsageError(f"--older-than {text}: not an age", hint="For example 30d, 12h or 8w.")
-    return int(number) * _UNITS[unit]
 
 
 def _tell(text: str) -> None:

@@ -1,78 +1,129 @@
-"""`codeflow undo`: the work tree as it was before a session."""
+"""`codeflow undo`: the work tree as it was before a session, or at one of its checkpoints."""
 
-import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli.listing import ListOutput
 from codeflow.cli.render.clean import one_line
 
 if TYPE_CHECKING:
-    from codeflow.core.events import Event
-    from codeflow.sessions.checkpoints import Undone
+    from codeflow.sessions.checkpoints import Checkpoints, Undone
+
+_MOST_NAMES = 6
 
 
 def undo(
     session: Annotated[
         str | None, typer.Argument(help="Default: this folder's latest session that changed files.")
     ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="STEP", help="To a step that `codeflow checkpoints list` names.")
+    ] = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to restore; default: this one.")] = None,
+    output: Annotated[ListOutput, typer.Option(help="How to print what was done.")] = ListOutput.TEXT,
     *,
     force: Annotated[bool, typer.Option("--force", help="Also where you changed a file since.")] = False,
 ) -> int:
     """Put back what a session changed.
 
-    Nothing is done when you have changed one of its files since, unless --force is given.
+    Nothing is done when you have changed one of its files since, unless --force is given. An undo is undone with
+    --to and the step that it names.
     """
+    from codeflow.cli.checkpoints import latest, named, open_checkpoints, sessions_of, split_step
     from codeflow.cli.request import existing_folder
-    from codeflow.core.errors import SessionError
-    from codeflow.core.settings import load_settings
-    from codeflow.sessions.checkpoints import Checkpoints
-    from codeflow.sessions.opening import open_sessions
 
+    if to is not None:
+        session_id, checkpoints = latest(session or split_step(to)[0], workspace)
+        return _undo(session_id, checkpoints, output, to=to, force=force) or 0
+    if session is not None:
+        session_id, checkpoints = named(session, workspace)
+        code = _undo(session_id, checkpoints, output, force=force)
+        return _nothing(f"session {session_id}", output) if code is None else code
     root = existing_folder(workspace)
-    store = open_sessions(load_settings(root, env=os.environ), os.environ)
-    ids = [store.find(session)] if session else [known.id for known in store.list(root)]
-    if not ids:
-        raise SessionError(
-            f"no session has worked in {root}", hint="`codeflow sessions --all` lists those of other folders."
-        )
-    for session_id in ids:
-        checkpoints = Checkpoints(root, session_id)
-        if checkpoints.unavailable:
-            raise SessionError(
-                checkpoints.unavailable, hint="Without a git repository there are no checkpoints."
-            )
-        undone = checkpoints.undo(force=force)
-        if undone.restored or undone.removed or undone.conflicts:
-            return _told(session_id, undone, committed=_committed(store.events(session_id)))
-    print(f"Nothing to undo in {'session ' + ids[0] if session else 'any session of this folder'}.")
+    for session_id in sessions_of(root):
+        code = _undo(session_id, open_checkpoints(root, session_id), output, force=force)
+        if code is not None:
+            return code
+    return _nothing("any session of this folder", output)
+
+
+def _undo(
+    session_id: str,
+    checkpoints: "Checkpoints",
+    output: ListOutput,
+    *,
+    to: str | None = None,
+    force: bool,
+) -> int | None:
+    """The exit code; None when there was nothing to undo."""
+    from codeflow.core.errors import SessionError
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+
+    if session_id in SessionStore(state_home() / "sessions").running(checkpoints.workspace):
+        raise SessionError(f"session {session_id} is at work", hint="Interrupt it first, or wait.")
+    target = checkpoints.find(to) if to is not None else None
+    undone = checkpoints.undo(target, force=force)
+    if target is None and not (undone.restored or undone.removed or undone.conflicts):
+        return None
+    if output is ListOutput.JSON:
+        _print_json(session_id, undone)
+    else:
+        _tell(session_id, undone, to)
+    return 1 if undone.conflicts else 0
+
+
+def _nothing(where: str, output: ListOutput) -> int:
+    if output is ListOutput.JSON:
+        from codeflow.sessions.checkpoints import Undone
+
+        _print_json(None, Undone())
+    else:
+        print(f"Nothing to undo in {where}.")
     return 0
 
 
-def _committed(events: "Iterable[Event]") -> bool:
-    """Whether the session made commits, which an undo of the work tree leaves where they are."""
-    from codeflow.core.events import ToolFinished
+def _print_json(session_id: str | None, undone: "Undone") -> None:
+    import json
+    from dataclasses import asdict
 
-    return any(
-        isinstance(event, ToolFinished) and event.tool == "git_commit" and not event.is_error
-        for event in events
-    )
+    print(json.dumps({"session_id": session_id, **asdict(undone)}))
 
 
-def _told(session_id: str, undone: "Undone", *, committed: bool) -> int:
+def _tell(session_id: str, undone: "Undone", to: str | None) -> None:
     for path in undone.conflicts:
         print(f"conflict  {one_line(path)}")
     if undone.conflicts:
         print("Nothing was done: these were changed after the session. --force overwrites them.")
-        return 1
+        return
     for path in undone.restored:
         print(f"restored  {one_line(path)}")
     for path in undone.removed:
         print(f"removed   {one_line(path)}")
-    print(f"Session {session_id} is undone.")
-    if committed:
-        print("Its commits are still there: `git log` shows them, `git reset --soft` takes them back.")
-    return 0
+    if undone.safety is None:
+        print("The files are so already: nothing was done.")
+        return
+    print(f"Session {session_id} is {f'back at step {to}' if to else 'undone'}.")
+    for sentence in undone.advice:
+        print(one_line(sentence))
+    for what, names in (
+        ("ignored by git and not saved", undone.ignored),
+        ("nested repositories and unsuitable files", undone.skipped),
+    ):
+        if names:
+            print(f"Left as they are ({what}): {_names(names)}")
+    print(f"`codeflow undo --to {undone.safety}` takes this back.")
+
+
+def _names(paths: Iterable[str]) -> str:
+    """Folders of one name together, such as every __pycache__."""
+    counts = Counter(
+        path.rstrip("/").rpartition("/")[2] + "/" if path.endswith("/") else path for path in paths
+    )
+    told = [one_line(name) + (f" ({count})" if count > 1 else "") for name, count in counts.items()]
+    more = len(told) - _MOST_NAMES
+    return ", ".join(told[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

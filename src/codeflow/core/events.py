@@ -121,13 +121,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointTaken:
-    """The work tree was saved; `files` counts what the checkpoint holds."""
+    """The work tree was saved, or had not changed since the checkpoint; `files` counts what that holds.
+
+    `label` says on what occasion; `call_id` is the tool call before which it was.
+    """
 
     checkpoint_id: str
     label: str
     files: int
     call_id: str | None = None
-    """The tool call that it was taken before."""
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 

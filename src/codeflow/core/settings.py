@@ -34,6 +34,7 @@ TRUSTED_ONLY = frozenset(
         "sessions.region",
         "sessions.profile",
         "sessions.kms_key",
+        "checkpoints.keep_days",
         "research.searxng_url",
         "research.endpoints.agentcore",
         "research.allow_private",
@@ -115,6 +116,10 @@ class SessionSettings(_Section):
     kms_key: str
 
 
+class CheckpointSettings(_Section):
+    keep_days: int = Field(ge=0)
+
+
 class ResearchEndpoints(_Section):
     tavily: str
     exa: str
@@ -142,6 +147,7 @@ class Settings(_Section):
     tools: ToolSettings
     context: ContextSettings
     sessions: SessionSettings
+    checkpoints: CheckpointSettings
     research: ResearchSettings
 
 

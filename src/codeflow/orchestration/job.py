@@ -83,6 +83,7 @@ class Job:
             if not self.once("has the tree changed", lambda: bool(diff)):
                 return True
         self.gate_results = await self.gates.run(extra)
+        await self.safety.mark("red gates" if red(self.gate_results) else "green gates")
         return not red(self.gate_results)
 
     async def debug(self) -> bool:

@@ -1,21 +1,45 @@
-"""The checkpoints of one run: the way back, and what the run changed."""
+"""The checkpoints of one run: when they are taken, what the run changed, and the way back."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath
 
+from codeflow.agents.toolbox import Change
 from codeflow.core.errors import SessionError
 from codeflow.core.events import CheckpointTaken, Emit
-from codeflow.core.values import FileChange
-from codeflow.sessions.checkpoints import END, Checkpoint, Checkpoints
+from codeflow.core.values import Effect, FileChange
+from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.history import Checkpoint, Kind
+
+_LABEL_CHARS = 100
 
 
 class Safety:
-    """Saves the work tree once before the first change, and compares with that state later."""
+    """Saves the work tree before each tool call that may change it, and keeps apart who changed what.
 
-    def __init__(self, checkpoints: Checkpoints, emit: Emit) -> None:
+    Between two checkpoints the run's are the paths that its editing tools name; while a command runs, whatever changes.
+    All else is the user's, who may well edit files meanwhile.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        emit: Emit,
+        *,
+        is_busy: Callable[[], bool] = lambda: False,
+        began_at: str | None = None,
+    ) -> None:
+        """`is_busy` says whether commands run in the background; `began_at` is the first checkpoint of a resumed run."""
         self._checkpoints = checkpoints
         self._emit = emit
+        self._is_busy = is_busy
+        self._began_at = began_at
         self._first: Checkpoint | None = None
         self._lock = asyncio.Lock()
+        self._agents: set[str] = set()
+        self._claimed: set[str] = set()
+        self._commands_ran = False
 
     @property
     def unavailable(self) -> str | None:
@@ -23,29 +47,109 @@ class Safety:
         return self._checkpoints.unavailable
 
     async def ensure(self) -> None:
-        """Save the work tree unless this run has done so."""
+        """Save the work tree unless this run has done so; a resumed run keeps its first checkpoint."""
         async with self._lock:
             if self._first is not None or self.unavailable is not None:
                 return
-            earlier = await asyncio.to_thread(self._checkpoints.history)
-            if earlier:
-                self._first = earlier[0]
-                return
-            first = await asyncio.to_thread(self._checkpoints.take, "before the first change")
-            self._first = first
-        self._emit(CheckpointTaken(checkpoint_id=first.id, label=first.label, files=first.files))
+            if self._began_at is not None:
+                self._first = await asyncio.to_thread(self._find, self._began_at)
+            self._commands_ran = True  # a run that was killed may have left a command half done
+            label = "before the first change" if self._first is None else "where the run went on"
+            taken = await self._take(label)
+            self._first = self._first or taken
+
+    async def before(self, change: Change) -> None:
+        """Save the work tree before a tool call that may change it.
+
+        Raises:
+            SessionError: when it cannot be saved; nothing is changed without a way back.
+        """
+        await self.ensure()
+        if self.unavailable is not None:
+            return
+        async with self._lock:
+            uncovered = [path for path in change.paths if not self._checkpoints.covers(path)]
+            await self._take(self._occasion(change), call_id=change.call_id, held=_with_parents(uncovered))
+            self._commands_ran = self._commands_ran or change.effect is Effect.EXECUTE
+
+    async def after(self, change: Change, changed: Sequence[str]) -> None:
+        """Note what a tool call changed: a command may have changed anything, but only until now."""
+        if self.unavailable is not None:
+            return
+        async with self._lock:
+            self._claimed.update(changed)
+            if change.effect is Effect.EXECUTE:
+                with contextlib.suppress(SessionError):  # what cannot be saved now stops the next change
+                    await self._take(f"after {_call(change)}")
+
+    def command_starts(self) -> None:
+        """Take note of a command that is no tool call, such as a gate's."""
+        self._commands_ran = True
+
+    async def mark(self, label: str) -> None:
+        """Save the work tree after commands that are no tool calls."""
+        if self._first is not None:
+            async with self._lock:
+                with contextlib.suppress(SessionError):  # likewise, or the end of the run says so
+                    await self._take(label)
 
     async def rewind(self, checkpoint_id: str) -> None:
-        """Put the tree back to a checkpoint."""
-        raise SessionError(f"no way back to {checkpoint_id} yet")
+        """Put the work tree back to exactly a checkpoint, for a tool call that was cut short and is made again.
 
-    async def changes(self, label: str = "during the run") -> tuple[tuple[FileChange, ...], str]:
-        """Files and patch since the checkpoint, saved once more under this label; nothing without one."""
-        if self._first is None:
-            return (), ""
-        now = await asyncio.to_thread(self._checkpoints.take, label)
-        return await asyncio.to_thread(self._checkpoints.diff, self._first, now)
+        Raises:
+            SessionError: when the checkpoint is gone, or a file cannot be written.
+        """
+        await self.ensure()
+        async with self._lock:
+            checkpoint = await asyncio.to_thread(self._checkpoints.find, checkpoint_id)
+            await asyncio.to_thread(self._checkpoints.restore_to, checkpoint)
+
+    async def changes(self) -> tuple[tuple[FileChange, ...], str]:
+        """Files and patch since the run began; the work tree is saved once more. Nothing without a checkpoint."""
+        return await self._compare("during the run", Kind.STEP)
 
     async def finish(self) -> tuple[tuple[FileChange, ...], str]:
         """The run's changes; what follows is the user's work, and undo tells them apart."""
-        return await self.changes(END)
+        return await self._compare("after the run", Kind.END)
+
+    async def _compare(self, label: str, kind: Kind) -> tuple[tuple[FileChange, ...], str]:
+        if self._first is None:
+            return (), ""
+        async with self._lock:
+            now = await self._take(label, kind)
+            return await asyncio.to_thread(self._checkpoints.diff, self._first, now)
+
+    async def _take(
+        self, label: str, kind: Kind = Kind.STEP, *, call_id: str | None = None, held: Iterable[str] = ()
+    ) -> Checkpoint:
+        claimed = None if self._commands_ran else frozenset(self._claimed)
+        taken = await asyncio.to_thread(self._checkpoints.take, label, kind, claimed=claimed, held=held)
+        self._claimed.clear()
+        self._commands_ran = self._is_busy()
+        self._emit(CheckpointTaken(checkpoint_id=taken.id, label=label, files=taken.files, call_id=call_id))
+        return taken
+
+    def _find(self, checkpoint_id: str) -> Checkpoint | None:
+        """The checkpoint; None when it was pruned."""
+        try:
+            return self._checkpoints.find(checkpoint_id)
+        except SessionError:
+            return None
+
+    def _occasion(self, change: Change) -> str:
+        if change.effect is Effect.WRITE and change.agent not in self._agents:
+            self._agents.add(change.agent)
+            return f"before {change.agent}'s first edit"
+        return f"before {_call(change)}"
+
+
+def _call(change: Change) -> str:
+    text = f"{change.tool}: {change.summary}" if change.summary else change.tool
+    return text if len(text) <= _LABEL_CHARS else text[: _LABEL_CHARS - 1] + "…"
+
+
+def _with_parents(paths: Iterable[str]) -> set[str]:
+    """The paths, and the folders above them, which may be new as well."""
+    return {str(place) for path in paths for place in (PurePosixPath(path), *PurePosixPath(path).parents)} - {
+        "."
+    }

@@ -1,175 +1,294 @@
-"""Checkpoints of a work tree in its repository's object store, and the way back to them."""
+"""Checkpoints of a work tree in a store of codeflow's own, and the way back to them."""
 
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
+from codeflow.core.places import state_home
 from codeflow.core.values import FileChange
+from codeflow.sessions.heads import git_state, ways_back
+from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode, run_beginning
 from codeflow.sessions.patches import compare, printable
-from codeflow.sessions.repository import Repository
-from codeflow.sessions.restore import Step, plan_undo, restore
-from codeflow.sessions.snapshots import Entry, Snapshot, capture, read_tree, write_tree
-
-END = "after the run"
-BEFORE_UNDO = "before undo"
-UNDONE = "after undo"
-_REFS = "refs/codeflow"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A saved work tree. `id` is SESSION/NUMBER, and the ref `refs/codeflow/ID` keeps it from gc.
-
-    `tree` is the git tree of the workspace, `modes` what it cannot say: permissions other than 644 and 755.
-    `folder` is the workspace's place in the repository. `skipped` is not covered: nested repositories,
-    submodules, unreadable files; nor is what git ignored then, `ignored`.
-    """
-
-    id: str
-    label: str
-    files: int
-    tree: str
-    folder: str
-    skipped: tuple[str, ...]
-    ignored: tuple[str, ...]
-    modes: Mapping[str, int]
+from codeflow.sessions.repository import REFS, Project, Store, why_unavailable
+from codeflow.sessions.restore import Account, Goal, Plan, Step, carry_out, plan_exact, plan_undo
+from codeflow.sessions.scanning import lies_in
+from codeflow.sessions.snapshots import Camera, Entry, Snapshot, read_tree, write_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
     """What an undo did, or, when `conflicts` is not empty, why it did nothing.
 
-    `safety` is the id of the checkpoint that holds the state before the undo.
+    `safety` is the id of the checkpoint that holds the state before the undo. `advice` are sentences on what an undo of
+    files leaves: HEAD, index, stash. `skipped` and `ignored` are what the restored checkpoint did not cover.
     """
 
     restored: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     safety: str | None = None
+    advice: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What differs between two states; of `private` files, which git ignores, the content is not told."""
+
+    changes: tuple[FileChange, ...]
+    patch: str
+    private: tuple[FileChange, ...]
 
 
 class Checkpoints:
-    """The checkpoints of one session.
+    """The checkpoints of one session, taken by one process at a time.
 
-    They hold every file that is tracked or that git does not ignore, byte for byte, with permissions and symbolic
-    links; not empty folders, ignored files, submodules and nested repositories. HEAD, index, stash and
-    reflogs are neither covered nor touched.
+    They hold every file and folder of the workspace that git does not ignore, and a bounded amount of what it does,
+    byte for byte, with permissions and symbolic links. HEAD, index and stash are noted, never touched.
     """
 
-    def __init__(self, workspace: Path, session_id: str) -> None:
+    def __init__(self, workspace: Path, session_id: str, home: Path | None = None) -> None:
+        """`home` is the folder of all stores; by default it is in codeflow's state folder."""
+        self.workspace = workspace.resolve()
         self._session_id = session_id
-        self._found: Repository | None = None
-        self.unavailable: str | None = None
+        self._store = Store(self.workspace, home or state_home() / "checkpoints")
+        self._last: tuple[Checkpoint, Snapshot] | None = None
+        self.unavailable = why_unavailable(self.workspace)
         """Why there can be no checkpoints here, or None."""
-        try:
-            self._found = Repository(workspace)
-        except SessionError as error:
-            self.unavailable = str(error)
+        if self.unavailable is None:
+            self._project = Project(self.workspace, self._store)
+            self._camera = Camera(self._store, self._project)
 
-    def take(self, label: str) -> Checkpoint:
-        """Saves the work tree. What changes after the label END, up to the next checkpoint, is the user's work.
+    def take(
+        self,
+        label: str,
+        kind: Kind = Kind.STEP,
+        *,
+        claimed: Collection[str] | None = None,
+        held: Iterable[str] = (),
+    ) -> Checkpoint:
+        """Save the work tree. When nothing changed since the last step, that one gets a further label instead.
 
         Raises:
-            SessionError: when there are no checkpoints here, or git cannot save one.
+            SessionError: when there are no checkpoints here, or one cannot be saved.
         """
-        history = self._undoable()
-        return self._keep(capture(self._repository, self._entries(history[0]) if history else ()), label)
+        last = self._newest()
+        self._store.create()
+        names = {*(last[0].held if last else ()), *held}
+        snapshot = self._look(names)
+        draft = self._draft(snapshot, label, kind, claimed, names)
+        if last is None or not last[0].kind is kind is Kind.STEP or last[1] != snapshot:
+            return self._keep(draft, snapshot)
+        if (last[0].git, last[0].held) != (draft.git, draft.held):
+            return self._keep(draft, snapshot)
+        if label in last[0].labels:
+            return last[0]
+        return self._keep(replace(last[0], labels=(*last[0].labels, label)), snapshot)
 
     def history(self) -> tuple[Checkpoint, ...]:
         """Every checkpoint of the session, oldest first."""
-        listing = self._repository.run("for-each-ref", "--format=%(contents)", f"{_REFS}/{self._session_id}/")
-        return tuple(_parse(line) for line in listing.decode().splitlines() if line)
+        if self.unavailable is not None:
+            raise SessionError(
+                f"no checkpoints: {self.unavailable}",
+                hint="Work in a project's folder, with git installed, to get checkpoints and undo.",
+            )
+        if not self._store.exists:
+            return ()
+        listing = self._store.run("for-each-ref", "--format=%(contents)", f"{REFS}/{self._session_id}/")
+        return tuple(decode(line) for line in listing.decode().splitlines() if line)
+
+    def run_beginning(self) -> Checkpoint | None:
+        """Where the run began that is at work, or was killed; None when the session's last run has ended."""
+        return run_beginning(self.history())
+
+    def find(self, step: str) -> Checkpoint:
+        """The checkpoint with a number, such as 3 or 0003, or with an id.
+
+        Raises:
+            SessionError: when there is none.
+        """
+        wanted = step.rpartition("/")[2]
+        for checkpoint in self.history():
+            if wanted.isdecimal() and checkpoint.number == int(wanted):
+                return checkpoint
+        raise SessionError(
+            f"session {self._session_id} has no checkpoint {step!r}",
+            hint=f"`codeflow checkpoints list {self._session_id}` lists them.",
+        )
+
+    def covers(self, path: str) -> bool:
+        """Whether the newest checkpoint tells what stands at a path."""
+        last = self._newest()
+        if last is None:
+            return False
+        return path in last[1].entries or path in last[0].held or not lies_in(path, last[0].uncovered)
 
     def diff(self, before: Checkpoint, after: Checkpoint) -> tuple[tuple[FileChange, ...], str]:
-        """What changed, per file and as a unified patch; binary files are only named in it."""
-        return compare(self._repository, before.tree, after.tree)
+        """What changed, per file and as a unified patch, without what git ignores; binary files are only named."""
+        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files")
 
-    def undo(self, *, force: bool = False) -> Undone:
-        """Puts back every path that the session changed since its first checkpoint, or since its last undo.
+    def compare(self, before: Checkpoint, after: Checkpoint | None) -> Comparison:
+        """What differs between two checkpoints, or between one and the work tree as it is now."""
+        newest = self._newest()
+        tree = after.tree if after else write_tree(self._store, self._look(newest[0].held if newest else ()))
+        changes, patch = compare(self._store, f"{before.tree}:files", f"{tree}:files")
+        private, _ = compare(self._store, f"{before.tree}:private", f"{tree}:private")
+        return Comparison(changes=changes, patch=patch, private=private)
 
-        A path that the user changed as well, after an END, is a conflict: then nothing is done, unless `force`.
-        Where END is missing, because the run was killed, all changes count as the session's.
+    def count_changes(self, before: Checkpoint, after: Checkpoint) -> int:
+        """How many files differ, those that git ignores as well; changed permissions are not counted."""
+        names = self._store.names("diff-tree", "-r", "-z", "--name-only", before.tree, after.tree)
+        return len([name for name in names if name != "facts"])
+
+    def undo(self, to: Checkpoint | None = None, *, force: bool = False) -> Undone:
+        """Put back every path that the session changed since a checkpoint; by default, since it began.
+
+        A path that the user changed as well is a conflict: then nothing is done, unless `force`. Where the session was
+        killed, all that changed after its last checkpoint counts as the session's.
 
         Raises:
             SessionError: when there are no checkpoints here, or a file cannot be written.
         """
-        history = self._undoable()
-        if not history:
+        history = self.history()
+        target = to or beginning(history)
+        if target is None:
             return Undone()
-        first = history[0]
-        if first.folder != self._repository.folder:
+        goal, account, now = self._trace([one for one in history if one.number >= target.number])
+        plan = plan_undo(self.workspace, goal, now.entries, account, force=force)
+        return self._go_back(plan, now, target, Kind.UNDONE)
+
+    def restore_to(self, checkpoint: Checkpoint) -> Undone:
+        """Put the work tree back to exactly a checkpoint, whoever changed it since; what it did not cover stays.
+
+        The session goes on from there: what changes next is the run's.
+
+        Raises:
+            SessionError: when something that no checkpoint holds is in the way, or a file cannot be written.
+        """
+        target = self._read(checkpoint)
+        newest = self._newest()
+        now = self._look({*target.entries, *(newest[0].held if newest else ())})
+        goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
+        plan = plan_exact(self.workspace, goal, now.entries)
+        if plan.conflicts:
             raise SessionError(
-                f"session {self._session_id} worked in another folder of the repository: {first.folder}",
-                hint="Run undo in that folder.",
+                f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
+                hint="Move it elsewhere, then try again.",
             )
-        states = [self._entries(checkpoint) for checkpoint in history]
-        now = capture(self._repository, {path for state in states for path in state})
-        steps = [
-            Step(before, after, by_user=checkpoint.label == END)
-            for checkpoint, (before, after) in zip(history, pairwise([*states, now.entries]), strict=True)
-        ]
-        plan = plan_undo(
-            self._repository.workspace, steps, kept=(*first.ignored, *first.skipped), force=force
-        )
+        return self._go_back(plan, now, checkpoint, Kind.STEP)
+
+    def _trace(self, steps: list[Checkpoint]) -> tuple[Goal, Account, Snapshot]:
+        """What the first of these checkpoints held, who changed what since, and the work tree now.
+
+        A path that the first did not cover counts as it was when it was first seen.
+        """
+        goal = Goal(dict(self._read(steps[0]).entries), kept=steps[0].uncovered)
+        account = Account(set(), set())
+        before: Mapping[str, Entry] = goal.entries
+        for earlier, later in pairwise(steps):
+            after = before if later.tree == earlier.tree else self._read(later).entries
+            known = goal.discover(
+                before, after, uncovered=earlier.uncovered, held={*later.held} - {*earlier.held}
+            )
+            account.add(Step(known, after, claims(earlier, later)))
+            before = after
+        now = self._look(steps[-1].held)
+        known = goal.discover(before, now.entries, uncovered=steps[-1].uncovered, held=())
+        account.add(Step(known, now.entries, claims(steps[-1], None)))
+        return goal, account, now
+
+    def _go_back(self, plan: Plan, now: Snapshot, target: Checkpoint, kind: Kind) -> Undone:
+        """Carry out a plan between two checkpoints; `kind` is the second one's."""
         if plan.conflicts or not (plan.restore or plan.remove):
             return Undone(conflicts=tuple(map(printable, plan.conflicts)))
-        safety = self._keep(now, BEFORE_UNDO)
-        restore(self._repository, plan)
-        self.take(UNDONE)
+        newest = self._newest()
+        held = newest[0].held if newest else ()
+        before = Kind.BEFORE_UNDO if kind is Kind.UNDONE else kind
+        safety = self._keep(
+            self._draft(now, f"before going back to {target.number}", before, None, held), now
+        )
+        carry_out(self._store, plan)
+        after = self._look(held)
+        back = self._draft(after, f"back at {target.number}", kind, None, held)
+        self._keep(replace(back, back_to=target.id), after)
         return Undone(
-            restored=tuple(map(printable, plan.restore)),
-            removed=tuple(map(printable, plan.remove)),
+            restored=tuple(map(printable, plan.told_restored)),
+            removed=tuple(map(printable, plan.told_removed)),
             safety=safety.id,
+            advice=ways_back(target.git, self._project),
+            skipped=tuple(map(printable, target.skipped)),
+            ignored=tuple(map(printable, target.ignored)),
         )
 
-    @property
-    def _repository(self) -> Repository:
-        if self._found is None:
-            raise SessionError(
-                f"no checkpoints: {self.unavailable}",
-                hint="Work in a git repository to get checkpoints and undo.",
-            )
-        return self._found
+    def _newest(self) -> tuple[Checkpoint, Snapshot] | None:
+        if self._last is None and (history := self.history()):
+            self._last = history[-1], self._read(history[-1])
+        return self._last
 
-    def _undoable(self) -> list[Checkpoint]:
-        """The checkpoints since the last undo."""
-        current: list[Checkpoint] = []
-        for checkpoint in self.history():
-            if checkpoint.label == UNDONE:
-                current.clear()
-            elif checkpoint.label != BEFORE_UNDO:
-                current.append(checkpoint)
-        return current
+    def _read(self, checkpoint: Checkpoint) -> Snapshot:
+        snapshot = read_tree(self._store, checkpoint.tree)
+        return replace(snapshot, skipped=checkpoint.skipped, ignored=checkpoint.ignored)
 
-    def _entries(self, checkpoint: Checkpoint) -> dict[str, Entry]:
-        return read_tree(self._repository, checkpoint.tree, checkpoint.modes)
+    def _look(self, held: Iterable[str]) -> Snapshot:
+        """The work tree now, with every path that the session ever covered."""
+        newest = self._newest()
+        if newest is None:
+            return self._camera.take(held)
+        last, snapshot = newest
+        return self._camera.take(
+            {*held, *snapshot.entries, *last.gone}, snapshot.entries.keys() - snapshot.private
+        )
 
-    def _keep(self, snapshot: Snapshot, label: str) -> Checkpoint:
-        """Refers to the snapshot by a tag object, which `git log --all` does not show as a commit would."""
-        entries = snapshot.entries
-        checkpoint = Checkpoint(
-            id=f"{self._session_id}/{len(self.history()) + 1:04d}",
-            label=label,
-            files=len(entries),
-            tree=write_tree(self._repository, entries),
-            folder=self._repository.folder,
+    def _draft(
+        self,
+        snapshot: Snapshot,
+        label: str,
+        kind: Kind,
+        claimed: Collection[str] | None,
+        held: Iterable[str],
+    ) -> Checkpoint:
+        """A checkpoint that is not saved yet: without number and tree."""
+        newest = self._newest()
+        covered = {*newest[1].entries, *newest[0].gone} if newest else set()
+        return Checkpoint(
+            id="",
+            labels=(label,),
+            kind=kind,
+            taken_at=round(time.time(), 3),
+            files=sum(not entry.is_folder for entry in snapshot.entries.values()),
+            tree="",
+            claimed=None if claimed is None else tuple(sorted(claimed)),
+            held=tuple(sorted(held)),
+            gone=tuple(sorted(covered - snapshot.entries.keys())),
             skipped=snapshot.skipped,
             ignored=snapshot.ignored,
-            modes={path: entry.mode for path, entry in entries.items() if entry.mode != entry.git_mode},
+            git=git_state(self._project),
+        )
+
+    def _keep(self, draft: Checkpoint, snapshot: Snapshot) -> Checkpoint:
+        """Save a draft, or one that is saved already under its number, by a tag of the store."""
+        newest = self._newest()
+        same = newest is not None and (newest[1].entries, newest[1].private) == (
+            snapshot.entries,
+            snapshot.private,
+        )
+        number = newest[0].number + 1 if newest else 1
+        checkpoint = replace(
+            draft,
+            id=draft.id or f"{self._session_id}/{number:04d}",
+            tree=newest[0].tree if newest and same else write_tree(self._store, snapshot),
         )
         tag = (
             f"object {checkpoint.tree}\ntype tree\ntag codeflow/{checkpoint.id}\n"
-            f"tagger codeflow <codeflow@localhost> {int(time.time())} +0000\n\n{json.dumps(asdict(checkpoint))}\n"
+            f"tagger codeflow <codeflow@localhost> {int(checkpoint.taken_at)} +0000\n\n{encode(checkpoint)}\n"
         )
-        name = self._repository.run("mktag", stdin=tag.encode()).decode().strip()
-        self._repository.run("update-ref", f"{_REFS}/{checkpoint.id}", name, "0" * len(name))
+        name = self._store.run("mktag", stdin=tag.encode()).decode().strip()
+        # a new number must not be taken: by no other process either
+        guard = [] if draft.id else ["0" * len(name)]
+        self._store.run("update-ref", f"{REFS}/{checkpoint.id}", name, *guard)
+        self._last = checkpoint, snapshot
         return checkpoint
-
-
-def _parse(text: str) -> Checkpoint:
-    facts = json.loads(text)
-    return Checkpoint(**(facts | {name: tuple(facts[name]) for name in ("skipped", "ignored")}))

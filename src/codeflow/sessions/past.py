@@ -141,6 +141,8 @@ class LastRun:
     denied: list[str] = field(default_factory=list)
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Tool call -> the checkpoint taken before it."""
+    first_checkpoint: str | None = None
+    """Where it began."""
     question: Question | None = None
     status: Status | None = None
     """How it ended; None: it did not."""
@@ -252,8 +254,10 @@ class Past:
                 run.plan = event.plan
             case Decided():
                 run.decided[event.question].append(event.answer)
-            case CheckpointTaken() if event.call_id:
-                run.checkpoints[event.call_id] = event.checkpoint_id
+            case CheckpointTaken():
+                run.first_checkpoint = run.first_checkpoint or event.checkpoint_id
+                if event.call_id:
+                    run.checkpoints[event.call_id] = event.checkpoint_id
             case GateFinished():
                 run.gates[event.result.name].append(event.result)
             case _:

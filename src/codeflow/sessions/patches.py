@@ -3,17 +3,17 @@
 import os
 
 from codeflow.core.values import FileChange
-from codeflow.sessions.repository import Repository
+from codeflow.sessions.repository import Store
 
 _CHANGES = {"A": "added", "D": "deleted", "R": "renamed"}
 _DIFF = ("diff-tree", "-r", "--find-renames", "--no-ext-diff", "--no-textconv")
 
 
-def compare(repository: Repository, before: str, after: str) -> tuple[tuple[FileChange, ...], str]:
+def compare(store: Store, before: str, after: str) -> tuple[tuple[FileChange, ...], str]:
     """The changed files in the order of their paths, and the unified patch; binary files count no lines."""
-    facts = iter(repository.names(*_DIFF, "-z", "--name-status", before, after))
+    facts = iter(store.names(*_DIFF, "-z", "--name-status", before, after))
     changes = []
-    counts = _line_counts(repository, before, after)
+    counts = _line_counts(store, before, after)
     for letter in facts:
         path = next(facts)
         if letter.startswith("R"):
@@ -23,7 +23,7 @@ def compare(repository: Repository, before: str, after: str) -> tuple[tuple[File
         changes.append(
             FileChange(path=printable(path), change=kind, added_lines=added, removed_lines=removed)
         )
-    patch = repository.run(*_DIFF, "--patch", "--no-color", before, after)
+    patch = store.run(*_DIFF, "--patch", "--no-color", before, after)
     return tuple(changes), patch.decode(errors="replace")
 
 
@@ -32,9 +32,9 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _line_counts(repository: Repository, before: str, after: str) -> dict[str, tuple[int, int]]:
+def _line_counts(store: Store, before: str, after: str) -> dict[str, tuple[int, int]]:
     counts = {}
-    facts = iter(repository.names(*_DIFF, "-z", "--numstat", before, after))
+    facts = iter(store.names(*_DIFF, "-z", "--numstat", before, after))
     for fact in facts:
         added, removed, path = fact.split("\t", 2)
         if not path:

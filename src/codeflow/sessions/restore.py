@@ -1,26 +1,29 @@
-"""Undoing: which paths go back, and putting them there."""
+"""Going back: which paths, and putting them there."""
 
+import contextlib
 import os
 import secrets
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from codeflow.core.errors import SessionError
-from codeflow.sessions.repository import Repository
+from codeflow.sessions.repository import Store
+from codeflow.sessions.scanning import lies_in
 from codeflow.sessions.snapshots import Entry
+
+Entries = Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Two states of the work tree in a row, and who made the difference."""
+    """Two states of the work tree in a row. `claimed` are the paths that a run changed; None: it may be all."""
 
-    before: Mapping[str, Entry]
-    after: Mapping[str, Entry]
-    by_user: bool
+    before: Entries
+    after: Entries
+    claimed: Collection[str] | None
 
-    @property
     def changed(self) -> set[str]:
         return {
             path
@@ -30,48 +33,100 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class UndoPlan:
+class Goal:
+    """A state to go back to. What is in `kept` it did not cover: that stays, but for paths `known` since."""
+
+    entries: dict[str, Entry]
+    kept: Collection[str]
+    known: set[str] = field(default_factory=set)
+
+    def discover(
+        self, before: Entries, after: Entries, *, uncovered: Collection[str], held: Collection[str]
+    ) -> Entries:
+        """`before` with the paths that are first seen in `after`; the goal is to leave these as they are there.
+
+        These are `held` paths, and those that lay in `uncovered`.
+        """
+        seen = {path for path in after.keys() - before.keys() if path in held or lies_in(path, uncovered)}
+        new = {path: after[path] for path in seen}
+        for path in {*held, *seen} - self.known - self.entries.keys():
+            self.known.add(path)
+            if path in new:
+                self.entries[path] = new[path]
+        return {**before, **new} if new else before
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
     """What to write and what to delete; `conflicts` forbid both."""
 
-    restore: Mapping[str, Entry]
+    restore: Entries
     remove: tuple[str, ...]
-    conflicts: tuple[str, ...]
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def told_restored(self) -> list[str]:
+        return _without_filled_folders(self.restore)
+
+    @property
+    def told_removed(self) -> list[str]:
+        return _without_filled_folders(self.remove)
 
 
-def plan_undo(workspace: Path, steps: Sequence[Step], *, kept: Collection[str], force: bool) -> UndoPlan:
-    """The way from the last state back to the first, for the paths that a run changed.
+@dataclass(slots=True)
+class Account:
+    """Who changed what since a state, added up step by step so that a long session fits in memory."""
 
-    `kept` files, and all in `kept` folders, were there before the first state without being part of it: they stay.
-    """
-    first, now = steps[0].before, steps[-1].after
-    by_run = {path for step in steps if not step.by_user for path in step.changed}
-    by_user = {path for step in steps if step.by_user for path in step.changed}
-    changed = sorted(path for path in by_run if first.get(path) != now.get(path))
-    restored = {path: first[path] for path in changed if path in first}
-    removed = {path for path in changed if path not in first and not _lies_in(path, kept)}
-    obstacles = set(_obstacles(workspace, restored, removed))
-    if force:
-        # an obstacle outside `now` is in no checkpoint, so that not even force may delete it
-        removed |= obstacles & now.keys()
-        conflicts = obstacles - now.keys()
-    else:
-        conflicts = obstacles | (by_user & set(changed))
-    return UndoPlan(restored, tuple(sorted(removed)), tuple(sorted(conflicts)))
+    by_run: set[str]
+    by_user: set[str]
+
+    def add(self, step: Step) -> None:
+        changed = step.changed()
+        ours = changed if step.claimed is None else changed & _with_folders(step.claimed)
+        self.by_run |= ours
+        self.by_user |= changed - ours
 
 
-def restore(repository: Repository, plan: UndoPlan) -> None:
-    """Carries out a plan; one that was interrupted can be made and carried out again.
+def plan_undo(workspace: Path, goal: Goal, now: Entries, account: Account, *, force: bool) -> Plan:
+    """The way from now back to a goal, for the paths that a run changed."""
+    changed = sorted(path for path in account.by_run if goal.entries.get(path) != now.get(path))
+    plan = _plan(goal, changed)
+    obstacles = set(_obstacles(workspace, plan))
+    # two hands in one folder are no conflict: it is only removed when it is empty
+    contested = {path for path in account.by_user & set(changed) if not _is_folder(path, goal.entries, now)}
+    if not force:
+        return Plan(plan.restore, plan.remove, tuple(sorted(obstacles | contested)))
+    # an obstacle outside `now` is in no checkpoint, so that not even force may delete it
+    remove = sorted({*plan.remove, *(obstacles & now.keys())})
+    return Plan(plan.restore, tuple(remove), tuple(sorted(obstacles - now.keys())))
+
+
+def plan_exact(workspace: Path, goal: Goal, now: Entries) -> Plan:
+    """The way from now to exactly a goal, whoever changed what."""
+    everything = sorted(goal.entries.keys() | now.keys())
+    plan = _plan(goal, [path for path in everything if goal.entries.get(path) != now.get(path)])
+    return Plan(plan.restore, plan.remove, tuple(sorted(_obstacles(workspace, plan))))
+
+
+def carry_out(store: Store, plan: Plan) -> None:
+    """Write and delete; a plan that was interrupted can be made and carried out again.
 
     Raises:
         SessionError: naming the file that could not be written.
     """
     path = ""
+    folders = {path: entry for path, entry in plan.restore.items() if entry.is_folder}
+    files = {path: entry for path, entry in plan.restore.items() if not entry.is_folder}
     try:
-        for path in plan.remove:
-            _remove(repository.workspace, repository.workspace / path)
-        contents = repository.contents(entry.blob for entry in plan.restore.values())
-        for (path, entry), content in zip(plan.restore.items(), contents, strict=True):
-            _write(repository.workspace / path, entry, content)
+        for path in sorted(plan.remove, reverse=True):  # what is in a folder before the folder
+            _remove(store.workspace / path)
+        for path in sorted(folders):
+            _make_folder(store.workspace / path)
+        contents = store.contents(entry.blob for entry in files.values())
+        for (path, entry), content in zip(files.items(), contents, strict=True):
+            _write(store.workspace / path, entry, content)
+        for path in sorted(folders, reverse=True):
+            (store.workspace / path).chmod(stat.S_IMODE(folders[path].mode))
     except OSError as error:
         raise SessionError(
             f"undo stopped at {path}: {error.strerror}",
@@ -79,30 +134,69 @@ def restore(repository: Repository, plan: UndoPlan) -> None:
         ) from error
 
 
-def _lies_in(path: str, kept: Collection[str]) -> bool:
-    return any(path == name.rstrip("/") or path.startswith(name.rstrip("/") + "/") for name in kept)
+def _with_folders(paths: Collection[str]) -> set[str]:
+    """The paths and every folder above them."""
+    return {*paths} | {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
 
 
-def _obstacles(workspace: Path, restored: Collection[str], removed: Collection[str]) -> Iterator[str]:
-    """Paths that stand where a restored file, or a folder above it, has to be."""
-    for path in restored:
+def _plan(goal: Goal, changed: Sequence[str]) -> Plan:
+    new = (path for path in changed if path not in goal.entries)
+    return Plan(
+        {path: goal.entries[path] for path in changed if path in goal.entries},
+        tuple(path for path in new if path in goal.known or not lies_in(path, goal.kept)),
+    )
+
+
+def _without_filled_folders(paths: Collection[str]) -> list[str]:
+    """The paths, but for folders of which something inside is among them."""
+    folders = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
+    return [path for path in paths if path not in folders]
+
+
+def _is_folder(path: str, target: Entries, now: Entries) -> bool:
+    known = [entry for entry in (target.get(path), now.get(path)) if entry is not None]
+    return all(entry.is_folder for entry in known)
+
+
+def _obstacles(workspace: Path, plan: Plan) -> Iterator[str]:
+    """Paths that stand where a restored file, or a folder above it, has to be, and are to stay."""
+    leaving = set(plan.remove)
+    blocked: dict[PurePosixPath, bool] = {}
+    for path, entry in plan.restore.items():
+        parents = PurePosixPath(path).parents
+        blocked.update((folder, _blocks(workspace / folder)) for folder in parents if folder not in blocked)
+        barriers = [folder for folder in parents if blocked[folder]]
+        yield from {
+            parent.as_posix() for parent in barriers if parent.as_posix() not in plan.restore
+        } - leaving
         file = workspace / path
-        for parent in file.relative_to(workspace).parents:
-            here = workspace / parent
-            if here.is_symlink() or (here.exists() and not here.is_dir()):
-                yield from {parent.as_posix()} - set(removed)
-        if file.is_dir() and not file.is_symlink():
+        # behind a barrier there is nothing of the workspace, but perhaps what a link leads to
+        if not barriers and not entry.is_folder and file.is_dir() and not file.is_symlink():
             inside = (found for found in file.rglob("*") if found.is_symlink() or not found.is_dir())
-            yield from {found.relative_to(workspace).as_posix() for found in inside} - set(removed)
+            yield from {found.relative_to(workspace).as_posix() for found in inside} - leaving
 
 
-def _remove(workspace: Path, file: Path) -> None:
-    """Deletes a file and the folders that are empty without it."""
-    file.unlink(missing_ok=True)
-    for folder in file.parents:
-        if folder == workspace or any(folder.iterdir()):
-            return
-        folder.rmdir()
+def _blocks(folder: Path) -> bool:
+    """Whether something else stands where a folder has to be."""
+    return folder.is_symlink() or (folder.exists() and not folder.is_dir())
+
+
+def _remove(file: Path) -> None:
+    """Deletes a file, or a folder that is empty."""
+    if file.is_dir() and not file.is_symlink():
+        with contextlib.suppress(OSError):  # what stays in it is not ours
+            file.rmdir()
+        return
+    with contextlib.suppress(NotADirectoryError):
+        file.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder that can be written for now, in the place of a file or link."""
+    if _blocks(folder):
+        folder.unlink()
+    folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+    folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o700)
 
 
 def _write(file: Path, entry: Entry, content: bytes) -> None:

@@ -1,27 +1,35 @@
 """The state of a work tree, as a mapping from path to what stands there."""
 
 import contextlib
+import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
-from codeflow.core.places import cache_home, state_home
-from codeflow.sessions.repository import Repository
+from codeflow.sessions.repository import Project, Store
+from codeflow.sessions.scanning import Scan, scan
 
 _TRIES = 5
+_RACY_NS = 2_000_000_000
+"""A file that changed so shortly before it was read may change again without another time stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or symbolic link: its `st_mode` (a link's permission bits are 0) and its blob."""
+    """A file, link or folder: its `st_mode` (a link's permission bits are 0) and its blob, "" for a folder."""
 
     mode: int
     blob: str
+
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.mode)
 
     @property
     def git_mode(self) -> int:
@@ -33,119 +41,144 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A work tree. `skipped` are nested repositories and unreadable files, `ignored` what git ignores."""
+    """A work tree. `private` are those entries that git ignores; `skipped` and `ignored` as in `Scan`."""
 
     entries: Mapping[str, Entry]
-    skipped: tuple[str, ...]
-    ignored: tuple[str, ...]
+    private: frozenset[str]
+    skipped: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
-def capture(repository: Repository, also: Iterable[str]) -> Snapshot:
-    """Stores every file of the work tree as it is on disk; `also` names paths to hold even when ignored.
+class Camera:
+    """Takes snapshots of one workspace; files that stayed as they were since its last one are not read again."""
 
-    Raises:
-        SessionError: when git cannot read or store a file, or files keep coming and going.
-    """
-    paths = list(also)
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(SessionError, FileNotFoundError):  # a file may vanish between look and read
-            return _capture(repository, paths)
-    try:
-        return _capture(repository, paths)
-    except FileNotFoundError as error:
-        raise SessionError(
-            f"the work tree changes while it is being saved: {error}", hint="Try again."
-        ) from error
+    def __init__(self, store: Store, project: Project) -> None:
+        self._store = store
+        self._project = project
+        self._seen: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    def take(self, also: Iterable[str], public: AbstractSet[str] = frozenset()) -> Snapshot:
+        """Store every covered file as it is on disk.
+
+        `also` names paths to cover in any case; `public` those that are not private, even when git ignores them now.
+
+        Raises:
+            SessionError: when git cannot read or store a file, or files keep coming and going.
+        """
+        paths = list(also)
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(SessionError, OSError):  # a file may vanish between look and read
+                return self._take(paths, public)
+        try:
+            return self._take(paths, public)
+        except OSError as error:
+            raise SessionError(f"the work tree could not be saved: {error}", hint="Try again.") from error
+
+    def _take(self, also: Sequence[str], public: AbstractSet[str]) -> Snapshot:
+        seen = scan(self._store.workspace, self._project, also)
+        blobs = self._blobs(seen)
+        return Snapshot(
+            entries={path: Entry(_mode(status), blobs[path]) for path, status in sorted(seen.found.items())},
+            private=frozenset(seen.private - public),
+            skipped=tuple(sorted(seen.skipped)),
+            ignored=tuple(sorted(seen.ignored)),
+        )
+
+    def _blobs(self, seen: Scan) -> dict[str, str]:
+        """Each path's blob; "" for a folder."""
+        blobs: dict[str, str] = {}
+        unread: dict[str, os.stat_result] = {}
+        for path, status in seen.found.items():
+            known = self._seen.get(path)
+            if stat.S_ISDIR(status.st_mode):
+                blobs[path] = ""
+            elif known is not None and known[0] == _identity(status):
+                blobs[path] = known[1]
+            else:
+                unread[path] = status
+        limit = time.time_ns() - _RACY_NS
+        stored = _store(self._store, unread)
+        blobs |= stored
+        self._seen = {path: known for path, known in self._seen.items() if path in blobs} | {
+            path: (_identity(status), stored[path])
+            for path, status in unread.items()
+            if max(status.st_mtime_ns, status.st_ctime_ns) < limit
+        }
+        return blobs
 
 
-def _capture(repository: Repository, also: Iterable[str]) -> Snapshot:
-    listed = repository.names("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    own_folders = [
-        folder for folder in (state_home(), cache_home()) if folder.is_relative_to(repository.workspace)
-    ]
-    modes: dict[str, int] = {}
-    skipped: list[str] = []
-    real_folders: dict[Path, bool] = {}
-    for path in sorted({*listed, *also}):
-        file = repository.workspace / path
-        if any(file.is_relative_to(folder) for folder in own_folders):
-            continue
-        if not _in_real_folder(file.parent, repository.workspace, real_folders):
-            continue
-        mode = _mode(file)
-        if mode is not None and _holdable(file, mode):
-            modes[path] = mode
-        elif mode is not None and (not stat.S_ISDIR(mode) or (file / ".git").exists()):
-            skipped.append(path.rstrip("/"))
-    blobs = _store(repository, modes)
-    return Snapshot(
-        entries={path: Entry(mode, blob) for (path, mode), blob in zip(modes.items(), blobs, strict=True)},
-        skipped=tuple(skipped),
-        ignored=_ignored(repository),
+def write_tree(store: Store, snapshot: Snapshot) -> str:
+    """The git tree of a snapshot: `files`, `private` (what git ignores) and `facts` (what a git tree cannot say)."""
+    files = {path: entry for path, entry in snapshot.entries.items() if not entry.is_folder}
+    odd_modes = {path: entry.mode for path, entry in files.items() if entry.mode != entry.git_mode}
+    folders = {path: entry.mode for path, entry in snapshot.entries.items() if entry.is_folder}
+    facts = json.dumps({"modes": odd_modes, "folders": folders}).encode()
+    parts = {
+        "files": _tree(store, {path: entry for path, entry in files.items() if path not in snapshot.private}),
+        "private": _tree(store, {path: entry for path, entry in files.items() if path in snapshot.private}),
+    }
+    blob = store.run("hash-object", "-w", "--stdin", stdin=facts).decode().strip()
+    lines = [f"040000 tree {tree}\t{name}\n" for name, tree in parts.items()]
+    return (
+        store.run("mktree", stdin="".join([f"100644 blob {blob}\tfacts\n", *lines]).encode()).decode().strip()
     )
 
 
-def write_tree(repository: Repository, entries: Mapping[str, Entry]) -> str:
-    """The git tree of the entries, rooted at the workspace."""
+def read_tree(store: Store, tree: str) -> Snapshot:
+    """The snapshot that `write_tree` wrote, without what was not covered."""
+    (content,) = store.contents([f"{tree}:facts"])
+    facts: dict[str, dict[str, int]] = json.loads(content)
+    entries = {path: Entry(mode, "") for path, mode in facts["folders"].items()}
+    private: set[str] = set()
+    for line in store.names("ls-tree", "-r", "-z", "--full-tree", tree):
+        about, place = line.split("\t", 1)
+        part, _, path = place.partition("/")
+        if not path:
+            continue
+        mode, _, blob = about.split(" ")
+        entries[path] = Entry(facts["modes"].get(path, int(mode, 8)), blob)
+        if part == "private":
+            private.add(path)
+    return Snapshot(dict(sorted(entries.items())), frozenset(private))
+
+
+def _tree(store: Store, entries: Mapping[str, Entry]) -> str:
     lines = [f"{entry.git_mode:o} {entry.blob}\t{path}\0" for path, entry in entries.items()]
     with tempfile.TemporaryDirectory(prefix="codeflow-") as folder:
-        index = Path(folder) / "index"
-        repository.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)), index=index)
-        return repository.run("write-tree", index=index).decode().strip()
+        git = store.with_index(Path(folder) / "index")
+        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        return git.run("write-tree").decode().strip()
 
 
-def read_tree(repository: Repository, tree: str, modes: Mapping[str, int]) -> dict[str, Entry]:
-    """The entries of a tree; `modes` holds the permissions that a git tree cannot say."""
-    entries = {}
-    for line in repository.names("ls-tree", "-r", "-z", "--full-tree", tree):
-        facts, path = line.split("\t", 1)
-        mode, _, blob = facts.split(" ")
-        entries[path] = Entry(modes.get(path, int(mode, 8)), blob)
-    return entries
+def _mode(status: os.stat_result) -> int:
+    return stat.S_IFLNK if stat.S_ISLNK(status.st_mode) else status.st_mode
 
 
-def _in_real_folder(folder: Path, workspace: Path, known: dict[Path, bool]) -> bool:
-    """Whether no symbolic link stands between the workspace and a folder."""
-    if folder == workspace:
-        return True
-    if folder not in known:
-        known[folder] = not folder.is_symlink() and _in_real_folder(folder.parent, workspace, known)
-    return known[folder]
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """What changes whenever a file does, as git's own index has it."""
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode)
 
 
-def _mode(file: Path) -> int | None:
-    try:
-        mode = file.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return stat.S_IFLNK if stat.S_ISLNK(mode) else mode
-
-
-def _holdable(file: Path, mode: int) -> bool:
-    """Whether git can hold a file; no tree may contain a name like .GIT."""
-    if any(part.lower() == ".git" for part in file.parts):
-        return False
-    return stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and os.access(file, os.R_OK))
-
-
-def _store(repository: Repository, modes: Mapping[str, int]) -> list[str]:
+def _store(store: Store, files: Mapping[str, os.stat_result]) -> dict[str, str]:
     """Writes each file's bytes, or link's target, as a blob; git's filters and line endings stay out."""
+    if not files:
+        return {}
     with tempfile.TemporaryDirectory(prefix="codeflow-") as folder:
         sources = []
-        for number, (path, mode) in enumerate(modes.items()):
-            file = repository.workspace / path
-            if stat.S_ISLNK(mode):
+        for number, (path, status) in enumerate(files.items()):
+            file = store.workspace / path
+            if stat.S_ISLNK(status.st_mode):
                 target = Path(folder) / str(number)
                 target.write_bytes(os.fsencode(file.readlink()))
                 file = target
             sources.append(_quoted(os.fsencode(file)))
-        output = repository.run(
+        output = store.run(
             "hash-object", "-w", "--no-filters", "--stdin-paths", stdin=b"\n".join([*sources, b""])
         )
     blobs = output.decode().split()
-    if len(blobs) != len(modes):
+    if len(blobs) != len(files):
         raise SessionError("the work tree changed while it was being saved", hint="Try again.")
-    return blobs
+    return dict(zip(files, blobs, strict=True))
 
 
 def _quoted(path: bytes) -> bytes:
@@ -153,16 +186,3 @@ def _quoted(path: bytes) -> bytes:
     plain = range(0x20, 0x7F)
     escaped = (chr(byte) if byte in plain and byte not in b'"\\' else f"\\{byte:03o}" for byte in path)
     return f'"{"".join(escaped)}"'.encode()
-
-
-def _ignored(repository: Repository) -> tuple[str, ...]:
-    """Ignored files, and folders (with a final slash) in which everything is ignored."""
-    names = sorted(
-        repository.names("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
-    )
-    # git also lists a folder that only happens to hold nothing but ignored files, followed by these
-    return tuple(
-        name
-        for name, following in pairwise([*names, ""])
-        if not (name.endswith("/") and following.startswith(name))
-    )

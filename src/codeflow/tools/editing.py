@@ -71,13 +71,13 @@ async def edit_file(
     return await committed(ws, changes, "edited.")
 
 
-def _paths(arguments: Arguments) -> str:
+def _edited(arguments: Arguments) -> list[str]:
     edits = arguments.get("edits")
     named = [edit["path"] for edit in edits if isinstance(edit, dict) and "path" in edit] if edits else []
-    return ", ".join(dict.fromkeys(map(str, named)))
+    return list(dict.fromkeys(map(str, named)))
 
 
-@tool(effect=Effect.WRITE, summary=_paths)
+@tool(effect=Effect.WRITE, summary=lambda given: ", ".join(_edited(given)), names=_edited)
 async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
     """Make several replacements in one or more files, all or none, each as by edit_file.
 
@@ -98,14 +98,14 @@ def _make_edit(changes: Changeset, edit: TextEdit) -> None:
     changes.edit(edit["path"], _edit(edit["old_text"], edit["new_text"]))
 
 
-def _patched_paths(arguments: Arguments) -> str:
+def _patched(arguments: Arguments) -> list[str]:
     lines = str(arguments.get("patch") or "").split("\n")
     named = [line.split(" ", 3)[-1] for line in lines if line.startswith("*** ") and "File: " in line]
     named += [line[4:].removeprefix("b/") for line in lines if line.startswith("+++ ")]
-    return ", ".join(dict.fromkeys(named))
+    return list(dict.fromkeys(named))
 
 
-@tool(effect=Effect.WRITE, summary=_patched_paths)
+@tool(effect=Effect.WRITE, summary=lambda given: ", ".join(_patched(given)), names=_patched)
 async def apply_patch(ws: Workspace, patch: str) -> ToolResult:
     """Apply a patch to one or more files, all of it or nothing.
 

@@ -126,6 +126,10 @@ class Runs:
         )
         return run
 
+    def is_busy(self) -> bool:
+        """Whether a command runs in the background."""
+        return any(run.is_running for run in self._runs.values())
+
     def find(self, name: str) -> Run:
         """A command by its id; an unknown id is a Mistake."""
         if name in self._runs:

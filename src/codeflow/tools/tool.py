@@ -1,7 +1,7 @@
 """What a tool is: a plain async function that a model may call, its effect, and one line for people."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -28,9 +28,17 @@ class Tool:
     effect: Effect
     summary: Describe
     """One line for people, from the call's arguments, which need not be valid."""
+    names: Callable[[Arguments], Sequence[str]]
+    """The paths that a call names, as far as its arguments tell."""
 
 
-def tool(*, effect: Effect, summary: Describe) -> Callable[[ToolFunction], Tool]:
+def _path(arguments: Arguments) -> Sequence[str]:
+    return [str(arguments["path"])] if arguments.get("path") else []
+
+
+def tool(
+    *, effect: Effect, summary: Describe, names: Callable[[Arguments], Sequence[str]] = _path
+) -> Callable[[ToolFunction], Tool]:
     """Turns an async function into a Tool whose mistakes become error results."""
 
     def decorate(function: ToolFunction) -> Tool:
@@ -44,7 +52,7 @@ def tool(*, effect: Effect, summary: Describe) -> Callable[[ToolFunction], Tool]
                 result = failure(f"The operating system refused: {error}.")
             return replace(result, content=_sendable(result.content), display=one_line(result.display))
 
-        return Tool(function.__name__, guarded, effect, lambda arguments: one_line(summary(arguments)))
+        return Tool(function.__name__, guarded, effect, lambda arguments: one_line(summary(arguments)), names)
 
     return decorate
 

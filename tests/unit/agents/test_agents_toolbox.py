@@ -1,12 +1,13 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from codeflow.agents.specialists import load_specialists
-from codeflow.agents.toolbox import Bench, PolicedTool, arguments_model, tool_spec
+from codeflow.agents.toolbox import Bench, Change, PolicedTool, arguments_model, tool_spec
 from codeflow.core.events import Event, ToolFinished, ToolStarted
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
@@ -21,6 +22,8 @@ class Desk:
     def __init__(self, folder: Path, made, verdict: Verdict = Allow(), answer: bool | None = None) -> None:  # noqa: B008 - a constant
         self.events: list[Event] = []
         self.saved = 0
+        self.changes: list[Change] = []
+        self.changed: list[tuple[str, tuple[str, ...]]] = []
         self.asked: list[tuple[str, str, str]] = []
         self.rewound: list[str] = []
 
@@ -28,8 +31,12 @@ class Desk:
             self.asked.append((question.tool, question.summary, question.reason))
             return None if answer else "the user said no"
 
-        async def before_change() -> None:
+        async def before_change(change: Change) -> None:
             self.saved += 1
+            self.changes.append(change)
+
+        async def after_change(change: Change, changed: Sequence[str]) -> None:
+            self.changed.append((change.call_id, tuple(changed)))
 
         async def rewind(call_id: str) -> None:
             self.rewound.append(call_id)
@@ -42,6 +49,7 @@ class Desk:
             approve=None if answer is None else approve,
             pauses=False,
             before_change=before_change,
+            after_change=after_change,
             rewind=rewind,
             instructions_for=lambda path: f"rules for {path}" if path == "deep/a.py" else None,
         )
@@ -149,6 +157,10 @@ async def test_writers_take_turns_and_the_tree_is_saved_before_each(tmp_path):
     answers = await asyncio.gather(*(desk.call(path=name) for name in "abc"))
     assert sorted(text for _, text in answers) == ["0", "1", "2"]
     assert desk.saved == 3
+    assert [(change.agent, change.tool, change.paths) for change in desk.changes] == [
+        ("coder", "touch", (name,)) for name in "abc"
+    ]
+    assert [call_id for call_id, _ in desk.changed] == ["t1"] * 3
 
 
 async def test_instructions_of_a_folder_come_with_its_first_file(tmp_path):

@@ -48,18 +48,19 @@ Options:
   --help                Show this message and exit.
 
 Commands:
-  run       Do a task in this folder.
-  resume    Go on with a run that was interrupted, stopped, paused or...
-  doctor    Check credentials, models and tools.
-  models    List the known models.
-  agents    List the specialists, also your own.
-  cost      Show what runs have cost.
-  undo      Put back what a session changed.
-  init      Prepare a project for codeflow.
-  demo      Show a whole run without an account.
-  replay    Run a recorded task again.
-  tools     List what agents can do, or do it by hand.
-  sessions  List the sessions of this folder, newest first.
+  run          Do a task in this folder.
+  resume       Go on with a run that was cut short.
+  doctor       Check credentials, models and tools.
+  models       List the known models.
+  agents       List the specialists, also your own.
+  cost         Show what runs have cost.
+  undo         Put back what a session changed.
+  init         Prepare a project for codeflow.
+  demo         Show a whole run without an account.
+  replay       Run a recorded task again.
+  tools        List what agents can do, or do it by hand.
+  sessions     List the sessions of this folder, newest first.
+  checkpoints  List, compare and prune checkpoints.
 """)
 
 
@@ -241,7 +242,7 @@ def test_doctor_without_credentials_says_what_to_do(cli):
     assert lines["credentials"]["level"] == "fail"
     assert lines["credentials"]["cure"]
     assert lines["git"]["level"] == "ok"
-    assert lines["repository"]["level"] == "warn"
+    assert lines["checkpoints"]["level"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -195,17 +195,19 @@ def test_deleting_asks_and_refuses_where_nobody_can_be_asked(cli, store, folder)
     assert store.list() == []
 
 
-def test_deleting_a_session_removes_its_checkpoints_and_no_others(cli, store, folder):
+def test_deleting_a_session_removes_its_checkpoints_and_no_others(cli, store, folder, home):
+    checkpoints = Path(home["XDG_STATE_HOME"], "codeflow", "checkpoints")
     sessions = [record(store, folder) for _ in range(2)]
     (folder / "a.py").write_text("1")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     for session in sessions:
-        Checkpoints(folder, session).take("before")
-        Checkpoints(folder, session).take("after")
+        Checkpoints(folder, session, checkpoints).take("before")
+        (folder / "a.py").write_text(session)
+        Checkpoints(folder, session, checkpoints).take("after")
     done = cli("sessions", "delete", sessions[0], "--yes")
     assert done.stdout == f"Session {sessions[0]} is deleted, with 2 checkpoints.\n"
-    assert Checkpoints(folder, sessions[0]).history() == ()
-    assert len(Checkpoints(folder, sessions[1]).history()) == 2
+    assert Checkpoints(folder, sessions[0], checkpoints).history() == ()
+    assert len(Checkpoints(folder, sessions[1], checkpoints).history()) == 2
 
 
 def test_a_running_session_is_not_deleted_or_pruned(cli, store, folder):

@@ -19,6 +19,7 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     identity = {
         f"GIT_{who}_{what}": f"tester{'@localhost' if what == 'EMAIL' else ''}"
         for who in ("AUTHOR", "COMMITTER")

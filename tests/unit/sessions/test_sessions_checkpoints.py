@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from codeflow.core.errors import SessionError
-from codeflow.sessions.checkpoints import END, Checkpoints
+from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.history import Kind
 
 START = "before the first change"
 
@@ -57,7 +57,7 @@ def test_undo_brings_back_edits_deletions_moves_modes_links_and_removes_new_file
     (repo / "nowhere").unlink()
     shutil.move(repo / "dir", repo / "other")
     write(repo, {"new/deep/file.txt": "new"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
 
     undone = checkpoints.undo()
 
@@ -98,7 +98,7 @@ def test_head_index_stash_reflogs_and_status_stay_as_they_are(repo, git, checkpo
     before = state()
     checkpoints.take(START)
     (repo / "b").write_text("3")
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     checkpoints.undo()
     assert state() == before
     assert (repo / "b").read_text() == "2"
@@ -128,7 +128,7 @@ def test_filters_line_endings_and_hooks_of_the_repository_are_never_run(repo, gi
     first = checkpoints.take(START)
     write(repo, {"a.txt": b"x\n", "b.dat": b"y"})
     (repo / ".gitattributes").unlink()
-    checkpoints.diff(first, checkpoints.take(END))
+    checkpoints.diff(first, checkpoints.take("the end", Kind.END))
     checkpoints.undo()
     assert tree(repo) == before
     assert not trap.exists()
@@ -139,7 +139,7 @@ def test_a_path_that_the_user_changed_since_stops_the_whole_undo_until_forced(re
     before = tree(repo)
     checkpoints.take(START)
     write(repo, {"a": "2", "b": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     write(repo, {"a": "3", "mine": "2"})
     after = tree(repo)
 
@@ -154,7 +154,7 @@ def test_undo_leaves_what_only_the_user_changed(repo, checkpoints):
     write(repo, {"a": "1", "mine": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     write(repo, {"mine": "2", "new": "user's"})
     assert checkpoints.undo().restored == ("a",)
     assert ((repo / "mine").read_text(), (repo / "new").read_text()) == ("2", "user's")
@@ -164,11 +164,11 @@ def test_what_the_user_did_between_two_runs_of_a_session_is_his(repo, checkpoint
     write(repo, {"a": "1", "b": "1", "mine": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     write(repo, {"mine": "2"})
     checkpoints.take(START)
     write(repo, {"b": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     assert checkpoints.undo().restored == ("a", "b")
     assert (repo / "mine").read_text() == "2"
 
@@ -177,7 +177,7 @@ def test_an_undo_that_was_cut_short_is_finished_by_the_next(repo, checkpoints):
     write(repo, {"a": "1", "b": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2", "b": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     write(repo, {"a": "1"})
     assert checkpoints.undo().restored == ("b",)
 
@@ -190,20 +190,25 @@ def test_a_killed_run_is_undone_without_an_end(repo, checkpoints):
     assert (undone.restored, undone.removed) == (("a",), ("new",))
 
 
-def test_the_state_before_an_undo_is_kept(repo, git, checkpoints):
+def test_an_undo_is_undone_and_done_again(repo, checkpoints):
     write(repo, {"a": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2", "new": "x"})
     undone = checkpoints.undo()
-    assert git("show", f"refs/codeflow/{undone.safety}:new") == "x"
-    assert git("show", f"refs/codeflow/{undone.safety}:a") == "2"
+    assert undone.safety == "s1/0002"
+    assert ((repo / "a").read_text(), (repo / "new").exists()) == ("1", False)
+    again = checkpoints.undo(checkpoints.find("2"))
+    assert again.restored == ("a", "new")
+    assert ((repo / "a").read_text(), (repo / "new").read_text()) == ("2", "x")
+    assert checkpoints.undo().removed == ("new",)
+    assert (repo / "a").read_text() == "1"
 
 
 def test_a_second_undo_has_nothing_to_do(repo, checkpoints):
     write(repo, {"a": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     assert checkpoints.undo().restored == ("a",)
     write(repo, {"a": "later work"})
     again = checkpoints.undo(force=True)
@@ -215,12 +220,12 @@ def test_a_session_that_goes_on_after_an_undo_can_be_undone_again(repo, checkpoi
     write(repo, {"a": "1"})
     checkpoints.take(START)
     write(repo, {"a": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     checkpoints.undo()
     write(repo, {"a": "user"})
     checkpoints.take(START)
     write(repo, {"a": "run"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     assert checkpoints.undo().restored == ("a",)
     assert (repo / "a").read_text() == "user"
 
@@ -242,9 +247,8 @@ def test_a_subfolder_covers_itself_only(repo, git):
     inside = Checkpoints(repo / "sub", "s1")
     assert inside.take(START).files == 1
     write(repo, {"sub/a": "2", "outside": "2"})
-    inside.take(END)
-    with pytest.raises(SessionError, match="another folder of the repository: sub"):
-        Checkpoints(repo, "s1").undo()
+    inside.take("the end", Kind.END)
+    assert Checkpoints(repo, "s1").history() == ()
     assert inside.undo().restored == ("a",)
     assert (repo / "outside").read_text() == "2"
 
@@ -254,7 +258,7 @@ def test_files_that_were_ignored_before_are_never_removed(repo, checkpoints):
     checkpoints.take(START)
     (repo / ".gitignore").unlink()
     write(repo, {"logs/new.txt": "made by the run"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     undone = checkpoints.undo()
     assert undone.removed == ("logs/new.txt",)
     assert (repo / "build/out").exists()
@@ -265,7 +269,7 @@ def test_a_file_that_the_run_ignored_and_the_user_edited_is_a_conflict(repo, che
     write(repo, {"notes": "1"})
     checkpoints.take(START)
     write(repo, {"notes": "2", ".gitignore": "notes\n"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     write(repo, {"notes": "3"})
     assert checkpoints.undo().conflicts == ("notes",)
 
@@ -277,8 +281,8 @@ def test_a_file_replaced_by_a_folder_and_back(repo, checkpoints):
     (repo / "thing").unlink()
     shutil.rmtree(repo / "folder")
     write(repo, {"thing/inner": "i", "folder": "file now"})
-    checkpoints.take(END)
-    write(repo, {"thing/cache.pyc": "ignored"})
+    checkpoints.take("the end", Kind.END)
+    write(repo, {"thing/cache.pyc": b"ignored, and too large to be saved" * 100_000})
     assert checkpoints.undo(force=True).conflicts == ("thing/cache.pyc",)
     (repo / "thing/cache.pyc").unlink()
     checkpoints.undo()
@@ -291,7 +295,7 @@ def test_undo_does_not_write_through_a_link_to_a_folder(repo, checkpoints, tmp_p
     write(repo, {"src/a": "ours", ".gitignore": ""})
     checkpoints.take(START)
     shutil.rmtree(repo / "src")
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     (repo / "src").symlink_to(outside)
     assert checkpoints.undo().conflicts == ("src",)
     assert checkpoints.undo(force=True).restored == ("src/a",)
@@ -309,8 +313,8 @@ def test_nested_repositories_and_submodules_are_reported_and_left_alone(repo, gi
     shutil.copytree(other, repo / "nested")
     first = checkpoints.take(START)
     write(repo, {"module/x": "2", "nested/x": "2", "a": "new"})
-    checkpoints.take(END)
-    assert first.skipped == ("module", "nested")
+    checkpoints.take("the end", Kind.END)
+    assert first.skipped == ("module/", "nested/")
     assert checkpoints.undo().removed == ("a",)
     assert ((repo / "module/x").read_text(), (repo / "nested/x").read_text()) == ("2", "2")
 
@@ -320,7 +324,7 @@ def test_a_repository_that_the_run_makes_round_old_files_does_not_hide_them(repo
     checkpoints.take(START)
     git("init", "-q", cwd=repo / "lib")
     write(repo, {"lib/a": "2"})
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     assert checkpoints.undo().restored == ("lib/a",)
 
 
@@ -332,7 +336,7 @@ def test_strange_names_and_contents_come_back(repo, checkpoints):
     checkpoints.take(START)
     for path in before:
         (repo / path).unlink()
-    checkpoints.take(END)
+    checkpoints.take("the end", Kind.END)
     undone = checkpoints.undo()
     assert tree(repo) == before
     assert "latin\\xe9" in undone.restored
@@ -340,7 +344,7 @@ def test_strange_names_and_contents_come_back(repo, checkpoints):
 
 def test_names_that_no_git_tree_can_hold_are_skipped(repo, checkpoints):
     write(repo, {"pack/.GIT/config": "x", "a": "1"})
-    assert checkpoints.take(START).skipped == ("pack/.GIT/config",)
+    assert checkpoints.take(START).skipped == ("pack/.GIT/",)
 
 
 def test_an_empty_repository_can_be_saved(repo, checkpoints):

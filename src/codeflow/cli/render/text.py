@@ -48,6 +48,7 @@ class TextRenderer:
         self._progress = Progress()
         self._summaries: dict[str, str] = {}
         self._last_words: tuple[str, str] = ("", "")
+        self._is_saved = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunFinished):
@@ -81,7 +82,10 @@ class TextRenderer:
                 self._fact("pattern", f"{event.pattern}: {event.reason}")
             case Planned(plan=plan):
                 self._planned(plan)
-            case CheckpointTaken():
+            case CheckpointTaken() if (
+                not self._is_saved
+            ):  # there is one for each step: `codeflow checkpoints list`
+                self._is_saved = True
                 self._fact("saved", f"{event.files} files ({event.label})", "dim")
             case ModelRetried():
                 self._retried(event)

@@ -1,0 +1,227 @@
+"""`codeflow checkpoints`: the steps that a session can be taken back to."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from codeflow.cli.listing import ListOutput, show
+from codeflow.cli.render.clean import one_line
+
+if TYPE_CHECKING:
+    from codeflow.core.values import FileChange
+    from codeflow.sessions.checkpoints import Checkpoints
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List, compare and prune checkpoints.")
+
+_STEP = re.compile(r"\d{1,6}|.+/\d+")
+
+
+@app.command("list")
+def list_checkpoints(
+    session: Annotated[str | None, typer.Argument(help="Default: this folder's latest that has any.")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="Whose sessions; default: this folder's.")] = None,
+    output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
+) -> None:
+    """List the checkpoints of a session, oldest first."""
+    from datetime import UTC, datetime
+
+    _, checkpoints = latest(session, workspace)
+    history = checkpoints.history()
+    changed = [0, *(checkpoints.count_changes(before, after) for before, after in pairwise(history))]
+    rows = [
+        {
+            "step": one.number,
+            "taken": datetime.fromtimestamp(one.taken_at, UTC).isoformat(timespec="seconds"),
+            "files": one.files,
+            "changed": count,
+            "why": one_line(one.label),
+            "id": one.id,
+            "kind": one.kind,
+            "labels": one.labels,
+            "head": one.git.head if one.git else None,
+            "branch": one.git.branch if one.git else None,
+        }
+        for one, count in zip(history, changed, strict=False)
+    ]
+    show(
+        rows,
+        [">step", "taken", ">files", ">changed", "why"],
+        output=output,
+        empty="no checkpoints: nothing was about to be changed",
+    )
+
+
+@app.command("diff")
+def diff_checkpoints(
+    names: Annotated[list[str], typer.Argument(metavar="[SESSION] STEP [STEP]", help="Steps as listed.")],
+    workspace: Annotated[Path | None, typer.Option(help="Whose sessions; default: this folder's.")] = None,
+    output: Annotated[ListOutput, typer.Option(help="How to print the changes.")] = ListOutput.TEXT,
+) -> None:
+    """Show what changed between two checkpoints, or between one and the work tree as it is."""
+    session, steps = _session_and_steps(names)
+    _, checkpoints = latest(session, workspace)
+    first, *rest = [checkpoints.find(step) for step in steps]
+    found = checkpoints.compare(first, rest[0] if rest else None)
+    if output is ListOutput.JSON:
+        import json
+
+        changes = [*_rows(found.changes, private=False), *_rows(found.private, private=True)]
+        print(json.dumps({"changes": changes, "diff": found.patch}))
+        return
+    print(found.patch, end="")
+    for change in found.private:
+        print(f"{change.change} (ignored by git, content not shown): {one_line(change.path)}")
+    if not found.changes and not found.private:
+        print("No differences.")
+
+
+@app.command("prune")
+def prune_checkpoints(
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Such as 12h, 30d or 4w; default: checkpoints.keep_days."),
+    ] = None,
+    output: Annotated[ListOutput, typer.Option(help="How to print what was done.")] = ListOutput.TEXT,
+) -> None:
+    """Delete the checkpoints of sessions that are older, in every folder; running sessions keep theirs."""
+    from dataclasses import asdict
+
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+    from codeflow.sessions.pruning import prune
+
+    pruned = prune(
+        state_home() / "checkpoints",
+        older_than_s=_age_s(older_than),
+        running=SessionStore(state_home() / "sessions").running,
+    )
+    if output is ListOutput.JSON:
+        import json
+
+        print(json.dumps(asdict(pruned)))
+    else:
+        print(f"Deleted {pruned.checkpoints} checkpoints of {pruned.sessions} sessions.")
+
+
+def latest(session: str | None, workspace: Path | None) -> "tuple[str, Checkpoints]":
+    """A session with its checkpoints: the one asked for, wherever it worked, else this folder's latest that has any.
+
+    Raises:
+        SessionError: when there is none.
+    """
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.errors import SessionError
+
+    if session is not None:
+        return named(session, workspace)
+    root = existing_folder(workspace)
+    for session_id in sessions_of(root):
+        checkpoints = open_checkpoints(root, session_id)
+        if checkpoints.history():
+            return session_id, checkpoints
+    raise SessionError(
+        f"no session has changed anything in {root}",
+        hint="`codeflow sessions --all` lists those of other folders.",
+    )
+
+
+def named(session: str, workspace: Path | None) -> "tuple[str, Checkpoints]":
+    """The session whose id begins so, with its checkpoints, in the folder where it worked.
+
+    Raises:
+        SessionError: when it is unknown, or worked in another folder than `workspace`.
+    """
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.errors import SessionError
+    from codeflow.core.events import RunResumed, RunStarted
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+
+    store = SessionStore(state_home() / "sessions")
+    session_id = store.find(session)
+    started = next(event for event in store.events(session_id) if isinstance(event, (RunStarted, RunResumed)))
+    folder = Path(started.workspace if isinstance(started, RunStarted) else started.started.workspace)
+    if workspace is not None and existing_folder(workspace).resolve() != folder.resolve():
+        raise SessionError(f"session {session_id} worked in {folder}", hint="Leave out --workspace.")
+    if not folder.is_dir():
+        raise SessionError(f"session {session_id} worked in {folder}, which is gone")
+    return session_id, open_checkpoints(folder, session_id)
+
+
+def sessions_of(root: Path) -> Sequence[str]:
+    """The ids of a folder's sessions, newest first.
+
+    Raises:
+        SessionError: when there is none.
+    """
+    from codeflow.core.errors import SessionError
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+
+    ids = [known.id for known in SessionStore(state_home() / "sessions").list(root)]
+    if not ids:
+        raise SessionError(
+            f"no session has worked in {root}", hint="`codeflow sessions --all` lists those of other folders."
+        )
+    return ids
+
+
+def open_checkpoints(root: Path, session_id: str) -> "Checkpoints":
+    """The checkpoints of a session.
+
+    Raises:
+        SessionError: when there can be none in this folder.
+    """
+    from codeflow.core.errors import SessionError
+    from codeflow.sessions.checkpoints import Checkpoints
+
+    checkpoints = Checkpoints(root, session_id)
+    if checkpoints.unavailable:
+        raise SessionError(f"no checkpoints: {checkpoints.unavailable}")
+    return checkpoints
+
+
+def split_step(step: str) -> tuple[str | None, str]:
+    """The session that a step's id names, if it is one, and the number."""
+    session, _, number = step.rpartition("/")
+    return session or None, number
+
+
+def _session_and_steps(names: Sequence[str]) -> tuple[str | None, list[str]]:
+    from codeflow.core.errors import UsageError
+
+    steps = [name for name in names if _STEP.fullmatch(name)]
+    others = [name for name in names if name not in steps]
+    if not 1 <= len(steps) <= 2 or len(others) > 1:  # noqa: PLR2004 - from and to
+        raise UsageError(
+            "name one or two steps, such as 3 or 3 5, after the session if it is not the latest",
+            hint="`codeflow checkpoints list` lists the steps.",
+        )
+    return (others[0] if others else split_step(steps[0])[0]), steps
+
+
+def _rows(changes: "Sequence[FileChange]", *, private: bool) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [{**asdict(change), "ignored": private} for change in changes]
+
+
+def _age_s(text: str | None) -> float:
+    import os
+
+    from codeflow.cli.request import age
+    from codeflow.core.errors import UsageError
+    from codeflow.core.settings import load_settings
+
+    if text is None:
+        days = load_settings(Path.cwd(), env=os.environ).checkpoints.keep_days
+        if days == 0:
+            raise UsageError(
+                "checkpoints.keep_days is 0: they are kept", hint="Name an age with --older-than."
+            )
+        return days * 86_400.0
+    return age(text).total_seconds()

@@ -1,0 +1,138 @@
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.harness import BUG, ROUTER, Shell, git
+
+SAID = {"agent": "fast_coder", "say": "I tidied up."}
+
+
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Everything but the repository and what Python caches."""
+    found = {}
+    for path in root.rglob("*"):
+        name = path.relative_to(root).as_posix()
+        if name.startswith(".git/") or "__pycache__" in name or ".pytest_cache" in name or name == ".git":
+            continue
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            found[name] = (0, os.fsencode(path.readlink()))
+        else:
+            found[name] = (mode, path.read_bytes() if path.is_file() else b"")
+    return found
+
+
+def calling(*commands: str) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = [
+        {"agent": "fast_coder", "call": [{"run_command": {"command": command}}]} for command in commands
+    ]
+    return [ROUTER, *calls, SAID]
+
+
+@pytest.fixture
+def shell(shell: Shell) -> Shell:
+    """Without gates: what is done here is not about tests."""
+    return Shell(shell.project, {**shell.env, "CODEFLOW_GATES__TESTS": "off"})
+
+
+@pytest.fixture
+def precious(project: Path) -> Path:
+    """The project with work in it that no commit holds."""
+    (project / ".gitignore").write_text("__pycache__/\n.pytest_cache/\n.env\nout/\n")
+    (project / ".env").write_text("TOKEN=1\n")
+    (project / ".env").chmod(0o600)
+    (project / "out").mkdir()
+    (project / "out" / "report.bin").write_bytes(bytes(range(256)))
+    (project / "src" / "deep").mkdir(parents=True)
+    (project / "src" / "deep" / "mine.py").write_text("untracked\n")
+    (project / "src" / "link").symlink_to("deep/mine.py")
+    (project / "empty").mkdir()
+    (project / "calc.py").write_text(BUG + "# uncommitted\n")
+    (project / "wipe.sh").write_text("git reset -q --hard\ngit clean -qfdx\n")
+    return project
+
+
+def test_what_a_command_destroyed_is_brought_back(shell, precious, scripted):
+    before = tree(precious)
+    with scripted(calling("sh wipe.sh")) as endpoint:
+        done = shell.run(endpoint, "--mode", "auto")
+    assert done.code == 0, done.stdout + done.stderr
+    assert set(tree(precious)) == {".gitignore", "calc.py", "test_calc.py"}
+    assert "TOKEN" not in done.stdout
+    undone = shell("undo")
+    assert undone.code == 0, undone.stderr
+    assert tree(precious) == before
+
+
+def test_each_command_can_be_taken_back_and_done_again(shell, precious, scripted):
+    states = [tree(precious)]
+    with scripted(
+        calling("rm -rf src", "mv out kept; chmod 700 test_calc.py", "echo new > new.txt")
+    ) as endpoint:
+        result = shell.run(endpoint, "--mode", "auto").result
+    states.append(tree(precious))
+    listed = json.loads(shell("checkpoints", "list", "--output", "json").stdout)
+    steps = {label: row["step"] for row in listed for label in row["labels"]}
+    assert [row["step"] for row in listed] == list(range(1, len(listed) + 1))
+    assert "before run_command: rm -rf src" in steps
+    undone = shell("undo", "--to", str(steps["before run_command: echo new > new.txt"]))
+    assert undone.code == 0, undone.stderr
+    assert "removed   new.txt" in undone.stdout
+    assert not (precious / "src").exists()
+    assert (precious / "kept" / "report.bin").exists()
+    assert shell("undo", result["session_id"]).code == 0
+    assert tree(precious) == states[0]
+    assert shell("undo", "--to", f"{result['session_id']}/{steps['after the run']}").code == 0
+    assert tree(precious) == states[1]
+    shown = shell(
+        "checkpoints", "diff", str(steps["before run_command: rm -rf src"]), str(steps["after the run"])
+    )
+    assert "-untracked" in shown.stdout
+    assert "+new" in shown.stdout
+    assert "deleted (ignored by git, content not shown): out/report.bin" in shown.stdout
+
+
+def test_edits_of_the_user_survive_or_nothing_is_done(shell, precious, scripted):
+    with scripted(calling("echo run > calc.py")) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    (precious / "notes.txt").write_text("mine")
+    (precious / "calc.py").write_text("mine too")
+    refused = shell("undo", "--output", "json")
+    assert refused.code == 1
+    assert json.loads(refused.stdout)["conflicts"] == ["calc.py"]
+    assert (precious / "calc.py").read_text() == "mine too"
+    assert shell("undo", "--force").code == 0
+    assert (precious / "calc.py").read_text() == BUG + "# uncommitted\n"
+    assert (precious / "notes.txt").read_text() == "mine"
+
+
+def test_undo_says_how_to_move_head_back(shell, precious, scripted):
+    head = git(precious, "rev-parse", "HEAD").strip()
+    commit = "git -c user.name=a -c user.email=a@example.org commit -qam theirs && git switch -qc other"
+    with scripted(calling("rm test_calc.py", commit)) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    undone = shell("undo")
+    assert undone.code == 0, undone.stderr
+    assert (precious / "test_calc.py").exists()
+    (command,) = [line.split("`")[1] for line in undone.stdout.splitlines() if line.startswith("HEAD was on")]
+    git(precious, *command.split()[1:])
+    second = shell("checkpoints", "list", "--output", "json")
+    assert json.loads(second.stdout)[0]["head"] == head
+
+
+def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, precious, scripted):
+    with scripted(calling("touch new.txt")) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    for arguments, code, said in (
+        (["undo", "--to", "99"], 1, "no checkpoint '99'"),
+        (["checkpoints", "diff", "x", "y"], 2, "name one or two steps"),
+        (["checkpoints", "prune", "--older-than", "soon"], 2, "not an age"),
+    ):
+        done = shell(*arguments)
+        assert (done.code, said in done.stderr) == (code, True), done.stderr
+    assert "Deleted 0 checkpoints" in shell("checkpoints", "prune").stdout
+    assert "of 1 sessions" in shell("checkpoints", "prune", "--older-than", "0h").stdout
+    assert "no session has changed anything" in shell("checkpoints", "list").stderr
