@@ -176,6 +176,22 @@ class MessageAdded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationCompacted:
+    """An agent's conversation was shortened to fit its model; `messages` is all of it from now on, in Converse's shape.
+
+    Tokens are those of the whole prompt: the model's own count before, an estimate after. `trimmed` took old tool
+    results out, `summary` put a model's summary in place of old turns, `digest` a list of their calls.
+    """
+
+    agent: str
+    messages: tuple[dict[str, Any], ...]
+    before_tokens: int
+    after_tokens: int
+    method: Literal["summary", "digest", "trimmed"]
+    kind: Literal["conversation_compacted"] = "conversation_compacted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStarted:
     """An attempt is about to be sent; a log that ends without its ModelCalled lost the answer, not the bill."""
 
@@ -345,6 +361,7 @@ Event = (
     | AgentFinished
     | TextDelta
     | MessageAdded
+    | ConversationCompacted
     | ModelStarted
     | ModelCalled
     | ModelRetried

@@ -16,6 +16,7 @@ from strands.types.content import Message, Messages, SystemContentBlock
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
+from typing_extensions import override
 
 from codeflow.core.errors import BadReplyError
 from codeflow.core.events import Admit, Emit, ModelCalled, ModelRetried, ModelStarted, TextDelta
@@ -27,6 +28,7 @@ from codeflow.models.faults import Fault, Outcome, to_error
 from codeflow.models.pricing import highest_prices, price
 from codeflow.models.providers import Connect, Connection
 from codeflow.models.replies import Answer
+from codeflow.models.sizes import prompt_tokens
 
 T = TypeVar("T", bound=BaseModel)
 _POLL_S = 0.1
@@ -73,7 +75,10 @@ class GuardedModel(Model):
         self.steps = steps
         self._connection: Connection | None = None
         self._foreign_messages = foreign_messages
-        self._tokens_per_estimate = 1.0
+        self.last_usage: Usage | None = None
+        """Of the last complete answer, by the model in use."""
+        self.tokens_per_estimate = 1.0
+        """How many tokens the model in use counted, for each that was estimated."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -96,6 +101,22 @@ class GuardedModel(Model):
         """Change keys of the model in use, such as max_tokens, until a fallback replaces it."""
         self._candidates[0] = ModelSpec.model_validate({**self.spec.model_dump(), **model_config})
         self._connection = None
+
+    def forget_authors(self) -> None:
+        """Take the conversation as rewritten, with no model's reasoning left in it."""
+        self._foreign_messages = 0
+
+    @override
+    async def count_tokens(
+        self,
+        messages: Messages,
+        tool_specs: list[ToolSpec] | None = None,
+        system_prompt: str | None = None,
+        system_prompt_content: list[SystemContentBlock] | None = None,
+    ) -> int:
+        """An estimate; unlike Strands' own it counts pictures and documents."""
+        parts = [block["text"] for block in system_prompt_content or () if "text" in block]
+        return prompt_tokens(messages, tool_specs, "".join(parts) or system_prompt)
 
     async def stream(
         self,
@@ -200,7 +221,7 @@ class GuardedModel(Model):
         self._candidates.pop(0)
         self._connection = None
         self._foreign_messages = len(step.messages)
-        self._tokens_per_estimate = 1.0
+        self.tokens_per_estimate, self.last_usage = 1.0, None
         step.failures.clear()
 
     async def _pause(self, delay_s: float, step: Step) -> None:
@@ -228,7 +249,8 @@ class GuardedModel(Model):
             defect = classify(asyncio.CancelledError(), spec=self.spec)
         self._report(step, meter, defect, () if defect else await answer.content())
         if defect is None and answer.usage:
-            self._tokens_per_estimate = max(1.0, answer.usage.prompt_tokens / max(1, step.prompt_tokens))
+            self.last_usage = answer.usage
+            self.tokens_per_estimate = answer.usage.prompt_tokens / max(1, step.prompt_tokens) or 1.0
         return defect or answer
 
     def _announce(self, estimate: CallEstimate, max_tokens: int) -> None:
@@ -249,7 +271,7 @@ class GuardedModel(Model):
 
     def _estimate(self, step: Step) -> CallEstimate:
         spec = self.spec
-        prompt_tokens = int(step.prompt_tokens * self._tokens_per_estimate)
+        prompt_tokens = int(step.prompt_tokens * max(1.0, self.tokens_per_estimate))
         input_price, output_price = highest_prices(spec, prompt_tokens)
         return CallEstimate(
             agent=self._agent,

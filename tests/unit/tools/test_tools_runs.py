@@ -100,7 +100,7 @@ async def test_a_gigabyte_of_output_stays_within_its_bounds(make_workspace: Call
     assert (ws.runs.folder() / "cmd-1.txt").stat().st_size == KEPT_BYTES
     page = (await read_output.function(ws, "cmd-1")).content
     assert len(page) < 25_000
-    assert page.endswith("[only the first 20 of 1000 MB were kept]")
+    assert page.endswith("[only the first 20 MB of 1,000,000,000 bytes were kept]")
 
 
 async def has_ended(pid_file: Path) -> bool:

@@ -87,7 +87,7 @@ async def run_line_of_tests(ws: Workspace, line: Line) -> TestRun:
 
     runner = find_runner(line.command, ws.root)
     run = ws.runs.new(line.command)
-    report_file = run.path.with_suffix(".report")
+    report_file = ws.runs.folder() / f"{run.id}.report"
     reporting = runner.reporting(line, report_file) if runner else line
     started = time.time()
     outcome = await run.execute(
