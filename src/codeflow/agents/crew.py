@@ -13,6 +13,7 @@ from strands.types.exceptions import (
     MaxTokensReachedException,
 )
 
+from codeflow.agents import tracing
 from codeflow.agents.context.conversation import SharedMessages
 from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
 from codeflow.agents.specialists import Specialist, require
@@ -100,6 +101,7 @@ class Crew:
         tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect is Effect.READ]
+        tracing.install()
         workspace = self.bench.workspace.for_agent()
         workspace.remember(past.seen.values())
         model = self.model_for(specialist, past)

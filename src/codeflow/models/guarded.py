@@ -28,7 +28,7 @@ from codeflow.models.faults import Fault, Outcome, to_error
 from codeflow.models.pricing import highest_prices, price
 from codeflow.models.providers import Connect, Connection
 from codeflow.models.replies import Answer
-from codeflow.models.sizes import prompt_tokens
+from codeflow.models.sizes import GrowingSize, frame_tokens, message_tokens
 
 T = TypeVar("T", bound=BaseModel)
 _POLL_S = 0.1
@@ -75,6 +75,7 @@ class GuardedModel(Model):
         self.steps = steps
         self._connection: Connection | None = None
         self._foreign_messages = foreign_messages
+        self._size = GrowingSize()
         self.last_usage: Usage | None = None
         """Of the last complete answer, by the model in use."""
         self.tokens_per_estimate = 1.0
@@ -102,9 +103,10 @@ class GuardedModel(Model):
         self._candidates[0] = ModelSpec.model_validate({**self.spec.model_dump(), **model_config})
         self._connection = None
 
-    def forget_authors(self) -> None:
-        """Take the conversation as rewritten, with no model's reasoning left in it."""
+    def take_as_rewritten(self) -> None:
+        """The conversation is not what it was: no model's reasoning is left in it, and its size is unknown."""
         self._foreign_messages = 0
+        self._size.forget()
 
     @override
     async def count_tokens(
@@ -116,7 +118,7 @@ class GuardedModel(Model):
     ) -> int:
         """An estimate; unlike Strands' own it counts pictures and documents."""
         parts = [block["text"] for block in system_prompt_content or () if "text" in block]
-        return prompt_tokens(messages, tool_specs, "".join(parts) or system_prompt)
+        return frame_tokens(tool_specs, "".join(parts) or system_prompt) + sum(map(message_tokens, messages))
 
     async def stream(
         self,
@@ -135,7 +137,8 @@ class GuardedModel(Model):
             ContextWindowOverflowException: for Strands, which shortens the conversation and comes back.
             ModelError: every attempt allowed failed.
         """
-        estimate = await self.count_tokens(messages, tool_specs, system_prompt, system_prompt_content)
+        frame = await self.count_tokens([], tool_specs, system_prompt, system_prompt_content)
+        estimate = frame + self._size.of(messages)
         step = Step(
             messages=messages,
             tool_specs=tool_specs,

@@ -15,10 +15,36 @@ def message_tokens(message: Any) -> int:
     return sum(map(_block_tokens, message["content"]))
 
 
-def prompt_tokens(messages: Sequence[Any], tool_specs: Sequence[Any] | None, system: str | None) -> int:
-    """Of a whole request."""
-    specs = sum(map(_json_tokens, tool_specs or ()))
-    return sum(map(message_tokens, messages)) + specs + _text_tokens(system or "")
+def frame_tokens(tool_specs: Sequence[Any] | None, system: str | None) -> int:
+    """Of what a request holds besides messages."""
+    return sum(map(_json_tokens, tool_specs or ())) + _text_tokens(system or "")
+
+
+class GrowingSize:
+    """The size of a conversation to which messages are added: only the new ones are measured.
+
+    A conversation is known again by the contents of its first and its last known message, the very objects: Strands
+    makes new messages around them. Whoever changes anything between has to `forget`.
+    """
+
+    def __init__(self) -> None:
+        self._contents: list[Any] = []
+        self._tokens = 0
+
+    def forget(self) -> None:
+        self._contents, self._tokens = [], 0
+
+    def of(self, messages: Sequence[Any]) -> int:
+        """Tokens of the messages."""
+        count = len(self._contents)
+        ends = (0, count - 1) if count else ()
+        if len(messages) < count or any(messages[end]["content"] is not self._contents[end] for end in ends):
+            self.forget()
+            count = 0
+        new = messages[count:]
+        self._tokens += sum(map(message_tokens, new))
+        self._contents.extend(message["content"] for message in new)
+        return self._tokens
 
 
 def _block_tokens(block: Any) -> int:

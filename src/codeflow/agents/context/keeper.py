@@ -140,7 +140,7 @@ class ContextKeeper(HookProvider):
             return False
         agent.messages[:] = draft.messages
         self._counted_tokens, self._counted_messages = after, len(draft.messages)
-        self._model.forget_authors()
+        self._model.take_as_rewritten()
         self._forget()
         self._emit(
             ConversationCompacted(
