@@ -1,9 +1,12 @@
 """Prints what a turn of a long session costs codeflow itself, and its peak memory; run by `make bench`.
 
-The endpoint runs in a process of its own, so that only codeflow's CPU time is counted.
+The endpoint runs in a process of its own, so that only codeflow's CPU time is counted: that of the thread which runs
+the agents, and that of the whole process. The difference is botocore, in a thread of its own: it turns the whole
+conversation into a request, which Bedrock wants anew for every turn.
 """
 
 import asyncio
+import operator
 import os
 import re
 import resource
@@ -98,21 +101,22 @@ async def session(
 class Cost:
     """CPU seconds between one answer of the agent's model and the next."""
 
-    clock: Callable[[], float] = time.process_time
-    turns: list[float] = field(default_factory=list)
+    clocks: tuple[Callable[[], float], ...] = (time.thread_time, time.process_time)
+    turns: list[tuple[float, ...]] = field(default_factory=list)
+    """Per turn, what each clock took."""
     compactions: int = 0
-    _last: float = 0.0
+    _last: tuple[float, ...] = ()
 
     def __call__(self, event: Event) -> None:
         self.compactions += isinstance(event, ConversationCompacted)
         if isinstance(event, ModelCalled) and event.agent == AGENT:
-            now = self.clock()
-            self.turns.append(now - (self._last or now))
+            now = tuple(clock() for clock in self.clocks)
+            self.turns.append(tuple(map(operator.sub, now, self._last or now)))
             self._last = now
 
-    def around(self, turn: int) -> float:
-        """Median of the ten turns up to this one, in seconds."""
-        return statistics.median(self.turns[turn - 10 : turn])
+    def around(self, turn: int) -> tuple[float, ...]:
+        """Medians of the ten turns up to this one, in seconds."""
+        return tuple(map(statistics.median, zip(*self.turns[turn - 10 : turn], strict=True)))
 
 
 def measure(count: int, context: int, folder: Path) -> tuple[Cost, RunResult]:
@@ -145,16 +149,16 @@ def _url(lines: Any) -> str:
 
 
 def main() -> None:
-    for context in map(int, sys.argv[1:] or ("200000", "24000")):
+    write = sys.stdout.write
+    for context in map(int, sys.argv[1:] or ("24000", "200000", "1000000")):
         with tempfile.TemporaryDirectory(prefix="codeflow-soak-") as folder:
             cost, result = measure(max(MEASURED_AT), context, Path(folder))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        shown = "  ".join(f"turn {turn}: {cost.around(turn) * 1000:.1f} ms" for turn in MEASURED_AT)
-        mean = statistics.mean(cost.turns) * 1000
-        sys.stdout.write(
-            f"window {context:,}: {result.status}, {len(cost.turns)} turns, {cost.compactions} compactions\n"
-            f"  own CPU a turn  {shown}  (mean {mean:.1f} ms)\n  peak memory  {peak:.0f} MB\n"
-        )
+        write(f"window {context:,}: {result.status}, {len(cost.turns)} turns, {cost.compactions} compactions\n")
+        for turn in MEASURED_AT:
+            own, whole = (1000 * seconds for seconds in cost.around(turn))
+            write(f"  turn {turn:3}: {own:5.1f} ms of its own, {whole:5.1f} ms with the request\n")
+        write(f"  peak memory {peak:.0f} MB\n")
 
 
 if __name__ == "__main__":

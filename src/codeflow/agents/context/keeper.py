@@ -140,6 +140,7 @@ class ContextKeeper(HookProvider):
             return False
         agent.messages[:] = draft.messages
         self._counted_tokens, self._counted_messages = after, len(draft.messages)
+        agent.event_loop_metrics.traces.clear()  # they hold every message of the invocation
         self._model.take_as_rewritten()
         self._forget()
         self._emit(
