@@ -41,7 +41,9 @@ def project(folder: Path) -> Path:
     """A folder of modules to read, each about 1,500 tokens long."""
     folder.mkdir(parents=True)
     for number in range(50):
-        lines = [f"def function_{number}_{line}(argument): return argument + {line}" for line in range(FILE_LINES)]
+        lines = [
+            f"def function_{number}_{line}(argument): return argument + {line}" for line in range(FILE_LINES)
+        ]
         (folder / f"module_{number:03}.py").write_text("\n".join(lines) + "\n")
     (folder / "notes.md").write_text("# Notes\nround 0\n")
     return folder
@@ -55,7 +57,11 @@ def turns(count: int) -> Iterator[dict[str, Any]]:
             case 3:
                 calls = [{"read_file": {"path": first}}, {"read_file": {"path": second, "line_count": 40}}]
             case 5:
-                edit = {"path": "notes.md", "old_text": f"round {turn // 10}\n", "new_text": f"round {turn // 10 + 1}\n"}
+                edit = {
+                    "path": "notes.md",
+                    "old_text": f"round {turn // 10}\n",
+                    "new_text": f"round {turn // 10 + 1}\n",
+                }
                 calls = [{"edit_file": edit}]
             case 7:
                 calls = [{"run_command": {"command": f"seq {turn}; echo broken-{turn}; exit 3"}}]
@@ -68,7 +74,9 @@ def turns(count: int) -> Iterator[dict[str, Any]]:
 def transcript(path: Path, count: int) -> Path:
     """A file with the replies of a session of so many turns, and with more summaries than it needs."""
     replies = [*turns(count), *({"agent": "summarizer", "say": SUMMARY} for _ in range(count))]
-    path.write_text(yaml.safe_dump({"codeflow_transcript": 1, "task": TASK, "replies": replies}, sort_keys=False))
+    path.write_text(
+        yaml.safe_dump({"codeflow_transcript": 1, "task": TASK, "replies": replies}, sort_keys=False)
+    )
     return path
 
 
@@ -154,7 +162,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="codeflow-soak-") as folder:
             cost, result = measure(max(MEASURED_AT), context, Path(folder))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        write(f"window {context:,}: {result.status}, {len(cost.turns)} turns, {cost.compactions} compactions\n")
+        write(
+            f"window {context:,}: {result.status}, {len(cost.turns)} turns, {cost.compactions} compactions\n"
+        )
         for turn in MEASURED_AT:
             own, whole = (1000 * seconds for seconds in cost.around(turn))
             write(f"  turn {turn:3}: {own:5.1f} ms of its own, {whole:5.1f} ms with the request\n")

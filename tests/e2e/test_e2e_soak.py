@@ -39,7 +39,9 @@ async def test_500_turns_stay_within_the_window_and_keep_what_matters(tmp_path, 
     assert all(event.after_tokens < event.before_tokens < WINDOW for event in compactions)
     positions = [index for index, event in enumerate(events) if isinstance(event, ConversationCompacted)]
     answers = [index for index, event in enumerate(events) if isinstance(event, ModelCalled)]
-    assert all(any(a < i < b for i in answers) for a, b in itertools.pairwise(positions))  # never twice in a row
+    assert all(
+        any(a < i < b for i in answers) for a, b in itertools.pairwise(positions)
+    )  # never twice in a row
 
     first, *_rest, last = requests[-1].body["messages"]
     assert TASK in first["content"][0]["text"]

@@ -1,7 +1,5 @@
 """The law of cutting: whatever the conversation, what is left is one that a model accepts, and shorter."""
 
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +31,9 @@ def conversations(draw) -> list:
         messages.append(
             {
                 "role": "assistant",
-                "content": [*said, *({"toolUse": use} for use in uses)] if uses else [*said, {"text": "Done."}],
+                "content": [*said, *({"toolUse": use} for use in uses)]
+                if uses
+                else [*said, {"text": "Done."}],
             }
         )
         answers = [
@@ -57,7 +57,9 @@ def total(messages) -> int:
 def accepted(messages) -> None:
     tools = [{"toolSpec": {"name": "read_file", "inputSchema": {"json": {"type": "object"}}}}]
     clean = [{"role": message["role"], "content": message["content"]} for message in messages]
-    assert not list(broken_rules("Converse", {"messages": clean, "toolConfig": {"tools": tools}}, ModelRules()))
+    assert not list(
+        broken_rules("Converse", {"messages": clean, "toolConfig": {"tools": tools}}, ModelRules())
+    )
 
 
 def thoughtless(messages) -> list:

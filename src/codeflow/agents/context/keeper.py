@@ -132,7 +132,8 @@ class ContextKeeper(HookProvider):
         estimate = sum(map(message_tokens, agent.messages))
         fixed = max(0, before - int(estimate * per_estimate))
         room = int((self._limit - fixed) / per_estimate)
-        draft = await self._draft(agent.messages, room) if room > 0 else None
+        least_gain = int(before * (1 - _WORTH) / per_estimate)
+        draft = await self._draft(agent.messages, room, least_gain) if room > 0 else None
         after = fixed + int(_total(draft.messages) * per_estimate) if draft else before
         self._rest_until = min(before, after) + int(self._model.spec.context * _REST_SHARE)
         if draft is None or after > before * _WORTH:
@@ -154,8 +155,8 @@ class ContextKeeper(HookProvider):
         )
         return True
 
-    async def _draft(self, messages: Sequence[Message], room: int) -> _Draft:
-        """Old results go first, which costs nothing; where that is not enough, old turns."""
+    async def _draft(self, messages: Sequence[Message], room: int, least_gain: int) -> _Draft:
+        """Old results go first, which costs nothing; where that is not enough, old turns, if it is worth a summary."""
         start = newest(messages, int(room * _TAIL_SHARE), message_tokens)
         spared = failing_calls(messages[1:])
         if _total(trimmed(messages, start, spared, _placeholder)) <= room * _TRIMMED_ENOUGH:
@@ -163,7 +164,7 @@ class ContextKeeper(HookProvider):
         gone, kept = messages[1:start], messages[start:]
         draft = _Draft(list(messages), "trimmed")
         memo_chars = min(_LONGEST_MEMO_CHARS, int(room * _MEMO_SHARE) * _CHARS_PER_TOKEN)
-        if _total(gone) > memo_chars / _CHARS_PER_TOKEN:
+        if _total(gone) - memo_chars // _CHARS_PER_TOKEN > least_gain:
             memo = gathered(recalled(messages[0]), gone, kept)
             text, method = await self._summed_up(gone, memo, memo_chars // 5)
             task = with_memo(messages[0], replace(memo, summary=text), memo_chars)
