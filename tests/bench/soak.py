@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from codeflow.app import build
+from codeflow.app.build import build
 from codeflow.core.events import ConversationCompacted, Emit, Event, ModelCalled, RunResult
 from codeflow.core.places import resource as packaged
 from codeflow.core.settings import load_settings

@@ -1,9 +1,11 @@
 """The law of cutting: whatever the conversation, what is left is one that a model accepts, and shorter."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeflow.agents.context.conversation import Conversation, turn_starts
+from codeflow.agents.context.conversation import SharedMessages, turn_starts
 from codeflow.agents.context.cutting import LARGE_CHARS, newest, replaced_by, shortened, trimmed
 from codeflow.agents.context.digest import digest, record
 from codeflow.agents.context.memo import Memo, failing_calls, gathered, recalled, with_memo
@@ -18,12 +20,12 @@ results = st.one_of(texts, st.integers(1, 20).map(lambda n: "exit code 1\n" + "x
 
 
 @st.composite
-def conversations(draw) -> list:
+def conversations(draw) -> list[Any]:
     """A task, then turns of zero to three calls; a turn without calls ends a visit and another one begins."""
-    messages: list = [TASK]
+    messages: list[Any] = [TASK]
     ids = iter(range(10_000))
     for _ in range(draw(st.integers(0, 12))):
-        said: list = [{"text": draw(texts)}] if draw(st.booleans()) else []
+        said: list[Any] = [{"text": draw(texts)}] if draw(st.booleans()) else []
         if draw(st.booleans()):
             said.insert(0, {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}})
         names = draw(st.lists(st.sampled_from(NAMES), max_size=3))
@@ -62,7 +64,7 @@ def accepted(messages) -> None:
     )
 
 
-def thoughtless(messages) -> list:
+def thoughtless(messages) -> list[Any]:
     return [
         [block for block in message["content"] if "reasoningContent" not in block] for message in messages
     ]
@@ -128,14 +130,14 @@ def test_records_and_digests_stay_within_their_limits(messages, limit):
 def test_a_conversation_is_copied_without_copying_what_is_in_it(messages):
     from copy import deepcopy
 
-    copy = deepcopy(Conversation(messages))
+    copy = deepcopy(SharedMessages(messages))
     assert copy == messages
     assert all(one is other for one, other in zip(copy, messages, strict=True))
     copy.append(TASK)
     assert len(copy) == len(messages) + 1
 
 
-def called(number, name, given_, text, status="success") -> list:
+def called(number, name, given_, text, status="success") -> list[Any]:
     use = {"toolUseId": f"k{number}", "name": name, "input": given_}
     result = {"toolUseId": f"k{number}", "status": status, "content": [{"text": text}]}
     return [

@@ -86,9 +86,6 @@ class TextRenderer:
                 self._fact("saved", f"{event.files} files ({event.label})", "dim")
             case ModelRetried():
                 self._retried(event)
-            case ConversationCompacted():
-                change = f"{tokens(event.before_tokens)} → {tokens(event.after_tokens)} tokens"
-                self._fact("context", f"{event.agent}: {change} ({event.method})", "dim")
             case Notice():
                 self._fact(event.level, event.text, "yellow" if event.level == "warning" else "dim")
             case _:
@@ -106,6 +103,9 @@ class TextRenderer:
                 self._summaries[event.call_id] = event.summary
             case ToolFinished():
                 self._tool_finished(event)
+            case ConversationCompacted():
+                change = f"{tokens(event.before_tokens)} → {tokens(event.after_tokens)} tokens"
+                self._fact("context", f"{event.agent}: {change} ({event.method})", "dim")
             case GateFinished(result=result):
                 self._gate_finished(result)
             case _:
