@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.bench.soak import small_roster
 from tests.e2e.harness import REPAIR, ROUTER
+from tests.e2e.test_e2e_resume import killed, resumed, started, until
 
 from codeflow.models.endpoint import environment
 
@@ -121,3 +122,18 @@ def test_a_window_that_nothing_can_make_room_in_is_not_summarised_turn_after_tur
     with scripted([ROUTER, *(think(n) for n in range(4)), *REPAIR[1:], *SUMMARIES]) as endpoint:
         small.run(endpoint, "--roster", str(roster))
     assert not requests_of(endpoint, "summarizer")
+
+
+def test_a_killed_run_goes_on_from_its_shortened_conversation(small, scripted):
+    replies = [{**reply, "step": step} for step, reply in enumerate([*map(think, range(20)), *REPAIR[1:]], 1)]
+    waiting = {**replies[20], "latency_ms": 60_000}
+    with scripted([ROUTER, *replies[:20], waiting, *SUMMARIES]) as endpoint:
+        run = started(small, endpoint)
+        until(run, "conversation_compacted")
+        killed(run)
+    with scripted([*replies, *SUMMARIES]) as endpoint:
+        done = resumed(small, endpoint)
+        first = requests_of(endpoint)[0].body["messages"]
+    assert done.code == 0, done.stderr
+    assert "<earlier_work>" in first[0]["content"][1]["text"]
+    assert "Finding 1: " not in json.dumps(first[1:])
