@@ -1,24 +1,27 @@
 """The agents of one run: made on first use, kept with their conversation, visited one task at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from strands import Agent
-from strands.agent.conversation_manager import SlidingWindowConversationManager
+from strands.agent.conversation_manager import NullConversationManager
 from strands.hooks import BeforeToolCallEvent, MessageAddedEvent
-from strands.types.content import Messages
 from strands.types.exceptions import (
     ContextWindowOverflowException,
     EventLoopException,
     MaxTokensReachedException,
 )
 
+from codeflow.agents import tracing
+from codeflow.agents.context.conversation import SharedMessages
+from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
 from codeflow.agents.specialists import Specialist, require
 from codeflow.agents.toolbox import Bench, PolicedTool
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
-from codeflow.core.events import AgentFinished, AgentStarted, Emit, MessageAdded
+from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded
+from codeflow.core.ports import Emit
 from codeflow.core.values import Effect, Mode
 from codeflow.models.guarded import GuardedModel
 from codeflow.sessions.past import Conversation
@@ -27,7 +30,6 @@ from codeflow.tools.registry import TOOLS
 TURNS_PER_INVOCATION = 20
 """Strands' event loop recurses once a turn (RecursionError at 318) and re-serialises what it holds."""
 
-_UNBOUNDED = 1_000_000
 _GO_ON = "You were stopped. Go on where you were."
 
 
@@ -52,6 +54,7 @@ class Crew:
     instructions: str
     past: dict[str, Conversation]
     """What the session's log knows of each specialist."""
+    context: ContextPolicy
     _agents: dict[str, Agent] = field(default_factory=dict)
     _visits: dict[str, int] = field(default_factory=dict)
 
@@ -96,19 +99,24 @@ class Crew:
         return agent, cast("GuardedModel", agent.model)
 
     def _make(self, specialist: Specialist, past: Conversation) -> Agent:
-        tools = [TOOLS[name] for name in specialist.tools]
+        tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect in {Effect.READ, Effect.NETWORK}]
+        tracing.install()
         workspace = self.bench.workspace.for_agent()
         workspace.remember(past.seen.values())
+        model = self.model_for(specialist, past)
+        keeper = ContextKeeper(
+            agent=specialist.name, model=model, policy=self.context, emit=self.emit, forget=workspace.forget
+        )
         agent = Agent(
-            model=self.model_for(specialist, past),
-            messages=cast("Messages", past.messages),
+            model=model,
+            messages=SharedMessages(past.messages),
             tools=[PolicedTool(tool, specialist.name, self.bench, workspace, past) for tool in tools],
             system_prompt="\n\n".join(filter(None, (specialist.prompt, self.instructions))),
             callback_handler=None,
-            # Trims only when the model says the conversation no longer fits; never the task itself.
-            conversation_manager=SlidingWindowConversationManager(window_size=_UNBOUNDED, pin_first=1),
+            hooks=[keeper],
+            conversation_manager=NullConversationManager(),
             retry_strategy=None,
             name=specialist.name,
             agent_id=specialist.name,
@@ -173,6 +181,11 @@ class Crew:
             turns_left -= turns
             next_prompt = None
         return Visit(ok=False, text=f"used all of its {max_turns} turns without finishing")
+
+
+def _with_reader(tools: Sequence[str]) -> Sequence[str]:
+    """Whoever has tools may read on in a result that was shown in part."""
+    return [*tools, *({"read_output"} - set(tools))] if tools else tools
 
 
 async def _invoke(agent: Agent, prompt: str | None, turns: int) -> Any:

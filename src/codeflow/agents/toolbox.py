@@ -20,9 +20,11 @@ from typing_extensions import override
 
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import PausedError
-from codeflow.core.events import ApprovalDecided, Barrier, Emit, ToolFinished, ToolStarted, no_barrier
+from codeflow.core.events import ApprovalDecided, ToolFinished, ToolStarted
+from codeflow.core.ports import Barrier, Emit, no_barrier
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.sessions.past import Conversation, tool_result
+from codeflow.tools.output import HeadTail
 from codeflow.tools.registry import Tool
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -62,6 +64,8 @@ class Bench:
     """Awaited after it, with the paths that the tool says it changed."""
     instructions_for: Callable[[str], str | None]
     """Nested instruction files that govern a path and were not shown yet."""
+    result_limit_chars: int = 64_000
+    """Of one result shown to a model; what is longer is kept whole for read_output."""
     logged: Barrier = no_barrier
     """Awaited before anything that may change something."""
     denied: list[str] = field(default_factory=list)
@@ -86,6 +90,20 @@ class Bench:
         if refusal is not None and self.approve is None and tool.effect is Effect.WRITE:
             self.unasked_changes.append(f"{tool.name} {summary}")
         return refusal
+
+    def bounded(self, result: ToolResult, call: str) -> ToolResult:
+        """The result, cut to its beginning and its end where it is too long, with the way to all of it."""
+        limit = self.result_limit_chars
+        if len(result.content) <= limit:
+            return result
+        name = self.workspace.runs.keep(call, result.content)
+        more = (
+            f"read_output {name} with a start_line shows all of it" if name else "the rest could not be kept"
+        )
+        head_and_tail = HeadTail(limit)
+        head_and_tail.add(result.content.encode("utf-8", "replace"))
+        note = f"[the result had {len(result.content):,} characters; {more}]"
+        return replace(result, content=f"{head_and_tail.text()}\n{note}")
 
     def tell_unknown(self, agent: str, tool_use: ToolUse) -> str:
         """Tells people of a call of a tool that does not exist; returns what to tell the model."""
@@ -249,7 +267,9 @@ class PolicedTool(AgentTool):
             ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
         )
         started = time.monotonic()
-        result = self._with_instructions(await self._guarded(call_id, summary, arguments), arguments)
+        result = await self._guarded(call_id, summary, arguments)
+        result = self._bench.bounded(result, f"{self._tool.name} {summary}".rstrip())
+        result = self._with_instructions(result, arguments)
         self._bench.changed.update(result.changed)
         self._finish(call_id, result, duration_s=time.monotonic() - started)
         return result

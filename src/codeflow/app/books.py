@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from codeflow.core.errors import CodeflowError
-from codeflow.core.events import Broadcast, ModelCalled
+from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
+from codeflow.core.ports import Broadcast
 from codeflow.core.settings import Settings
 from codeflow.orchestration.engine import Closable
 from codeflow.policies.budget import Budget

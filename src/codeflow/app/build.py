@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeflow.agents.context.keeper import ContextPolicy
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, read_specialists
 from codeflow.agents.toolbox import Approve, Bench, Change, PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
-from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home, state_home
+from codeflow.core.ports import Broadcast
 from codeflow.core.settings import Settings
 from codeflow.core.values import Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
@@ -27,6 +28,7 @@ from codeflow.policies.budget import Budget
 from codeflow.policies.permissions import Rules, decide, load_rules
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
+from codeflow.sessions.outputs import Outputs
 from codeflow.sessions.past import Past
 from codeflow.sessions.pruning import prune_daily
 from codeflow.tools.project import detect
@@ -62,6 +64,7 @@ def build(
     commands = gate_commands(settings, detect(workspace.root, env))
     books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
+    _keep_outputs(workspace, books.log.session_id, env)
     models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
     safety = _safety(workspace, books, env, resumes=resumes)
 
@@ -150,7 +153,15 @@ def _bench(
         instructions_for=NestedInstructions(
             workspace.root, tokens=settings.context.instructions_tokens
         ).for_path,
+        result_limit_chars=settings.context.result_limit_chars,
     )
+
+
+def _keep_outputs(workspace: Workspace, session_id: str, env: Mapping[str, str]) -> None:
+    """What tools print stays with the session, so that a resumed one can read on."""
+    outputs = Outputs(state_home(env) / "outputs")
+    outputs.remove_old()
+    workspace.runs.outputs = outputs.of(session_id)
 
 
 def _quiet_strands() -> None:
@@ -232,6 +243,11 @@ def _briefing(
 def _crew_maker(
     task: Task, specialists: Mapping[str, Specialist], models: Models, bench: Bench, past: Past
 ) -> Callable[[Briefing, Route], Crew]:
+    context = ContextPolicy(
+        compact_at=models.settings.context.compact_at,
+        summarize=models.summarizer(),
+        keep=bench.workspace.runs.keep,
+    )
     return lambda briefing, route: Crew(
         specialists=specialists,
         model_for=lambda specialist, talk: models.for_specialist(specialist, route.complexity, talk),
@@ -241,6 +257,7 @@ def _crew_maker(
         max_turns=task.limits.max_turns,
         instructions=briefing.instructions,
         past=past.conversations,
+        context=context,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.agents.context.summary import MAX_TOKENS, Summarizer
+from codeflow.agents.context.summary import NAME as SUMMARIZER
 from codeflow.agents.specialists import Specialist, require
 from codeflow.app.books import Books
 from codeflow.core.errors import UsageError
@@ -18,6 +20,7 @@ from codeflow.orchestration.router import Router
 from codeflow.sessions.past import Conversation
 
 _ROUTER_ATTEMPTS = 2
+_SUMMARY_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,15 @@ class Models:
             min_confidence=self.settings.router.min_confidence,
             emit=self.books.broadcast,
         )
+
+    def summarizer(self) -> Summarizer:
+        """The model of the cheapest coder, which reads code well enough to sum work up."""
+        specs = [
+            spec.model_copy(update={"max_tokens": min(spec.max_tokens, MAX_TOKENS)})
+            for spec in self.lineup.candidates("fast_coder")
+        ]
+        steps = self.books.past.conversations[SUMMARIZER].steps
+        return Summarizer(self._guarded(SUMMARIZER, specs, _SUMMARY_ATTEMPTS, steps=steps))
 
     def _guarded(
         self, agent: str, specs: list[ModelSpec], max_attempts: int, *, steps: int, foreign_messages: int = 0

@@ -10,7 +10,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
-from codeflow.core.events import Emit, Event, RunFinished, RunResult
+from codeflow.core.events import Event, RunFinished, RunResult
+from codeflow.core.ports import Emit
 from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:

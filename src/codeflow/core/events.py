@@ -3,13 +3,11 @@
 Events are values: they hold no live object and survive a round trip through `codec`.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 from codeflow.core.values import (
-    CallEstimate,
     Complexity,
     Cost,
     FileChange,
@@ -175,6 +173,22 @@ class MessageAdded:
     agent: str
     message: dict[str, Any]
     kind: Literal["message_added"] = "message_added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationCompacted:
+    """An agent's conversation was shortened to fit its model; `messages` is all of it from now on, in Converse's shape.
+
+    Tokens are those of the whole prompt: the model's own count before, an estimate after. `trimmed` took old tool
+    results out, `summary` put a model's summary in place of old turns, `digest` a list of their calls.
+    """
+
+    agent: str
+    messages: tuple[dict[str, Any], ...]
+    before_tokens: int
+    after_tokens: int
+    method: Literal["summary", "digest", "trimmed"]
+    kind: Literal["conversation_compacted"] = "conversation_compacted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +369,7 @@ Event = (
     | AgentFinished
     | TextDelta
     | MessageAdded
+    | ConversationCompacted
     | ModelStarted
     | ModelCalled
     | ModelRetried
@@ -366,31 +381,3 @@ Event = (
     | SessionNamed
     | RunFinished
 )
-
-Emit = Callable[[Event], None]
-"""Called once per event, in order, on the event loop's thread; must not block and must not raise."""
-
-
-@dataclass(slots=True)
-class Broadcast:
-    """Hands every event to each consumer in turn; the session log comes first, so nothing is shown unlogged."""
-
-    consumers: list[Emit] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        for consumer in self.consumers:
-            consumer(event)
-
-
-Barrier = Callable[[], Awaitable[None]]
-"""Awaited before each model call and each tool that may change something: every event so far is safe.
-
-Raises SessionError when it is not, so that nothing happens which the session's log could not tell."""
-
-
-async def no_barrier() -> None:
-    """For work that has no session."""
-
-
-Admit = Callable[[CallEstimate], int]
-"""Asked before every attempt; returns how many output tokens it may use, or raises BudgetExceededError."""

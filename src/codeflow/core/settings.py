@@ -107,6 +107,8 @@ class ContextSettings(_Section):
     instructions_tokens: int = Field(ge=0)
     tree_entries: int = Field(ge=0)
     map_tokens: int = Field(ge=0)
+    compact_at: float = Field(ge=0.3, le=0.95)
+    result_limit_chars: int = Field(ge=1000)
 
 
 class SessionSettings(_Section):

@@ -16,18 +16,11 @@ from strands.types.content import Message, Messages, SystemContentBlock
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
+from typing_extensions import override
 
 from codeflow.core.errors import BadReplyError
-from codeflow.core.events import (
-    Admit,
-    Barrier,
-    Emit,
-    ModelCalled,
-    ModelRetried,
-    ModelStarted,
-    TextDelta,
-    no_barrier,
-)
+from codeflow.core.events import ModelCalled, ModelRetried, ModelStarted, TextDelta
+from codeflow.core.ports import Admit, Barrier, Emit, no_barrier
 from codeflow.core.values import CallEstimate, Cost, Usage
 from codeflow.models.attempts import Meter, RetryPolicy, Step, Stop
 from codeflow.models.catalogue import Catalogue, ModelSpec
@@ -36,6 +29,7 @@ from codeflow.models.faults import Fault, Outcome, to_error
 from codeflow.models.pricing import highest_prices, price
 from codeflow.models.providers import Connect, Connection
 from codeflow.models.replies import Answer
+from codeflow.models.sizes import GrowingSize, frame_tokens, message_tokens
 
 T = TypeVar("T", bound=BaseModel)
 _POLL_S = 0.1
@@ -84,7 +78,11 @@ class GuardedModel(Model):
         self.steps = steps
         self._connection: Connection | None = None
         self._foreign_messages = foreign_messages
-        self._tokens_per_estimate = 1.0
+        self._size = GrowingSize()
+        self.last_usage: Usage | None = None
+        """Of the last complete answer, by the model in use."""
+        self.tokens_per_estimate = 1.0
+        """How many tokens the model in use counted, for each that was estimated."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -108,6 +106,23 @@ class GuardedModel(Model):
         self._candidates[0] = ModelSpec.model_validate({**self.spec.model_dump(), **model_config})
         self._connection = None
 
+    def take_as_rewritten(self) -> None:
+        """The conversation is not what it was: no model's reasoning is left in it, and its size is unknown."""
+        self._foreign_messages = 0
+        self._size.forget()
+
+    @override
+    async def count_tokens(
+        self,
+        messages: Messages,
+        tool_specs: list[ToolSpec] | None = None,
+        system_prompt: str | None = None,
+        system_prompt_content: list[SystemContentBlock] | None = None,
+    ) -> int:
+        """An estimate; unlike Strands' own it counts pictures and documents."""
+        parts = [block["text"] for block in system_prompt_content or () if "text" in block]
+        return frame_tokens(tool_specs, "".join(parts) or system_prompt) + sum(map(message_tokens, messages))
+
     async def stream(
         self,
         messages: Messages,
@@ -125,7 +140,8 @@ class GuardedModel(Model):
             ContextWindowOverflowException: for Strands, which shortens the conversation and comes back.
             ModelError: every attempt allowed failed.
         """
-        estimate = await self.count_tokens(messages, tool_specs, system_prompt, system_prompt_content)
+        frame = await self.count_tokens([], tool_specs, system_prompt, system_prompt_content)
+        estimate = frame + self._size.of(messages)
         step = Step(
             messages=messages,
             tool_specs=tool_specs,
@@ -211,7 +227,7 @@ class GuardedModel(Model):
         self._candidates.pop(0)
         self._connection = None
         self._foreign_messages = len(step.messages)
-        self._tokens_per_estimate = 1.0
+        self.tokens_per_estimate, self.last_usage = 1.0, None
         step.failures.clear()
 
     async def _pause(self, delay_s: float, step: Step) -> None:
@@ -240,7 +256,8 @@ class GuardedModel(Model):
             defect = classify(asyncio.CancelledError(), spec=self.spec)
         self._report(step, meter, defect, () if defect else await answer.content())
         if defect is None and answer.usage:
-            self._tokens_per_estimate = max(1.0, answer.usage.prompt_tokens / max(1, step.prompt_tokens))
+            self.last_usage = answer.usage
+            self.tokens_per_estimate = answer.usage.prompt_tokens / max(1, step.prompt_tokens) or 1.0
         return defect or answer
 
     def _announce(self, estimate: CallEstimate, max_tokens: int) -> None:
@@ -261,7 +278,7 @@ class GuardedModel(Model):
 
     def _estimate(self, step: Step) -> CallEstimate:
         spec = self.spec
-        prompt_tokens = int(step.prompt_tokens * self._tokens_per_estimate)
+        prompt_tokens = int(step.prompt_tokens * max(1.0, self.tokens_per_estimate))
         input_price, output_price = highest_prices(spec, prompt_tokens)
         return CallEstimate(
             agent=self._agent,

@@ -12,8 +12,6 @@ from codeflow.agents.toolbox import Bench
 from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import (
     Briefed,
-    Broadcast,
-    Emit,
     ModelCalled,
     ModelStarted,
     Notice,
@@ -25,6 +23,7 @@ from codeflow.core.events import (
     RunResumed,
     RunStarted,
 )
+from codeflow.core.ports import Broadcast, Emit
 from codeflow.core.settings import Settings
 from codeflow.core.values import (
     Complexity,

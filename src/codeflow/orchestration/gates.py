@@ -6,7 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from codeflow.core.events import BaselineMeasured, Emit, GateFinished, GateStarted
+from codeflow.core.events import BaselineMeasured, GateFinished, GateStarted
+from codeflow.core.ports import Emit
 from codeflow.core.values import Gate, GateResult, GateStatus
 from codeflow.sessions.past import LastRun
 from codeflow.tools.testing.evidence import Evidence

@@ -6,7 +6,8 @@ from typing import TypeVar, cast
 
 from codeflow.agents.crew import Crew, Visit
 from codeflow.core.errors import ModelAccessError, ModelError
-from codeflow.core.events import Decided, Emit, Notice
+from codeflow.core.events import Decided, Notice
+from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings
 from codeflow.core.values import Gate, GateResult, Mode, Plan, Route, Task, TaskKind
 from codeflow.orchestration.briefs import debug_message, first_message, follow_up

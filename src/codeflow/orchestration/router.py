@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codeflow.core.errors import CredentialsError, ModelError
-from codeflow.core.events import Emit, Notice
+from codeflow.core.events import Notice
 from codeflow.core.places import resource
+from codeflow.core.ports import Emit
 from codeflow.core.values import Complexity, Route, TaskKind
 from codeflow.orchestration.replies import last_object
 

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from codeflow.agents.toolbox import Change
 from codeflow.core.errors import SessionError
-from codeflow.core.events import CheckpointTaken, Emit
+from codeflow.core.events import CheckpointTaken
+from codeflow.core.ports import Emit
 from codeflow.core.values import Effect, FileChange
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint, Kind

@@ -16,6 +16,7 @@ from codeflow.core.events import (
     BaselineMeasured,
     Briefed,
     CheckpointTaken,
+    ConversationCompacted,
     Decided,
     Event,
     GateFinished,
@@ -106,6 +107,13 @@ class Conversation:
             blocks = [{"toolResult": tool_result(result)} for result in self.results.values()]
             self.messages.append({"role": "user", "content": blocks})
             self.results.clear()
+
+    def replace_messages(self, compacted: ConversationCompacted) -> None:
+        """The conversation was shortened: nothing of files is known to be in it, and no reasoning."""
+        self.messages = from_plain(compacted.messages)
+        self.foreign = 0
+        self.results.clear()
+        self.seen.clear()
 
     def _pending(self) -> set[str]:
         if not self.messages or self.messages[-1]["role"] != "assistant":
@@ -217,7 +225,7 @@ class Past:
                 self._run(event)
             case AgentStarted() | AgentFinished():
                 self._visit(event)
-            case MessageAdded() | ToolStarted() | ToolFinished():
+            case MessageAdded() | ConversationCompacted() | ToolStarted() | ToolFinished():
                 self._talk(event)
             case ModelStarted() | ModelCalled():
                 self._meter(event)
@@ -275,11 +283,13 @@ class Past:
         if not visitor.is_open:
             visitor.is_open, visitor.prompted, visitor.turns = True, False, 0
 
-    def _talk(self, event: MessageAdded | ToolStarted | ToolFinished) -> None:
+    def _talk(self, event: MessageAdded | ConversationCompacted | ToolStarted | ToolFinished) -> None:
         talk = self.conversations[event.agent]
         match event:
             case MessageAdded():
                 talk.add_message(from_plain(event.message))
+            case ConversationCompacted():
+                talk.replace_messages(event)
             case ToolStarted():
                 talk.begun[event.call_id] = event.summary
             case ToolFinished():

@@ -4,7 +4,7 @@ import asyncio
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.process import Outcome
-from codeflow.tools.process_runs import KEPT_BYTES, Run
+from codeflow.tools.process_runs import Run
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
@@ -57,10 +57,9 @@ def shown_output(ws: Workspace, run: Run, outcome: Outcome) -> str:
         return output
     if not ws.runs.lasting:
         return f"{output}\n[the output had {outcome.total_chars:,} characters; write it to a file to see all of it]"
-    kept = "all" if run.total_bytes <= KEPT_BYTES else f"the first {KEPT_BYTES // 1_000_000} MB"
     return (
         f"{output}\n[the output had {outcome.total_chars:,} characters; "
-        f"{kept} of it: read_output {run.id} with a start_line]"
+        f"{run.kept} of it: read_output {run.id} with a start_line]"
     )
 
 
@@ -82,10 +81,10 @@ async def _start(ws: Workspace, command: str) -> ToolResult:
 
 @tool(effect=Effect.READ, summary=argument("id"))
 async def read_output(ws: Workspace, id: str, start_line: int = 1, wait_s: float = 0) -> ToolResult:  # noqa: A002 - the model's word
-    """Read what a command printed, page by page, also while it runs in the background.
+    """Read what a command printed, also while it runs in the background, or a kept result, page by page.
 
     Args:
-        id: Such as cmd-3.
+        id: Such as cmd-3 or res-4.
         start_line: First line to show; -50 shows the last 50.
         wait_s: Wait up to this long for the command's end, at most 300.
     """
@@ -118,21 +117,21 @@ async def _show(ws: Workspace, run: Run, start_line: int) -> ToolResult:
     state = _state(run)
     page = await asyncio.to_thread(run.page, start_line, ws.settings.output_limit_chars)
     last = page.first + len(page.lines) - 1
-    parts = [f"{run.id}: $ {run.command}", state]
+    parts = [f"{run.id}: $ {run.command}", state] if run.is_command else [f"{run.id}: {run.command}"]
     if not page.lines:
         parts.append(f"(no output from line {page.first} on)")
     else:
         parts += [f"lines {page.first}-{last} of {page.total:,}:", *page.lines]
     if last < page.total and page.lines:
         parts.append(f"[more: start_line={last + 1}]")
-    if run.total_bytes > KEPT_BYTES:
-        parts.append(
-            f"[only the first {KEPT_BYTES // 1_000_000} of {run.total_bytes // 1_000_000} MB were kept]"
-        )
+    if run.kept != "all":
+        parts.append(f"[only {run.kept} of {run.total_bytes:,} bytes were kept]")
     return ToolResult(content="\n".join(parts), display=f"{run.id} {state}")
 
 
 def _state(run: Run) -> str:
+    if not run.is_command:
+        return "kept result"
     if run.outcome:
         return f"ended: {verdict(run.outcome, run.outcome.duration_s)}"
     if run.is_running:

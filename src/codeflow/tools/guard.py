@@ -138,7 +138,7 @@ def _descendants() -> set[int]:
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
-    for pid in pids:
+    for pid in sorted(pids):  # a shell before what it waits for: else it prints that this was killed
         try:
             os.kill(pid, number)
         except (ProcessLookupError, PermissionError):

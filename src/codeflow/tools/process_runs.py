@@ -1,8 +1,11 @@
 """What the commands of one run leave for later: their whole outputs, commands in the background, failed tests."""
 
 import asyncio
+import os
+import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +15,14 @@ from codeflow.tools.output import plain
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.tool import Mistake
 
-KEPT_BYTES = 20_000_000
+_MEGABYTE = 1_000_000
+KEPT_BYTES = 20 * _MEGABYTE
 """Of one command's output; what comes later is only counted."""
 
-_KEPT_COMMANDS = 50
+_MOST_KEPT = 200
+_MOST_KEPT_BYTES = 500 * _MEGABYTE
+"""Of all outputs together; the oldest give way."""
+_ID = re.compile(r"(?:cmd|res)-(\d+)")
 _NO_LIMIT_S = 1_000_000.0
 
 
@@ -37,6 +44,11 @@ class Run:
     path: Path
     memory_bytes: int
     total_bytes: int = 0
+    kept_bytes: int = 0
+    problem: str = ""
+    """Why less was kept than could have been, such as a full disk."""
+    is_command: bool = True
+    """False for a tool's result that was too long to be shown."""
     outcome: Outcome | None = None
     task: "asyncio.Task[Outcome] | None" = None
     """Of a background command."""
@@ -44,7 +56,7 @@ class Run:
     async def execute(
         self, command: str, *, cwd: Path, env: Mapping[str, str], timeout_s: float, output_limit_chars: int
     ) -> Outcome:
-        with self.path.open("wb", buffering=0) as file:
+        with _private(self.path) as file:
             self.outcome = await execute(
                 command,
                 cwd=cwd,
@@ -57,9 +69,23 @@ class Run:
         return self.outcome
 
     def _keep(self, file: BinaryIO, data: bytes) -> None:
-        if (room := KEPT_BYTES - self.total_bytes) > 0:
-            file.write(data[:room])
         self.total_bytes += len(data)
+        room = KEPT_BYTES - self.kept_bytes
+        if room <= 0 or self.problem:
+            return
+        try:
+            file.write(data[:room])
+            self.kept_bytes += len(data[:room])
+        except OSError as error:
+            self.problem = error.strerror or str(error)
+
+    @property
+    def kept(self) -> str:
+        """How much of the output can be read, in words: all, or what and why not."""
+        if self.kept_bytes == self.total_bytes:
+            return "all"
+        part = f"the first {_size(self.kept_bytes)}"
+        return f"{part} ({self.problem})" if self.problem else part
 
     @property
     def is_running(self) -> bool:
@@ -87,16 +113,22 @@ class Run:
 
 @dataclass(slots=True)
 class Runs:
-    """The commands of a run by their ids; each may use `memory_bytes` with all it starts."""
+    """The commands of a run by their ids; each may use `memory_bytes` with all it starts.
+
+    `outputs` is the session's folder for what they print, made when it is needed; it outlives the run, so that a
+    resumed session can read on. None: what they print is gone with the run.
+    """
 
     memory_bytes: int
     lasting: bool = True
     """Whether later calls will come; a tool run by hand is the only call."""
     failed_tests: tuple[str, ...] = ()
     """Ids of the tests that failed last."""
+    outputs: Path | None = None
     _folder: Path | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
-    _started: int = 0
+    _numbers: Counter[str] = field(default_factory=Counter)
+    """Of the last output of each kind."""
 
     def folder(self) -> Path:
         """A folder outside the tree that lasts as long as the run; only the user can read it."""
@@ -106,19 +138,56 @@ class Runs:
 
     def new(self, command: str) -> Run:
         """A command that has not been started; its id stays valid until many others have followed."""
-        self._started += 1
-        name = f"cmd-{self._started}"
-        run = self._runs[name] = Run(name, command, self.folder() / f"{name}.txt", self.memory_bytes)
-        finished = [known for known in self._runs.values() if known.outcome]
-        for old in finished[:-_KEPT_COMMANDS]:
-            old.path.unlink(missing_ok=True)
-            del self._runs[old.id]
+        name = self._next_id("cmd")
+        run = self._runs[name] = Run(name, command, self._output(name), self.memory_bytes)
+        self._make_room()
         return run
+
+    def keep(self, what: str, text: str) -> str:
+        """Store a tool's result for `read_output`; its id, or "" when it cannot be stored. `what` names the call."""
+        name = self._next_id("res")
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            path = self._output(name)
+            with _private(path) as file:
+                file.write(data[:KEPT_BYTES])
+        except OSError:  # a full disk: the model is told that the rest is gone
+            return ""
+        kept = min(len(data), KEPT_BYTES)
+        self._runs[name] = self._text(name, what, path, len(data), kept)
+        self._make_room()
+        return name
+
+    def _text(self, name: str, what: str, path: Path, total: int, kept: int) -> Run:
+        return Run(name, what, path, self.memory_bytes, total_bytes=total, kept_bytes=kept, is_command=False)
+
+    def _output(self, name: str) -> Path:
+        """Where an output goes."""
+        folder = self.outputs or self.folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / f"{name}.txt"
+
+    def _next_id(self, kind: str) -> str:
+        """Numbers go on where an earlier process of the session stopped."""
+        if not self._numbers[kind] and self.outputs and self.outputs.is_dir():
+            found = [_ID.fullmatch(path.stem) for path in self.outputs.glob(f"{kind}-*")]
+            self._numbers[kind] = max((int(match[1]) for match in found if match), default=0)
+        self._numbers[kind] += 1
+        return f"{kind}-{self._numbers[kind]}"
+
+    def _make_room(self) -> None:
+        ended = [run for run in self._runs.values() if run.outcome or not run.is_command]
+        total = sum(run.kept_bytes for run in ended)
+        while len(ended) > _MOST_KEPT or total > _MOST_KEPT_BYTES:
+            oldest = ended.pop(0)
+            total -= oldest.kept_bytes
+            oldest.path.unlink(missing_ok=True)
+            del self._runs[oldest.id]
 
     def start(self, command: str, *, cwd: Path, env: Mapping[str, str], output_limit_chars: int) -> Run:
         """Starts a command in the background; it ends by itself, by `stop`, or with the run."""
         run = self.new(command)
-        run.path.touch()
+        run.path.touch(mode=0o600)
         run.task = asyncio.create_task(
             run.execute(
                 command, cwd=cwd, env=env, timeout_s=_NO_LIMIT_S, output_limit_chars=output_limit_chars
@@ -134,6 +203,9 @@ class Runs:
         """A command by its id; an unknown id is a Mistake."""
         if name in self._runs:
             return self._runs[name]
+        if _ID.fullmatch(name) and self.outputs and (path := self.outputs / f"{name}.txt").is_file():
+            size = path.stat().st_size
+            return self._text(name, "from before this session was resumed", path, size, size)
         known = ", ".join(list(self._runs)[-10:]) or "none yet"
         raise Mistake(f"There is no output {name!r}; known are: {known}.")
 
@@ -143,7 +215,7 @@ class Runs:
         return [f"[whole output: read_output {run.id}{also}]"] if self.lasting else []
 
     def close(self) -> None:
-        """Ends what runs in the background, at the event loop's next turn, and removes the folder."""
+        """Ends what runs in the background, at the event loop's next turn, and removes what only the run needed."""
         for run in self._runs.values():
             if run.task:
                 run.task.cancel()
@@ -151,3 +223,12 @@ class Runs:
         if self._folder:
             shutil.rmtree(self._folder)
             self._folder = None
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file, unbuffered, that only the user can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0)
+
+
+def _size(count: int) -> str:
+    return f"{count // _MEGABYTE} MB" if count >= _MEGABYTE else f"{count:,} bytes"

@@ -224,3 +224,21 @@ def test_the_tools_of_each_specialist_cost_few_tokens(capsys):
         sys.stdout.write(f"\ntokens of tool schemas: all {sum(tokens.values())}, {each}\n")
     assert sum(tokens.values()) < 6_000
     assert max(each.values()) < 3_000
+
+
+async def test_a_result_that_is_too_long_is_shown_in_part_and_kept_whole(tmp_path):
+    @tool(effect=Effect.READ, summary=argument("path"))
+    async def pour(ws: Workspace, path: str) -> ToolResult:
+        """Pour."""
+        return ToolResult(content="\n".join(f"line {n}" for n in range(10_000)), display="poured")
+
+    desk = Desk(tmp_path, pour)
+    desk.bench.result_limit_chars = 1_000
+    _, text = await desk.call(path="a")
+    assert text.startswith("line 0\n")
+    assert "line 9999\n[the result had 98,889 characters; read_output res-1 with a start_line" in text
+    assert len(text) < 1_300
+    kept = desk.bench.workspace.runs.find("res-1")
+    assert kept.page(5_000, 100).lines[0] == "line 4999"
+    assert kept.text().count("\n") == 9_999
+    desk.bench.workspace.runs.close()

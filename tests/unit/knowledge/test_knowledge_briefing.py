@@ -35,7 +35,13 @@ def git(project: Path) -> Callable[..., Any]:
 
 
 def briefing(root: Path, tree_entries: int = 20, **commands: str) -> Briefing:
-    limits = ContextSettings(instructions_tokens=100, tree_entries=tree_entries, map_tokens=200)
+    limits = ContextSettings(
+        instructions_tokens=100,
+        tree_entries=tree_entries,
+        map_tokens=200,
+        compact_at=0.75,
+        result_limit_chars=64_000,
+    )
     return brief(
         root,
         task="greet people",

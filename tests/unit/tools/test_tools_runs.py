@@ -100,7 +100,7 @@ async def test_a_gigabyte_of_output_stays_within_its_bounds(make_workspace: Call
     assert (ws.runs.folder() / "cmd-1.txt").stat().st_size == KEPT_BYTES
     page = (await read_output.function(ws, "cmd-1")).content
     assert len(page) < 25_000
-    assert page.endswith("[only the first 20 of 1000 MB were kept]")
+    assert page.endswith("[only the first 20 MB of 1,000,000,000 bytes were kept]")
 
 
 async def has_ended(pid_file: Path) -> bool:
@@ -111,3 +111,33 @@ async def has_ended(pid_file: Path) -> bool:
             return True
         await asyncio.sleep(0.01)
     return False
+
+
+async def test_a_kept_result_is_private_and_read_like_an_output(ws: Workspace):
+    ws.runs.outputs = ws.root.parent / "outputs" / "s1"
+    name = ws.runs.keep("look a.py", "first\nsecond\n")
+    assert name == "res-1"
+    assert (ws.runs.outputs / "res-1.txt").stat().st_mode & 0o077 == 0
+    assert ws.runs.outputs.stat().st_mode & 0o077 == 0
+    content = (await read_output.function(ws, name, 2)).content
+    assert content == "res-1: look a.py\nlines 2-2 of 2:\nsecond"
+
+
+async def test_a_resumed_session_reads_on_and_counts_on(
+    ws: Workspace, make_workspace: Callable[..., Workspace]
+):
+    ws.runs.outputs = ws.root.parent / "outputs" / "s1"
+    await run_command.function(ws, "echo before")
+    ws.runs.close()
+    resumed = make_workspace()
+    resumed.runs.outputs = ws.runs.outputs
+    assert "before" in (await read_output.function(resumed, "cmd-1")).content
+    assert (await run_command.function(resumed, "echo after")).content.startswith("$ echo after\nexit code 0")
+    assert "after" in (await read_output.function(resumed, "cmd-2")).content
+    assert "no output '../s1/cmd-1'" in (await read_output.function(resumed, "../s1/cmd-1")).content
+
+
+async def test_what_cannot_be_stored_has_no_id(ws: Workspace):
+    (ws.root / "taken").touch()
+    ws.runs.outputs = ws.root / "taken" / "s1"
+    assert ws.runs.keep("look", "text") == ""

@@ -5,7 +5,8 @@ from typing import TextIO
 
 from codeflow.cli.render.json import result_object
 from codeflow.core.codec import to_json
-from codeflow.core.events import Emit, Event, RunFinished
+from codeflow.core.events import Event, RunFinished
+from codeflow.core.ports import Emit
 
 
 def stream_renderer(out: TextIO) -> Emit:

@@ -5,13 +5,14 @@ from rich.text import Text
 
 from codeflow.cli.render.clean import first_lines, one_line
 from codeflow.cli.render.ending import show_answer, show_evidence
-from codeflow.cli.render.figures import dollars
+from codeflow.cli.render.figures import dollars, tokens
 from codeflow.cli.render.progress import Progress, StatusLine
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
     ApprovalDecided,
     CheckpointTaken,
+    ConversationCompacted,
     Event,
     GateFinished,
     ModelRetried,
@@ -106,6 +107,9 @@ class TextRenderer:
                 self._summaries[event.call_id] = event.summary
             case ToolFinished():
                 self._tool_finished(event)
+            case ConversationCompacted():
+                change = f"{tokens(event.before_tokens)} → {tokens(event.after_tokens)} tokens"
+                self._fact("context", f"{event.agent}: {change} ({event.method})", "dim")
             case GateFinished(result=result):
                 self._gate_finished(result)
             case _:

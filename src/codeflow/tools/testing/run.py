@@ -119,7 +119,7 @@ async def run_line_of_tests(ws: Workspace, line: Line, *, timeout_s: float | Non
 async def run_with(ws: Workspace, runner: Runner | None, line: Line, *, timeout_s: float) -> TestRun:
     """Runs a shell line that calls the runner, if any, and reads what it reports."""
     run = ws.runs.new(line.command)
-    report_file = run.path.with_suffix(".report")
+    report_file = ws.runs.folder() / f"{run.id}.report"
     reporting = runner.reporting(line, report_file) if runner else line
     started = time.time()
     outcome = await run.execute(
