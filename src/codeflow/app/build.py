@@ -13,14 +13,17 @@ from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
 from codeflow.core.events import Broadcast
 from codeflow.core.places import cache_home
+from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Mode, Route, Task, ToolResult, Verdict
+from codeflow.core.values import Decide, Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
+from codeflow.models.breaker import Breakers
 from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import connector
 from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
+from codeflow.orchestration.nodes import check_nodes
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
 from codeflow.policies.permissions import Rules, decide, load_rules
@@ -38,13 +41,14 @@ def build(
     *,
     env: Mapping[str, str],
     approve: Approve | None,
+    decide: Decide | None = None,
     spends: bool = True,
     session_id: str | None = None,
     resumes: bool = False,
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
-    `approve` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
+    `approve` and `decide` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
     `session_id` names a session that goes on: with its last run when it `resumes`, else with a new one.
 
     Raises:
@@ -54,12 +58,19 @@ def build(
     _quiet_strands()
     workspace = _workspace(settings, task.workspace, env)
     specialists, skipped = read_specialists(workspace.root, env)
+    check_nodes(settings.faults, specialists)
     lineup = choose_lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
     books = Books(workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
-    models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
+    models = Models(
+        settings=settings,
+        lineup=lineup,
+        books=books,
+        connect=connector(settings.models),
+        breakers=Breakers(settings.faults.breaker),
+    )
     safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
 
     async def before_change() -> None:
@@ -81,13 +92,14 @@ def build(
         safety=safety,
         gates=gates,
         brief=_briefing(settings, task, workspace, commands),
-        make_crew=_crew_maker(task, specialists, models, bench, books.past),
+        make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
         close_tools=workspace.close,
         resources=books.resources,
         past=books.past,
         resumes=resumes,
+        decide=decide,
     )
 
 
@@ -199,7 +211,13 @@ def _briefing(
 
 
 def _crew_maker(
-    task: Task, specialists: Mapping[str, Specialist], models: Models, bench: Bench, past: Past
+    task: Task,
+    specialists: Mapping[str, Specialist],
+    models: Models,
+    bench: Bench,
+    past: Past,
+    *,
+    faults: FaultSettings,
 ) -> Callable[[Briefing, Route], Crew]:
     return lambda briefing, route: Crew(
         specialists=specialists,
@@ -210,6 +228,7 @@ def _crew_maker(
         max_turns=task.limits.max_turns,
         instructions=briefing.instructions,
         past=past.conversations,
+        faults=faults,
     )
 
 

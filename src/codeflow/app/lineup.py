@@ -7,17 +7,16 @@ from pathlib import Path
 from codeflow.agents.specialists import Specialist, require
 from codeflow.app.books import Books
 from codeflow.core.errors import UsageError
+from codeflow.core.reliability import FaultPolicy
 from codeflow.core.settings import Settings
 from codeflow.core.values import Complexity, Task
-from codeflow.models.attempts import RetryPolicy
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
 from codeflow.models.providers import Connect
 from codeflow.models.rosters import Roster
 from codeflow.orchestration.router import Router
 from codeflow.sessions.past import Conversation
-
-_ROUTER_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +48,7 @@ class Models:
     lineup: Lineup
     books: Books
     connect: Connect
+    breakers: Breakers
 
     def for_specialist(
         self, specialist: Specialist, complexity: Complexity, past: Conversation
@@ -62,7 +62,7 @@ class Models:
         return self._guarded(
             specialist.name,
             specs,
-            self.settings.models.max_attempts,
+            self.settings.faults,
             steps=past.steps,
             foreign_messages=foreign,
         )
@@ -72,7 +72,7 @@ class Models:
         if self.settings.router.enabled:
             steps = self.books.past.conversations["router"].steps
             candidates = self.lineup.candidates("router")
-            model = self._guarded("router", candidates, _ROUTER_ATTEMPTS, steps=steps)
+            model = self._guarded("router", candidates, self.settings.faults.of("router"), steps=steps)
         return Router(
             model=model,
             cache_folder=cache_folder,
@@ -81,7 +81,13 @@ class Models:
         )
 
     def _guarded(
-        self, agent: str, specs: list[ModelSpec], max_attempts: int, *, steps: int, foreign_messages: int = 0
+        self,
+        agent: str,
+        specs: list[ModelSpec],
+        policy: FaultPolicy,
+        *,
+        steps: int,
+        foreign_messages: int = 0,
     ) -> GuardedModel:
         return GuardedModel(
             agent=agent,
@@ -91,7 +97,8 @@ class Models:
             connect=self.connect,
             emit=self.books.broadcast,
             admit=self.books.budget.admit,
-            retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=self.settings.models.max_wait_s),
+            policy=policy,
+            breakers=self.breakers,
             steps=steps,
             foreign_messages=foreign_messages,
         )

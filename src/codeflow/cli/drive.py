@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
-from codeflow.core.events import Emit, Event, RunFinished, RunResult
+from codeflow.core.events import Emit, Event, ModelCalled, RunFinished, RunResult
 from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CUT_SHORT = frozenset({Status.INTERRUPTED, Status.STOPPED})
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -32,7 +33,7 @@ def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
     loop = asyncio.new_event_loop()
     try:
         result = loop.run_until_complete(_supervised(engine, consumers))
-        if not may_have_calls_in_flight(result):
+        if result.status not in _CUT_SHORT:
             loop.run_until_complete(loop.shutdown_asyncgens())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -59,9 +60,20 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
-def may_have_calls_in_flight(result: RunResult) -> bool:
-    """Whether threads may still wait for a model; such a run is ended by `leave`."""
-    return result.status in {Status.INTERRUPTED, Status.STOPPED}
+class InFlight:
+    """A consumer that knows whether threads may still wait for a model; such a run is ended by `leave`."""
+
+    def __init__(self) -> None:
+        self.possible = False
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case ModelCalled(outcome="cancelled" | "timeout"):
+                self.possible = True
+            case RunFinished(result=result) if result.status in _CUT_SHORT:
+                self.possible = True
+            case _:
+                pass
 
 
 def leave(code: int) -> NoReturn:

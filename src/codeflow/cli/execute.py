@@ -57,7 +57,7 @@ def execute(
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
     `session` is the one that goes on; by default a new one begins.
     """
-    from codeflow.cli.drive import Shield, drive, leave, may_have_calls_in_flight
+    from codeflow.cli.drive import InFlight, Shield, drive, leave
     from codeflow.cli.render.console import console
     from codeflow.cli.render.progress import StatusLine
 
@@ -69,7 +69,8 @@ def execute(
         from codeflow.cli.approval import TerminalApproval, can_ask
 
         recorder = _recorder(task) if record else None
-        approve: Approve | None = TerminalApproval(line.paused) if can_ask() else None
+        person = TerminalApproval(line.paused) if can_ask() else None
+        approve: Approve | None = person
         if session and session.answer:
             approve = session.answer.then(approve)
         engine = build(
@@ -77,19 +78,20 @@ def execute(
             task,
             env=os.environ,
             approve=approve,
+            decide=person.decide if person else None,
             spends=spends,
             session_id=session.session_id if session else None,
             resumes=session is not None and session.resumes,
         )
-        screen = Shield(renderer)
-        consumers: list[Emit] = [screen, recorder] if recorder else [screen]
+        screen, calls = Shield(renderer), InFlight()
+        consumers: list[Emit] = [screen, calls, recorder] if recorder else [screen, calls]
         result = drive(engine, consumers)
     settle()
     delivered = _shown(screen.broken)
     if record and recorder:
         delivered = _written(recorder, record) and delivered
     code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
-    if may_have_calls_in_flight(result):
+    if calls.possible:
         leave(code)
     return code
 

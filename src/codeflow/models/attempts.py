@@ -1,5 +1,6 @@
-"""What the guarded model keeps of one call while it tries: the request, the failures, the clock, the stop signal."""
+"""What the guarded model keeps of one call while it tries: the request, the failures, the clocks, the stop signal."""
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -10,29 +11,29 @@ from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
+from codeflow.core.events import ModelRetried
+from codeflow.core.reliability import FaultPolicy
 from codeflow.models.faults import Fault, Outcome
 from codeflow.models.replies import Answer
 
+FIRST_WAIT_S = 2.0
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How patiently one model is tried: attempts of one step, longest wait, first wait in seconds."""
 
-    max_attempts: int
-    max_wait_s: float
-    first_wait_s: float = 2.0
+def allows_retry(policy: FaultPolicy, failures: Sequence[Fault]) -> bool:
+    """Whether the same model gets the request again after these failures of it, last one last."""
+    last = failures[-1]
+    if last.retry == "never" or len(failures) >= policy.max_attempts:
+        return False
+    return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
 
-    def allows(self, failures: Sequence[Fault]) -> bool:
-        """Whether the same model gets the request again after these failures of it, last one last."""
-        last = failures[-1]
-        if last.retry == "never" or len(failures) >= self.max_attempts:
-            return False
-        return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
 
-    def wait_s(self, failures: int) -> float:
-        """Exponential with full jitter, so that parallel agents do not come back together."""
-        longest = min(self.max_wait_s, self.first_wait_s * 2 ** (failures - 1))
-        return random.uniform(0, longest)  # noqa: S311 — jitter, not a secret
+def retry_wait_s(policy: FaultPolicy, failures: Sequence[Fault]) -> float:
+    """Exponential with full jitter, so that parallel agents do not come back together, but not before the service
+    asked for.
+    """
+    longest = min(policy.max_wait_s, FIRST_WAIT_S * 2 ** (len(failures) - 1))
+    jittered = random.uniform(0, longest)  # noqa: S311 — jitter, not a secret
+    return min(policy.max_wait_s, max(jittered, failures[-1].retry_after_s))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Step:
     failures: list[Fault] = field(default_factory=list)
     """Of the current model only."""
     renewed: bool = False
+    told: ModelRetried | None = None
+    """The last retry that was made known."""
 
     @property
     def cancelled(self) -> bool:
@@ -86,3 +89,29 @@ class Meter:
         if self.first_token_s is None and ("contentBlockDelta" in event or "contentBlockStart" in event):
             self.first_token_s = self.elapsed_s()
         return self.answer.add(event)
+
+
+class TryLimit:
+    """The time limits of one attempt, on the loop's clock: until the first token, and for the whole."""
+
+    def __init__(self, policy: FaultPolicy) -> None:
+        self._policy = policy
+        self._started = asyncio.get_running_loop().time()
+        self._heard = False
+        self.timeout = asyncio.timeout_at(self._at(policy.first_token_timeout_s, policy.call_timeout_s))
+
+    def heard(self) -> None:
+        """The first token has come: from now on only the whole counts."""
+        if not self._heard:
+            self._heard = True
+            self.timeout.reschedule(self._at(self._policy.call_timeout_s))
+
+    def __str__(self) -> str:
+        """Which limit an expired attempt broke."""
+        first, whole = self._policy.first_token_timeout_s, self._policy.call_timeout_s
+        if not self._heard and first is not None and (whole is None or first <= whole):
+            return f"no token within {first:g} s"
+        return f"not finished within {whole:g} s"
+
+    def _at(self, *limits_s: float | None) -> float | None:
+        return min((self._started + limit for limit in limits_s if limit is not None), default=None)

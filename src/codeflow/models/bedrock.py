@@ -19,8 +19,8 @@ _METADATA_REFUSES = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.-]")
 _METADATA_CHARS = 256
 
 
-def open_session(settings: ModelSettings) -> boto3.Session:
-    """A session that reads AWS's files and variables anew, and has a region.
+def open_session(settings: ModelSettings, region: str = "") -> boto3.Session:
+    """A session that reads AWS's files and variables anew, and has a region: this one, or the run's own.
 
     Raises:
         botocore.exceptions.BotoCoreError: no region is set, or the profile does not exist.
@@ -33,7 +33,7 @@ def open_session(settings: ModelSettings) -> boto3.Session:
         )
     session = boto3.Session(
         profile_name=settings.profile or None,
-        region_name=settings.region or os.environ.get("AWS_REGION") or None,
+        region_name=region or settings.region or os.environ.get("AWS_REGION") or None,
     )
     if session.region_name is None:
         raise NoRegionError
@@ -63,6 +63,10 @@ class BedrockConnection:
     def profile(self) -> str:
         return self._session.profile_name
 
+    @property
+    def region(self) -> str:
+        return self._session.region_name
+
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> BedrockModel:
         """The model set up for one attempt; the previous attempt must have ended."""
         greedy = tools and self._spec.sampling == "greedy_with_tools"
@@ -77,7 +81,7 @@ class BedrockConnection:
 
     def renew(self) -> bool:
         """Read the credentials again; True when they are not those of the calls so far."""
-        fresh = open_session(self._settings)
+        fresh = open_session(self._settings, self._spec.region)
         credentials = _identity(fresh)
         if credentials is None or credentials == _identity(self._session):
             return False

@@ -21,6 +21,10 @@ class Connection(Protocol):
     def profile(self) -> str:
         """The AWS profile behind it, for the advice in an error."""
 
+    @property
+    def region(self) -> str:
+        """Where the model is called: an AWS region, or the URL of a server."""
+
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:
         """The model set up for one attempt."""
 
@@ -32,15 +36,15 @@ Connect = Callable[[ModelSpec], Connection]
 
 
 def connector(settings: ModelSettings) -> Connect:
-    """Opens connections that share one AWS session, which is made when the first of them needs it."""
+    """Opens connections that share one AWS session a region, made when the first of them needs it."""
 
     @cache
-    def session() -> boto3.Session:
-        return open_session(settings)
+    def session(region: str) -> boto3.Session:
+        return open_session(settings, region)
 
     def connect(spec: ModelSpec) -> Connection:
         if spec.provider == "bedrock":
-            return BedrockConnection(spec, settings, session())
+            return BedrockConnection(spec, settings, session(spec.region))
         return LocalConnection(spec, settings)
 
     return connect
@@ -58,6 +62,7 @@ class LocalConnection:
                 hint="Give it one in a roster file, as config/rosters/local.toml does.",
             )
         self._spec = spec
+        self.region = spec.base_url
         self._timeout_s = settings.read_timeout_s
 
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:  # noqa: ARG002 — Bedrock's needs

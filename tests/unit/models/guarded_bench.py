@@ -11,8 +11,9 @@ from strands.models import Model
 
 from codeflow.core.errors import BudgetExceededError
 from codeflow.core.events import Event, ModelCalled, ModelRetried
+from codeflow.core.reliability import BreakerPolicy, FaultPolicy, OnFailure
 from codeflow.core.values import CallEstimate
-from codeflow.models.attempts import RetryPolicy
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
 
@@ -62,6 +63,21 @@ def refused(code: str, message: str = "", status: int = 400) -> boto.ClientError
     return boto.ClientError(response, "ConverseStream")
 
 
+def fault_policy(**different: Any) -> FaultPolicy:
+    """A policy without time limits."""
+    usual = {
+        "max_attempts": 3,
+        "max_wait_s": 8.0,
+        "first_token_timeout_s": None,
+        "call_timeout_s": None,
+        "visit_timeout_s": None,
+        "fallback_agent": "",
+        "required": True,
+        "on_failure": OnFailure.STOP,
+    }
+    return FaultPolicy.model_validate(usual | different)
+
+
 @dataclass
 class Provider(Model):
     """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "cancel" sets the signal."""
@@ -103,6 +119,7 @@ class Connection:
     provider: Provider
     fresh: bool = False
     profile: str = "work"
+    region: str = "us-east-1"
     prepared_with: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
 
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:
@@ -123,6 +140,8 @@ class Bench:
         fresh: bool = False,
         max_attempts: int = 3,
         allowance: int = 1_000_000,
+        policy: FaultPolicy | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self.events: list[Event] = []
         self.estimates: list[CallEstimate] = []
@@ -139,7 +158,8 @@ class Bench:
             connect=self.connect,
             emit=self.events.append,
             admit=self.admit,
-            retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=8.0),
+            policy=policy or fault_policy(max_attempts=max_attempts),
+            breakers=breakers or Breakers(BreakerPolicy(threshold=1_000, cool_down_s=30)),
             sleep=self.sleep,
         )
 

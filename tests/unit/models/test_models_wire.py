@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.models.guarded_bench import fault_policy
 
 from codeflow.core.errors import ModelAccessError, ModelError, UsageError
 from codeflow.core.events import Event, ModelCalled
+from codeflow.core.reliability import BreakerPolicy
 from codeflow.core.settings import ModelSettings
-from codeflow.models.attempts import RetryPolicy
 from codeflow.models.bedrock import BedrockConnection, open_session
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.doctor import check
 from codeflow.models.endpoint import Endpoint, ModelRules, environment
@@ -38,8 +40,6 @@ SETTINGS = ModelSettings(
     endpoint_url="",
     region="",
     profile="",
-    max_attempts=3,
-    max_wait_s=0,
     connect_timeout_s=5,
     read_timeout_s=10,
     roles={},
@@ -88,7 +88,8 @@ def guarded(events: list[Event], *candidates: ModelSpec) -> GuardedModel:
         connect=connector(SETTINGS),
         emit=events.append,
         admit=lambda estimate: estimate.max_output_tokens,
-        retry=RetryPolicy(max_attempts=3, max_wait_s=0),
+        policy=fault_policy(max_wait_s=0),
+        breakers=Breakers(BreakerPolicy(threshold=5, cool_down_s=30)),
     )
 
 

@@ -11,6 +11,7 @@ from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
     ApprovalDecided,
+    BreakerChanged,
     CheckpointTaken,
     Event,
     GateFinished,
@@ -104,6 +105,8 @@ class TextRenderer:
                 self._tool_finished(event)
             case GateFinished(result=result):
                 self._gate_finished(result)
+            case BreakerChanged():
+                self._breaker(event)
             case _:
                 pass
 
@@ -151,6 +154,11 @@ class TextRenderer:
         if gate.status is GateStatus.RED:
             for line in gate.output.splitlines()[-_GATE_LINES:]:
                 self._err.print(Text(f"    {one_line(line)}", style="dim"))
+
+    def _breaker(self, event: BreakerChanged) -> None:
+        rest = f"; no agent calls it for {event.cool_down_s:g} s" if event.cool_down_s else ""
+        state = event.state.replace("_", " ")
+        self._fact("circuit", f"{event.model} in {event.region}: {state}, {event.reason}{rest}", "yellow")
 
     def _retried(self, event: ModelRetried) -> None:
         target = "the same model" if event.next_model == event.model else event.next_model
