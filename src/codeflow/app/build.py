@@ -23,7 +23,6 @@ from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import connector
 from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
-from codeflow.orchestration.nodes import check_nodes
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
 from codeflow.policies.permissions import Rules, decide, load_rules
@@ -58,19 +57,12 @@ def build(
     _quiet_strands()
     workspace = _workspace(settings, task.workspace, env)
     specialists, skipped = read_specialists(workspace.root, env)
-    check_nodes(settings.faults, specialists)
     lineup = choose_lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
     books = Books(workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
-    models = Models(
-        settings=settings,
-        lineup=lineup,
-        books=books,
-        connect=connector(settings.models),
-        breakers=Breakers(settings.faults.breaker),
-    )
+    models = _models(settings, lineup, books)
     safety = Safety(Checkpoints(workspace.root, books.log.session_id), books.broadcast)
 
     async def before_change() -> None:
@@ -138,6 +130,16 @@ def _bench(
 def _quiet_strands() -> None:
     """Strands logs what it also raises or returns; without a handler Python prints it between our lines."""
     logging.getLogger("strands").addHandler(logging.NullHandler())
+
+
+def _models(settings: Settings, lineup: Lineup, books: Books) -> Models:
+    return Models(
+        settings=settings,
+        lineup=lineup,
+        books=books,
+        connect=connector(settings.models),
+        breakers=Breakers(settings.faults.breaker),
+    )
 
 
 def _budget(task: Task, lineup: Lineup) -> Budget:

@@ -15,6 +15,7 @@ from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
 from codeflow.models.providers import Connect
 from codeflow.models.rosters import Roster
+from codeflow.orchestration.nodes import check_nodes
 from codeflow.orchestration.router import Router
 from codeflow.sessions.past import Conversation
 
@@ -108,6 +109,7 @@ def choose_lineup(settings: Settings, task: Task, specialists: Mapping[str, Spec
     """Every name that a flag, a setting or an agent file mentions is looked up, so that a typo ends here."""
     if task.agent:
         require(specialists, task.agent)
+    check_nodes(settings.faults, specialists)
     lineup = Lineup(
         catalogue=Catalogue.load(),
         roster=Roster.load(settings.run.roster),

@@ -1,11 +1,13 @@
 """What the guarded model keeps of one call while it tries: the request, the failures, the clocks, the stop signal."""
 
 import asyncio
+import contextlib
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
@@ -92,22 +94,38 @@ class Meter:
 
 
 class TryLimit:
-    """The time limits of one attempt, on the loop's clock: until the first token, and for the whole."""
+    """The time limits of one attempt, on the loop's clock: until the first token, and for the whole.
+
+    Raises:
+        TimeoutError: saying which one was broken.
+    """
 
     def __init__(self, policy: FaultPolicy) -> None:
         self._policy = policy
         self._started = asyncio.get_running_loop().time()
         self._heard = False
-        self.timeout = asyncio.timeout_at(self._at(policy.first_token_timeout_s, policy.call_timeout_s))
+        self._timeout = asyncio.timeout_at(self._at(policy.first_token_timeout_s, policy.call_timeout_s))
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            raise TimeoutError(str(self)) from expired
 
     def heard(self) -> None:
         """The first token has come: from now on only the whole counts."""
         if not self._heard:
             self._heard = True
-            self.timeout.reschedule(self._at(self._policy.call_timeout_s))
+            self._timeout.reschedule(self._at(self._policy.call_timeout_s))
 
     def __str__(self) -> str:
-        """Which limit an expired attempt broke."""
+        """Which limit the attempt broke."""
         first, whole = self._policy.first_token_timeout_s, self._policy.call_timeout_s
         if not self._heard and first is not None and (whole is None or first <= whole):
             return f"no token within {first:g} s"
@@ -115,3 +133,37 @@ class TryLimit:
 
     def _at(self, *limits_s: float | None) -> float | None:
         return min((self._started + limit for limit in limits_s if limit is not None), default=None)
+
+
+async def listen(
+    events: AsyncGenerator[StreamEvent, None],
+    *,
+    stop: Stop,
+    meter: Meter,
+    policy: FaultPolicy,
+    say: Callable[[str], None],
+) -> None:
+    """Fill the meter's answer from a stream, saying its text as it comes.
+
+    Raises:
+        TimeoutError: the stream took longer than the policy allows.
+    """
+    async with TryLimit(policy) as limit, contextlib.aclosing(_until(stop, events)) as heard:
+        async for event in heard:
+            text = meter.add(event)
+            if meter.first_token_s is not None:
+                limit.heard()
+            if text:
+                say(text)
+
+
+async def _until(stop: Stop, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    """The events up to the stop signal; whoever leaves early sets it, so that Strands' reader thread ends too."""
+    try:
+        async for event in events:
+            if stop.is_set():
+                return
+            yield event
+    finally:
+        stop.set()
+        await events.aclose()

@@ -1,7 +1,6 @@
 """The one way to call a model: metered, priced, retried, moved to another model, and never half an answer."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -29,7 +28,7 @@ from codeflow.core.events import (
 )
 from codeflow.core.reliability import FaultPolicy
 from codeflow.core.values import CallEstimate, Cost, Usage
-from codeflow.models.attempts import Meter, Step, Stop, TryLimit, allows_retry, retry_wait_s
+from codeflow.models.attempts import Meter, Step, Stop, allows_retry, listen, retry_wait_s
 from codeflow.models.breaker import Breakers, Key, State
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.diagnosis import classify
@@ -318,19 +317,13 @@ class GuardedModel(Model):
                 self._own(step.messages), step.tool_specs, cancel_signal=stop, **self._accepted(step)
             ),
         )
-        limit = TryLimit(self.policy)
-        try:
-            async with limit.timeout, contextlib.aclosing(_until(stop, events)) as heard:
-                async for event in heard:
-                    text = meter.add(event)
-                    if meter.first_token_s is not None:
-                        limit.heard()
-                    if text:
-                        self._emit(TextDelta(agent=self._agent, text=text))
-        except TimeoutError as error:
-            if not limit.timeout.expired():
-                raise
-            raise TimeoutError(str(limit)) from error
+        await listen(
+            events,
+            stop=stop,
+            meter=meter,
+            policy=self.policy,
+            say=lambda text: self._emit(TextDelta(agent=self._agent, text=text)),
+        )
 
     def _own(self, messages: Messages) -> Messages:
         """The conversation without reasoning that this model did not write or will not read."""
@@ -396,18 +389,6 @@ class GuardedModel(Model):
         if usage is None or spec is None:
             return usage, None
         return usage, price(spec, usage, tier=answer.service_tier or self.spec.service_tier or "default")
-
-
-async def _until(stop: Stop, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
-    """The events up to the stop signal; whoever leaves early sets it, so that Strands' reader thread ends too."""
-    try:
-        async for event in events:
-            if stop.is_set():
-                return
-            yield event
-    finally:
-        stop.set()
-        await events.aclose()
 
 
 def _without_reasoning(message: Message) -> Message:
