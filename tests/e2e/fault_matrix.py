@@ -80,11 +80,6 @@ def _limits(**limits: float) -> Mapping[str, Any]:
 
 ROWS: Sequence[Row] = (
     _first("ThrottlingException 429", "ThrottlingException"),
-    Row(
-        "ThrottlingException 429, Retry-After",
-        "first byte",
-        {"error": "ThrottlingException", "message": "Wait.", "retry_after_s": 1},
-    ),
     _midway("throttlingException", "throttlingException"),
     _first("ServiceQuotaExceededException 400", "ServiceQuotaExceededException"),
     _first("ModelNotReadyException 429", "ModelNotReadyException"),

@@ -80,7 +80,7 @@ def fault_policy(**different: Any) -> FaultPolicy:
 
 @dataclass
 class Provider(Model):
-    """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "cancel" sets the signal."""
+    """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "pause" does, "cancel" sets the signal."""
 
     scripts: list[Script]
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -108,6 +108,9 @@ class Provider(Model):
             if event == {"wait": True}:
                 self.waiting.set()
                 await asyncio.Event().wait()
+            if "pause" in event:
+                await asyncio.sleep(event["pause"])
+                continue
             if event == {"cancel": True}:
                 self.cancel.set()
                 continue
