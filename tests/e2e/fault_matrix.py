@@ -146,8 +146,7 @@ CASES = (
     Case(pattern=Pattern.GRAPH, agent="reviewer", lasting=True),
 )
 HEAD = (
-    "| fault | when | counted as | once, single | once, graph | always, single | always, graph's coder "
-    "| always, graph's reviewer | a failed try costs |",
+    "| fault | when | counted as | once: single | graph | always: single | graph | graph's reviewer | a failed try costs |",
     "|---|---|---|---|---|---|---|---|---|",
 )
 
@@ -229,12 +228,12 @@ def _flags(row: Row, roster: Path, url: str) -> dict[str, Any]:
 
 def _replies(row: Row, case: Case) -> list[dict[str, Any]]:
     faults = [row.fault] * (60 if case.lasting else 1)
-    coder = [READ, EDIT, SAID]
+    coder: list[dict[str, Any]] = [READ, EDIT, SAID]
     if case.pattern is Pattern.SINGLE:
         return _struck(coder, row, faults)
     if case.agent == "fast_coder":
         coder = _struck(coder, row, faults)
-    reviewer = [
+    reviewer: list[dict[str, Any]] = [
         {"agent": "reviewer", "call": [{"list_directory": {}}]},
         {"agent": "reviewer", "say": '{"findings": []}'},
     ]
@@ -287,7 +286,7 @@ def main() -> None:
     for row in ROWS:
         with tempfile.TemporaryDirectory() as folder:
             lines.append(line(row, play_all(row, Path(folder))))
-        print(lines[-1], flush=True)
+        sys.stderr.write(f"{lines[-1]}\n")
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     table = "\n".join(lines)
@@ -295,4 +294,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,7 +7,9 @@ from tests.e2e.fault_matrix import HEAD, ROWS, documented, line, play_all
 
 from codeflow.models.endpoint import environment
 
-REWRITE = "docs/reliability.md is out of date: run `python -m tests.e2e.fault_matrix` and look at the difference"
+REWRITE = (
+    "docs/reliability.md is out of date: run `python -m tests.e2e.fault_matrix` and look at the difference"
+)
 
 
 @pytest.fixture(autouse=True)

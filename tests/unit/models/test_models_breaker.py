@@ -138,7 +138,9 @@ def test_one_agent_probes_while_the_others_wait_for_what_it_finds():
 
     benches = virtual_time.run(scene())
     assert [bench.outcomes for bench in benches] == [["ok"], ["ok"]]
-    changes = [event.state for bench in benches for event in bench.events if isinstance(event, BreakerChanged)]
+    changes = [
+        event.state for bench in benches for event in bench.events if isinstance(event, BreakerChanged)
+    ]
     assert changes == ["half_open", "closed"]
 
 
