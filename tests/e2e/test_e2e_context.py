@@ -33,7 +33,7 @@ def small(shell, project, tmp_path):
         (project / f"part_{part}.txt").write_text("\n".join(lines))
     roster = small_roster(tmp_path / "small.toml", WINDOW)
     shell.env["CODEFLOW_RUN__ROSTER"] = str(roster)
-    shell.env["CODEFLOW_MODELS__MAX_WAIT_S"] = "0"
+    shell.env["CODEFLOW_FAULTS__MAX_WAIT_S"] = "0"
     return shell
 
 

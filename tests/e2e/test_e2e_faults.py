@@ -10,7 +10,7 @@ from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, 
 
 from codeflow.models.endpoint import environment
 
-QUICK = {"CODEFLOW_MODELS__MAX_WAIT_S": "0.01"}
+QUICK = {"CODEFLOW_FAULTS__MAX_WAIT_S": "0.01"}
 FALLBACK = "senior_coder"
 NOT_BILLED = {"ThrottlingException", "ServiceUnavailableException", "ModelErrorException"}
 
@@ -78,7 +78,7 @@ LASTING = {
 @pytest.mark.parametrize(("error", "code"), LASTING.values(), ids=LASTING)
 def test_a_lasting_fault_ends_the_run_with_its_exit_code(shell, project, scripted, error, code):
     with scripted(with_faults(*[{"error": error}] * 60)) as endpoint:
-        done = run(shell, endpoint, CODEFLOW_MODELS__MAX_ATTEMPTS="2")
+        done = run(shell, endpoint, CODEFLOW_FAULTS__MAX_ATTEMPTS="2")
     assert done.code == code, done.stderr
     result = done.result
     assert result["exit_code"] == code
@@ -139,7 +139,7 @@ def test_a_model_that_stays_unavailable_gives_way_to_the_next_of_its_role(shell,
     roster("[roles]\n" + "".join(f"{role} = {ids}\n" for role in roles))
     faults = [{"error": "ServiceUnavailableException"}] * 2
     with scripted(with_faults(*faults)) as endpoint:
-        done = run(shell, endpoint, "--roster", str(tmp_path / "two.toml"), CODEFLOW_MODELS__MAX_ATTEMPTS="2")
+        done = run(shell, endpoint, "--roster", str(tmp_path / "two.toml"), CODEFLOW_FAULTS__MAX_ATTEMPTS="2")
     assert done.code == 0, done.stderr
     assert {share["name"] for share in done.result["by_model"]} == {
         "global.anthropic.claude-haiku-5-5",

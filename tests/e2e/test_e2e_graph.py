@@ -215,7 +215,7 @@ def test_an_optional_agent_whose_model_is_gone_does_not_fail_the_run(shell, scri
             "add a divide function",
             "--output",
             "json",
-            env={**environment(endpoint.url), "CODEFLOW_MODELS__MAX_WAIT_S": "0.01"},
+            env={**environment(endpoint.url), "CODEFLOW_FAULTS__MAX_WAIT_S": "0.01"},
         )
     assert done.code == 0, done.stderr
 

@@ -1,7 +1,8 @@
 """The agents of one run: made on first use, kept with their conversation, visited one task at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from strands import Agent
@@ -22,6 +23,7 @@ from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded
 from codeflow.core.ports import Emit
+from codeflow.core.reliability import FaultSettings
 from codeflow.core.values import Effect, Mode
 from codeflow.models.guarded import GuardedModel
 from codeflow.sessions.past import Conversation
@@ -32,13 +34,20 @@ TURNS_PER_INVOCATION = 20
 
 _GO_ON = "You were stopped. Go on where you were."
 
+_ENDINGS = {
+    "guardrail_intervened": "a guardrail of your account stopped the answer",
+    "content_filtered": "the provider's content filter stopped the answer",
+}
+"""Stop reasons that are no fault of the agent's, in words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What came of one visit: the specialist's last text, or why it did not finish."""
+    """What came of one visit: the specialist's last text, or why it did not finish and what it had said by then."""
 
     ok: bool
     text: str
+    said: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +64,13 @@ class Crew:
     past: dict[str, Conversation]
     """What the session's log knows of each specialist."""
     context: ContextPolicy
+    faults: FaultSettings
+    unfinished: str = ""
+    """What the last visit that did not finish had said."""
     _agents: dict[str, Agent] = field(default_factory=dict)
     _visits: dict[str, int] = field(default_factory=dict)
+    _said: dict[str, list[str]] = field(default_factory=dict)
+    """Texts of each agent's visit under way, or of its last one."""
 
     async def visit(self, name: str, prompt: str, *, node: str) -> Visit:
         """Give a specialist a task; a second visit continues its conversation, so its prefix stays cached.
@@ -73,20 +87,25 @@ class Crew:
             ended = past.ended.popleft()
             return Visit(ok=ended.ok, text=ended.text)
         agent, model = self._agent(specialist)
+        model.policy = self.faults.of(node)
+        self._said[name] = []
         self.emit(AgentStarted(agent=name, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
             turns = min(self.max_turns, specialist.max_turns or self.max_turns)
             if past.is_open and past.prompted:
-                outcome = await self._go_on(agent, past, turns)
+                work = self._go_on(agent, past, turns)
             else:
-                outcome = await self._drive(agent, prompt, turns)
+                work = self._drive(agent, prompt, turns)
+            outcome = await _within(model.policy.visit_timeout_s, work)
         except CodeflowError as error:
             outcome = Visit(ok=False, text=str(error))
             raise
         finally:
+            if not outcome.ok:
+                self.unfinished = "\n\n".join(filter(None, [*self._said[name], model.unfinished]))
             self.emit(AgentFinished(agent=name, node=node, visit=visit, ok=outcome.ok, summary=outcome.text))
-        return outcome
+        return outcome if outcome.ok else replace(outcome, said=self.unfinished)
 
     def knows(self, name: str) -> bool:
         """Whether a specialist has been spoken to in this session."""
@@ -124,7 +143,9 @@ class Crew:
 
         def log(event: MessageAddedEvent) -> None:
             """Answers and results are in the log already, as ModelCalled and ToolFinished."""
-            if event.message["role"] == "user" and not _results(event.message):
+            if event.message["role"] == "assistant":
+                self._said[specialist.name].append(_text(event.message))
+            elif not _results(event.message):
                 self._added(specialist.name, event.message)
 
         def refuse_unknown(event: BeforeToolCallEvent) -> None:
@@ -177,7 +198,11 @@ class Crew:
                 text = _text(result.message)
                 if result.stop_reason == "end_turn" and text:
                     return Visit(ok=True, text=text)
-                return Visit(ok=False, text=text or f"ended without an answer ({result.stop_reason})")
+                return Visit(
+                    ok=False,
+                    text=_ENDINGS.get(result.stop_reason)
+                    or f"ended without an answer ({result.stop_reason})",
+                )
             turns_left -= turns
             next_prompt = None
         return Visit(ok=False, text=f"used all of its {max_turns} turns without finishing")
@@ -186,6 +211,17 @@ class Crew:
 def _with_reader(tools: Sequence[str]) -> Sequence[str]:
     """Whoever has tools may read on in a result that was shown in part."""
     return [*tools, *({"read_output"} - set(tools))] if tools else tools
+
+
+async def _within(timeout_s: float | None, visit: Awaitable[Visit]) -> Visit:
+    limit = asyncio.timeout(timeout_s)
+    try:
+        async with limit:
+            return await visit
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return Visit(ok=False, text=f"stopped after {timeout_s:g} s")
 
 
 async def _invoke(agent: Agent, prompt: str | None, turns: int) -> Any:

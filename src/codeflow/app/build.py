@@ -15,12 +15,14 @@ from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
+from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Mode, Route, Task, ToolResult, Verdict
+from codeflow.core.values import Decide, Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
+from codeflow.models.breaker import Breakers
 from codeflow.models.pricing import dearest_prices
-from codeflow.models.providers import connector
+from codeflow.models.providers import Connector
 from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
@@ -43,13 +45,14 @@ def build(
     *,
     env: Mapping[str, str],
     approve: Approve | None,
+    decide: Decide | None = None,
     spends: bool = True,
     session_id: str | None = None,
     resumes: bool = False,
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
-    `approve` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
+    `approve` and `decide` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
     `session_id` names a session that goes on: with its last run when it `resumes`, else with a new one.
 
     Raises:
@@ -65,7 +68,7 @@ def build(
     books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
     books.go_on(resumes=resumes)
     _keep_outputs(workspace, books.log.session_id, env)
-    models = Models(settings=settings, lineup=lineup, books=books, connect=connector(settings.models))
+    models = _models(settings, lineup, books)
     safety = _safety(workspace, books, env, resumes=resumes)
 
     async def before_change(change: Change) -> None:
@@ -87,13 +90,14 @@ def build(
         safety=safety,
         gates=gates,
         brief=_briefing(settings, task, workspace, commands),
-        make_crew=_crew_maker(task, specialists, models, bench, books.past),
+        make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
         close_tools=workspace.close,
         resources=[*books.resources, _Upkeep(settings, env)],
         past=books.past,
         resumes=resumes,
+        decide=decide,
     )
 
 
@@ -169,6 +173,18 @@ def _quiet_strands() -> None:
     logging.getLogger("strands").addHandler(logging.NullHandler())
 
 
+def _models(settings: Settings, lineup: Lineup, books: Books) -> Models:
+    connector = Connector(settings.models)
+    books.resources.append(connector)
+    return Models(
+        settings=settings,
+        lineup=lineup,
+        books=books,
+        connect=connector,
+        breakers=Breakers(settings.faults.breaker),
+    )
+
+
 def _budget(task: Task, lineup: Lineup) -> Budget:
     dearest = dearest_prices(lineup.catalogue.models.values())
     return Budget(max_cost=task.limits.max_cost, unknown_prices=dearest)
@@ -241,7 +257,13 @@ def _briefing(
 
 
 def _crew_maker(
-    task: Task, specialists: Mapping[str, Specialist], models: Models, bench: Bench, past: Past
+    task: Task,
+    specialists: Mapping[str, Specialist],
+    models: Models,
+    bench: Bench,
+    past: Past,
+    *,
+    faults: FaultSettings,
 ) -> Callable[[Briefing, Route], Crew]:
     context = ContextPolicy(
         compact_at=models.settings.context.compact_at,
@@ -258,6 +280,7 @@ def _crew_maker(
         instructions=briefing.instructions,
         past=past.conversations,
         context=context,
+        faults=faults,
     )
 
 

@@ -9,18 +9,17 @@ from codeflow.agents.context.summary import NAME as SUMMARIZER
 from codeflow.agents.specialists import Specialist, require
 from codeflow.app.books import Books
 from codeflow.core.errors import UsageError
+from codeflow.core.reliability import FaultPolicy
 from codeflow.core.settings import Settings
 from codeflow.core.values import Complexity, Task
-from codeflow.models.attempts import RetryPolicy
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
 from codeflow.models.providers import Connect
 from codeflow.models.rosters import Roster
+from codeflow.orchestration.nodes import check_nodes
 from codeflow.orchestration.router import Router
 from codeflow.sessions.past import Conversation
-
-_ROUTER_ATTEMPTS = 2
-_SUMMARY_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +51,7 @@ class Models:
     lineup: Lineup
     books: Books
     connect: Connect
+    breakers: Breakers
 
     def for_specialist(
         self, specialist: Specialist, complexity: Complexity, past: Conversation
@@ -65,7 +65,7 @@ class Models:
         return self._guarded(
             specialist.name,
             specs,
-            self.settings.models.max_attempts,
+            self.settings.faults,
             steps=past.steps,
             foreign_messages=foreign,
         )
@@ -75,7 +75,7 @@ class Models:
         if self.settings.router.enabled:
             steps = self.books.past.conversations["router"].steps
             candidates = self.lineup.candidates("router")
-            model = self._guarded("router", candidates, _ROUTER_ATTEMPTS, steps=steps)
+            model = self._guarded("router", candidates, self.settings.faults.of("router"), steps=steps)
         return Router(
             model=model,
             cache_folder=cache_folder,
@@ -90,10 +90,16 @@ class Models:
             for spec in self.lineup.candidates("fast_coder")
         ]
         steps = self.books.past.conversations[SUMMARIZER].steps
-        return Summarizer(self._guarded(SUMMARIZER, specs, _SUMMARY_ATTEMPTS, steps=steps))
+        return Summarizer(self._guarded(SUMMARIZER, specs, self.settings.faults.of(SUMMARIZER), steps=steps))
 
     def _guarded(
-        self, agent: str, specs: list[ModelSpec], max_attempts: int, *, steps: int, foreign_messages: int = 0
+        self,
+        agent: str,
+        specs: list[ModelSpec],
+        policy: FaultPolicy,
+        *,
+        steps: int,
+        foreign_messages: int = 0,
     ) -> GuardedModel:
         return GuardedModel(
             agent=agent,
@@ -104,7 +110,8 @@ class Models:
             emit=self.books.broadcast,
             admit=self.books.budget.admit,
             logged=self.books.log.flushed,
-            retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=self.settings.models.max_wait_s),
+            policy=policy,
+            breakers=self.breakers,
             steps=steps,
             foreign_messages=foreign_messages,
         )
@@ -114,6 +121,7 @@ def choose_lineup(settings: Settings, task: Task, specialists: Mapping[str, Spec
     """Every name that a flag, a setting or an agent file mentions is looked up, so that a typo ends here."""
     if task.agent:
         require(specialists, task.agent)
+    check_nodes(settings.faults, specialists)
     lineup = Lineup(
         catalogue=Catalogue.load(),
         roster=Roster.load(settings.run.roster),

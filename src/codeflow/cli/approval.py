@@ -1,4 +1,4 @@
-"""Asks the person at the terminal whether a tool call may go ahead."""
+"""Asks the person at the terminal: whether a tool call may go ahead, and how to go on after a failure."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codeflow.cli.render.clean import visible
 from codeflow.core.errors import PausedError
-from codeflow.core.values import Question
+from codeflow.core.values import Choice, FailedVisit, Question
 
 Ask = Callable[[Question], Awaitable[str | None]]
 
@@ -31,6 +31,15 @@ class TerminalApproval:
                 sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
                 sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
                 return None if await _yes_or_no() else "the user said no"
+
+    async def decide(self, failed: FailedVisit) -> Choice:
+        """How to go on; the end of the input stops the run."""
+        async with self._turn:
+            with self._quiet_terminal():
+                sys.stderr.write(f"{visible(failed.agent)} did not finish: {visible(failed.problem)}\n")
+                if failed.hint:
+                    sys.stderr.write(f"  {visible(failed.hint)}\n")
+                return await _choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,18 @@ async def _yes_or_no() -> bool:
             return False
         if answer in _YES:
             return True
+
+
+async def _choice() -> Choice:
+    named = {choice.value: choice for choice in Choice} | {choice.value[:2]: choice for choice in Choice}
+    while True:
+        sys.stderr.write("  go on how? [re]try it / [sk]ip it and check what there is / [st]op: ")
+        sys.stderr.flush()
+        line = await _read_line()
+        if not line:
+            return Choice.STOP
+        if choice := named.get(line.strip().lower()):
+            return choice
 
 
 def _shortened(preview: str) -> list[str]:

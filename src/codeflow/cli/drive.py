@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
-from codeflow.core.events import Event, RunFinished, RunResult
+from codeflow.core.events import Event, ModelCalled, RunFinished, RunResult
 from codeflow.core.ports import Emit
 from codeflow.core.values import EXIT_CODES, Status
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_THREADS = 64
+"""An abandoned model call keeps its thread until the connection times out; the default, 6 on 2 cores, runs out."""
+_CUT_SHORT = frozenset({Status.INTERRUPTED, Status.STOPPED})
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -31,9 +35,10 @@ def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
         CrashError: when a fault inside codeflow ended the run.
     """
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))
     try:
         result = loop.run_until_complete(_supervised(engine, consumers))
-        if not may_have_calls_in_flight(result):
+        if result.status not in _CUT_SHORT:
             loop.run_until_complete(loop.shutdown_asyncgens())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -60,9 +65,20 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
-def may_have_calls_in_flight(result: RunResult) -> bool:
-    """Whether threads may still wait for a model; such a run is ended by `leave`."""
-    return result.status in {Status.INTERRUPTED, Status.STOPPED}
+class InFlight:
+    """A consumer that knows whether threads may still wait for a model; such a run is ended by `leave`."""
+
+    def __init__(self) -> None:
+        self.possible = False
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case ModelCalled(outcome="cancelled" | "timeout"):
+                self.possible = True
+            case RunFinished(result=result) if result.status in _CUT_SHORT:
+                self.possible = True
+            case _:
+                pass
 
 
 def leave(code: int) -> NoReturn:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from codeflow.agents.toolbox import Approve
     from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.render.progress import StatusLine
+    from codeflow.core.events import RunResult
     from codeflow.core.ports import Emit
     from codeflow.core.settings import Settings
     from codeflow.models.recorder import Recorder
@@ -57,7 +58,7 @@ def execute(
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
     `session` is the one that goes on; by default a new one begins.
     """
-    from codeflow.cli.drive import Shield, drive, leave, may_have_calls_in_flight
+    from codeflow.cli.drive import InFlight, Shield, drive, leave
     from codeflow.cli.render.console import console
     from codeflow.cli.render.progress import StatusLine
 
@@ -69,7 +70,8 @@ def execute(
         from codeflow.cli.approval import TerminalApproval, can_ask
 
         recorder = _recorder(task) if record else None
-        approve: Approve | None = TerminalApproval(line.paused) if can_ask() else None
+        person = TerminalApproval(line.paused) if can_ask() else None
+        approve: Approve | None = person
         if session and session.answer:
             approve = session.answer.then(approve)
         engine = build(
@@ -77,21 +79,38 @@ def execute(
             task,
             env=os.environ,
             approve=approve,
+            decide=person.decide if person else None,
             spends=spends,
             session_id=session.session_id if session else None,
             resumes=session is not None and session.resumes,
         )
-        screen = Shield(renderer)
-        consumers: list[Emit] = [screen, recorder] if recorder else [screen]
+        screen, calls = Shield(renderer), InFlight()
+        consumers: list[Emit] = [screen, calls, recorder] if recorder else [screen, calls]
         result = drive(engine, consumers)
     settle()
     delivered = _shown(screen.broken)
     if record and recorder:
         delivered = _written(recorder, record) and delivered
     code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
-    if may_have_calls_in_flight(result):
+    if calls.possible:
         leave(code)
     return code
+
+
+def show_again(result: "RunResult", *, output: Output = Output.TEXT, quiet: bool = False) -> int:
+    """Print what a run came to that has ended, and return its exit code."""
+    from codeflow.cli.render.console import console
+    from codeflow.cli.render.progress import StatusLine
+    from codeflow.core.events import RunFinished
+
+    err = console(stderr=True)
+    print(
+        f"codeflow: session {result.session_id} had come to its end; nothing was left to do", file=sys.stderr
+    )
+    with StatusLine(err, enabled=False) as line:
+        _renderer(output, None, err, line, quiet=quiet)(RunFinished(result=result))
+    settle()
+    return EXIT_CODES[result.status]
 
 
 def check_record(path: Path | None) -> None:

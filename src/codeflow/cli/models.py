@@ -38,13 +38,13 @@ def models(
     specs = [chosen.spec(catalogue, model_id) for model_id in [*roles, *known]]
     rows = [
         {
-            "model": spec.model_id,
+            "model": spec.address,
             "name": spec.name,
             "in": spec.price and str(spec.price.input),
             "out": spec.price and str(spec.price.output),
             "context": spec.context,
             "ends": spec.end_of_life and spec.end_of_life.isoformat(),
-            "roles": roles.get(spec.model_id, []),
+            "roles": roles.get(spec.address, []),
         }
         for spec in specs
     ]

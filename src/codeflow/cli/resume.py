@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codeflow.cli.execute import Continued, Output, execute
+from codeflow.cli.execute import Continued, Output, execute, show_again
 from codeflow.core.values import Mode, Task
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def resume(
     if approve and deny is not None:
         raise UsageError("--approve and --deny exclude each other", hint="Give one of them.")
     store = _store(workspace)
-    session_id = store.find(session) if session else _latest_unfinished(store, workspace)
+    session_id = store.find(session) if session else _latest(store, workspace)
     chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
     text = read_task(task, None) if task is not None else None
     past = _recalled(store, session_id)
@@ -93,19 +93,17 @@ def go_on(
 ) -> int:
     """Run a session's last task to its end, or another one when there is a `text`.
 
+    A run that had ended is not run again: its result is shown, so that whoever was killed at the very end gets it.
+
     Raises:
-        UsageError: when there is nothing to go on with, or the session's folder is gone.
+        UsageError: when the session's folder is gone, or nothing was asked for in it.
     """
     from codeflow.cli.request import prepare
-    from codeflow.core.errors import UsageError
 
     before = _request(past, session_id)
     resumes = text is None
-    if resumes and past.run.is_over:
-        raise UsageError(
-            f"session {session_id} has come to its end ({past.run.status})",
-            hint=f'Give it another task: codeflow resume {session_id} "TASK".',
-        )
+    if resumes and past.run.is_over and past.run.result is not None:
+        return show_again(past.run.result, output=output, quiet=quiet)
     folder = _folder(before, workspace)
     settings, prepared = prepare(text or before.text, folder, _choices(past, before, chosen, resumes=resumes))
     session = Continued(session_id=session_id, resumes=resumes, answer=answer)
@@ -126,19 +124,19 @@ def _recalled(store: "SessionStore", session_id: str) -> "Past":
     return recall(store.events(session_id))
 
 
-def _latest_unfinished(store: "SessionStore", workspace: Path | None) -> str:
+def _latest(store: "SessionStore", workspace: Path | None) -> str:
     from codeflow.cli.request import existing_folder
     from codeflow.core.errors import UsageError
 
     folder = existing_folder(workspace)
     running = store.running(folder)
-    for known in store.list(folder):
-        if known.id not in running and known.problem is None and not _recalled(store, known.id).run.is_over:
-            return known.id
-    raise UsageError(
-        f"every run in {folder} has come to its end",
-        hint='`codeflow run --continue "TASK"` gives the latest session another task.',
-    )
+    ids = [known.id for known in store.list(folder) if known.id not in running and known.problem is None]
+    if not ids:
+        raise UsageError(
+            f"no run in {folder} was cut short",
+            hint="`codeflow sessions --all` lists those of other folders.",
+        )
+    return next((name for name in ids if not _recalled(store, name).run.is_over), ids[0])
 
 
 def _request(past: "Past", session_id: str) -> Task:

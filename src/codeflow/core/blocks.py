@@ -17,6 +17,12 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def without_reasoning(message: Any) -> Any:
+    """The message without thoughts: their signatures hold for the conversation they were made in only."""
+    content = [block for block in message["content"] if "reasoningContent" not in block]
+    return message if len(content) == len(message["content"]) else {**message, "content": content}
+
+
 def from_plain(value: Any) -> Any:
     """What `to_plain` was given."""
     if isinstance(value, dict):

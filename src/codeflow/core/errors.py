@@ -7,6 +7,7 @@ CodeflowError                 1
 │   │   └── CredentialsError  77  credentials missing, expired or invalid
 │   ├── ContextOverflowError  1   the conversation no longer fits the model
 │   └── BadReplyError         1   the model kept answering with something unusable
+├── DecisionNeededError       as what failed: a person has to decide how to go on
 ├── BudgetExceededError       3   the next call would break a limit
 ├── PausedError               4   a person has to decide, and none is here
 └── SessionError              1   a session or checkpoint that cannot be read or restored
@@ -63,6 +64,17 @@ class BadReplyError(ModelError):
     """Every model of the role answered with malformed or truncated output."""
 
     status = Status.FAILED
+
+
+class DecisionNeededError(CodeflowError):
+    """An agent failed, the settings want a person to decide how to go on, and none is there.
+
+    `status` is what the failure itself would have earned.
+    """
+
+    def __init__(self, message: str, *, hint: str, status: Status) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class BudgetExceededError(CodeflowError):

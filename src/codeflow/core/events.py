@@ -242,6 +242,18 @@ class ModelRetried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged:
+    """A model's circuit opened (no agent calls it for `cool_down_s`), is probed by one call, or closed again."""
+
+    model: str
+    region: str
+    state: Literal["closed", "open", "half_open"]
+    reason: str
+    cool_down_s: float
+    kind: Literal["breaker_changed"] = "breaker_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
     """A tool call passed the policy and begins. `summary` is one line for people."""
 
@@ -373,6 +385,7 @@ Event = (
     | ModelStarted
     | ModelCalled
     | ModelRetried
+    | BreakerChanged
     | ToolStarted
     | ToolFinished
     | GateStarted

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from codeflow.core.errors import UsageError
 from codeflow.core.places import config_home, resource
+from codeflow.core.reliability import FaultSettings, no_limit
 from codeflow.core.values import Mode
 
 Table = dict[str, Any]
@@ -50,10 +51,6 @@ _ENV_PREFIX = "CODEFLOW_"
 _FLAGS = "the command line"
 
 
-def _no_limit(value: object) -> object:
-    return None if value in ("none", "") else value
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +58,7 @@ class _Section(BaseModel):
 class RunSettings(_Section):
     mode: Mode
     roster: str
-    max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(_no_limit)]
+    max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
     unattended: Literal["pause", "deny"]
@@ -71,8 +68,6 @@ class ModelSettings(_Section):
     endpoint_url: str
     region: str
     profile: str
-    max_attempts: int = Field(ge=1)
-    max_wait_s: float = Field(ge=0)
     connect_timeout_s: float = Field(gt=0)
     read_timeout_s: float = Field(gt=0)
     roles: dict[str, str]
@@ -143,6 +138,7 @@ class Settings(_Section):
     trusted_folders: list[str]
     run: RunSettings
     models: ModelSettings
+    faults: FaultSettings
     router: RouterSettings
     graph: GraphSettings
     gates: GateSettings

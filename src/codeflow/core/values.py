@@ -1,6 +1,6 @@
 """Plain values that every room shares; none of them does I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -244,6 +244,28 @@ class Deny:
 
 
 Verdict = Allow | Ask | Deny
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedVisit:
+    """What a person is told who decides how a run goes on after an agent failed."""
+
+    agent: str
+    node: str
+    problem: str
+    hint: str
+
+
+class Choice(StrEnum):
+    """That decision: the same agent again, on with what there is, or the end of the run."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    STOP = "stop"
+
+
+Decide = Callable[[FailedVisit], Awaitable[Choice]]
+"""Asks the person at the terminal."""
 
 
 class GateStatus(StrEnum):

@@ -1,38 +1,45 @@
-"""What the guarded model keeps of one call while it tries: the request, the failures, the clock, the stop signal."""
+"""What the guarded model keeps of one call while it tries: the request, the failures, the clocks, the stop signal."""
 
+import asyncio
+import contextlib
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self
 
 from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
+from codeflow.core.events import ModelRetried
+from codeflow.core.reliability import FaultPolicy
+from codeflow.core.values import Cost, Usage
+from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.faults import Fault, Outcome
+from codeflow.models.pricing import price
 from codeflow.models.replies import Answer
 
+FIRST_WAIT_S = 2.0
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How patiently one model is tried: attempts of one step, longest wait, first wait in seconds."""
 
-    max_attempts: int
-    max_wait_s: float
-    first_wait_s: float = 2.0
+def allows_retry(policy: FaultPolicy, failures: Sequence[Fault]) -> bool:
+    """Whether the same model gets the request again after these failures of it, last one last."""
+    last = failures[-1]
+    if last.retry == "never" or len(failures) >= policy.max_attempts:
+        return False
+    return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
 
-    def allows(self, failures: Sequence[Fault]) -> bool:
-        """Whether the same model gets the request again after these failures of it, last one last."""
-        last = failures[-1]
-        if last.retry == "never" or len(failures) >= self.max_attempts:
-            return False
-        return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
 
-    def wait_s(self, failures: int) -> float:
-        """Exponential with full jitter, so that parallel agents do not come back together."""
-        longest = min(self.max_wait_s, self.first_wait_s * 2 ** (failures - 1))
-        return random.uniform(0, longest)  # noqa: S311 — jitter, not a secret
+def retry_wait_s(policy: FaultPolicy, failures: Sequence[Fault]) -> float:
+    """Exponential with full jitter, so that parallel agents do not come back together, but not before the service
+    asked for.
+    """
+    longest = min(policy.max_wait_s, FIRST_WAIT_S * 2 ** (len(failures) - 1))
+    jittered = random.uniform(0, longest)  # noqa: S311 — jitter, not a secret
+    return min(policy.max_wait_s, max(jittered, failures[-1].retry_after_s))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +55,8 @@ class Step:
     failures: list[Fault] = field(default_factory=list)
     """Of the current model only."""
     renewed: bool = False
+    told: ModelRetried | None = None
+    """The last retry that was made known."""
 
     @property
     def cancelled(self) -> bool:
@@ -86,3 +95,93 @@ class Meter:
         if self.first_token_s is None and ("contentBlockDelta" in event or "contentBlockStart" in event):
             self.first_token_s = self.elapsed_s()
         return self.answer.add(event)
+
+
+class TryLimit:
+    """The time limits of one attempt, on the loop's clock: until the first token, and for the whole.
+
+    Raises:
+        TimeoutError: saying which one was broken.
+    """
+
+    def __init__(self, policy: FaultPolicy) -> None:
+        self._policy = policy
+        self._started = asyncio.get_running_loop().time()
+        self._heard = False
+        self._timeout = asyncio.timeout_at(self._at(policy.first_token_timeout_s, policy.call_timeout_s))
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            raise TimeoutError(str(self)) from expired
+
+    def heard(self) -> None:
+        """The first token has come: from now on only the whole counts."""
+        if not self._heard:
+            self._heard = True
+            self._timeout.reschedule(self._at(self._policy.call_timeout_s))
+
+    def __str__(self) -> str:
+        """Which limit the attempt broke."""
+        first, whole = self._policy.first_token_timeout_s, self._policy.call_timeout_s
+        if not self._heard and first is not None and (whole is None or first <= whole):
+            return f"no token within {first:g} s"
+        return f"not finished within {whole:g} s"
+
+    def _at(self, *limits_s: float | None) -> float | None:
+        return min((self._started + limit for limit in limits_s if limit is not None), default=None)
+
+
+async def listen(
+    events: AsyncGenerator[StreamEvent, None],
+    *,
+    stop: Stop,
+    meter: Meter,
+    policy: FaultPolicy,
+    say: Callable[[str], None],
+) -> None:
+    """Fill the meter's answer from a stream, saying its text as it comes.
+
+    Raises:
+        TimeoutError: the stream took longer than the policy allows.
+    """
+    async with TryLimit(policy) as limit, contextlib.aclosing(_until(stop, events)) as heard:
+        async for event in heard:
+            text = meter.add(event)
+            if meter.first_token_s is not None:
+                limit.heard()
+            if text:
+                say(text)
+
+
+async def _until(stop: Stop, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
+    """The events up to the stop signal; whoever leaves early sets it, so that Strands' reader thread ends too."""
+    try:
+        async for event in events:
+            if stop.is_set():
+                return
+            yield event
+    finally:
+        stop.set()
+        await events.aclose()
+
+
+def bill(
+    meter: Meter, failed: Fault | None, spec: ModelSpec, catalogue: Catalogue
+) -> tuple[Usage | None, Cost]:
+    """Usage and cost of an attempt with `spec`; nothing at all when it was not sent, or refused before any event."""
+    answer = meter.answer
+    if failed and not answer.events and not (failed.billable and meter.sent):
+        return Usage(), Decimal(0)
+    invoked = catalogue.find(answer.invoked_model) if answer.invoked_model else spec
+    if answer.usage is None or invoked is None:
+        return answer.usage, None
+    tier = answer.service_tier or spec.service_tier or "default"
+    return answer.usage, price(invoked, answer.usage, tier=tier)

@@ -2,11 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.eventstream import EventStream
 from botocore.exceptions import BotoCoreError, NoRegionError
 from strands.models import BedrockModel
 from strands.models.model import CacheConfig
@@ -19,8 +22,8 @@ _METADATA_REFUSES = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.-]")
 _METADATA_CHARS = 256
 
 
-def open_session(settings: ModelSettings) -> boto3.Session:
-    """A session that reads AWS's files and variables anew, and has a region.
+def open_session(settings: ModelSettings, region: str = "") -> boto3.Session:
+    """A session that reads AWS's files and variables anew, and has a region: this one, or the run's own.
 
     Raises:
         botocore.exceptions.BotoCoreError: no region is set, or the profile does not exist.
@@ -33,7 +36,7 @@ def open_session(settings: ModelSettings) -> boto3.Session:
         )
     session = boto3.Session(
         profile_name=settings.profile or None,
-        region_name=settings.region or os.environ.get("AWS_REGION") or None,
+        region_name=region or settings.region or os.environ.get("AWS_REGION") or None,
     )
     if session.region_name is None:
         raise NoRegionError
@@ -63,6 +66,10 @@ class BedrockConnection:
     def profile(self) -> str:
         return self._session.profile_name
 
+    @property
+    def region(self) -> str:
+        return self._session.region_name
+
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> BedrockModel:
         """The model set up for one attempt; the previous attempt must have ended."""
         greedy = tools and self._spec.sampling == "greedy_with_tools"
@@ -77,17 +84,22 @@ class BedrockConnection:
 
     def renew(self) -> bool:
         """Read the credentials again; True when they are not those of the calls so far."""
-        fresh = open_session(self._settings)
+        fresh = open_session(self._settings, self._spec.region)
         credentials = _identity(fresh)
         if credentials is None or credentials == _identity(self._session):
             return False
+        self.close()
         self._session = fresh
         self._model = self._build()
         return True
 
+    def close(self) -> None:
+        """Let go of sockets that no call uses."""
+        self._model.client.close()
+
     def _build(self) -> BedrockModel:
         spec = self._spec
-        return BedrockModel(
+        model = BedrockModel(
             boto_session=self._session,
             boto_client_config=client_config(self._settings),
             endpoint_url=self._settings.endpoint_url or None,
@@ -96,6 +108,27 @@ class BedrockConnection:
             service_tier=spec.service_tier or None,
             context_window_limit=spec.context,
         )
+        model.client.meta.events.register("after-call.bedrock-runtime.ConverseStream", _close_after_reading)
+        return model
+
+
+class _ClosingStream:
+    """The events of an answer; the socket of one that breaks off is closed at once, by the thread that reads it."""
+
+    def __init__(self, events: "EventStream[Any]") -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[Any]:
+        with closing(self._events):
+            yield from self._events
+
+    def close(self) -> None:
+        self._events.close()
+
+
+def _close_after_reading(parsed: dict[str, Any], **_context: Any) -> None:
+    if "stream" in parsed:
+        parsed["stream"] = _ClosingStream(parsed["stream"])
 
 
 def _cache_config(spec: ModelSpec) -> CacheConfig | None:

@@ -94,6 +94,8 @@ class ModelSpec(_Parsed):
     source: str = ""
     service_tier: str = ""
     base_url: str = ""
+    region: str = ""
+    """Where the model is called; "" is the run's own region."""
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +120,11 @@ class ModelSpec(_Parsed):
         if self.model_id.startswith("ollama:"):
             return "ollama"
         return "openai" if self.model_id.startswith("openai:") else "bedrock"
+
+    @property
+    def address(self) -> str:
+        """The id, with the region where one was chosen."""
+        return f"{self.model_id}@{self.region}" if self.region else self.model_id
 
     @property
     def vendor(self) -> str:

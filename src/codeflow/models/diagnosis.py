@@ -19,6 +19,7 @@ _CODES = {
     "toomanyrequestsexception": Outcome.THROTTLED,
     "servicequotaexceededexception": Outcome.QUOTA,
     "modelnotreadyexception": Outcome.UNAVAILABLE,
+    "conflictexception": Outcome.UNAVAILABLE,
     "serviceunavailableexception": Outcome.UNAVAILABLE,
     "internalserverexception": Outcome.UNAVAILABLE,
     "modeltimeoutexception": Outcome.TIMEOUT,
@@ -102,7 +103,15 @@ def classify(error: BaseException, *, spec: ModelSpec, profile: str = "default")
         )
     hint = f"Check that the server at {spec.base_url} runs and has the model." if spec.base_url else ""
     billable = not isinstance(error, _NEVER_SENT)
-    return fault(_transport_outcome(error), message, hint=hint, billable=billable, cause=error)
+    headers = getattr(getattr(error, "response", None), "headers", {})  # openai's status errors have them
+    return fault(
+        _transport_outcome(error),
+        message,
+        hint=hint,
+        billable=billable,
+        retry_after_s=_seconds(headers.get("retry-after")),
+        cause=error,
+    )
 
 
 def _from_strands(error: Exception, spec: ModelSpec, profile: str) -> Fault:
@@ -132,8 +141,21 @@ def _from_service(error: boto.ClientError, spec: ModelSpec, profile: str) -> Fau
         outcome, hint = _judge_denial(text, spec, profile)
     elif outcome is Outcome.CREDENTIALS:
         hint = _renewal_hint(profile)
-    message = f"{spec.model_id}: {code}: {_one_line(text)}"
-    return fault(outcome, message, hint=hint, fallback=fallback, billable=streaming, cause=error)
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return fault(
+        outcome,
+        f"{spec.model_id}: {code}: {_one_line(text)}",
+        hint=hint,
+        fallback=fallback,
+        billable=streaming,
+        retry_after_s=_seconds(headers.get("retry-after")),
+        cause=error,
+    )
+
+
+def _seconds(retry_after: str | None) -> float:
+    """The header's number of seconds; its other form, a date, would need a clock that agrees with the server's."""
+    return float(retry_after) if retry_after and re.fullmatch(r"\d{1,6}(\.\d+)?", retry_after) else 0.0
 
 
 def _by_status(status: int) -> Outcome:

@@ -46,7 +46,7 @@ def check(
 ) -> list[Check]:
     """Credentials, region, endpoint, then every model once. Reads only, and costs nothing."""
     day = today or datetime.now(UTC).date()
-    unique = {spec.model_id: spec for spec in specs}.values()
+    unique = {spec.address: spec for spec in specs}.values()
     hosted = [spec for spec in unique if spec.provider == "bedrock"]
     found = list(_aws(settings, hosted, env, day)) if hosted else []
     return found + [_server(spec) for spec in unique if spec.provider != "bedrock"]
@@ -69,17 +69,25 @@ def _aws(
     yield reached
     if not reached.ok:
         return
-    client = _client(session, "bedrock", settings)
+    clients = {region: _client(session, "bedrock", settings, region) for region in {s.region for s in specs}}
     for spec in specs:
-        yield _model(client, spec, session.profile_name, today)
+        yield _model(clients[spec.region], spec, session.profile_name, today)
 
 
 def _client(
-    session: boto3.Session, service: Literal["bedrock", "bedrock-runtime"], settings: ModelSettings
+    session: boto3.Session,
+    service: Literal["bedrock", "bedrock-runtime"],
+    settings: ModelSettings,
+    region: str = "",
 ) -> Any:
     patience = Config(connect_timeout=_PROBE_S, read_timeout=_PROBE_S)
     config = client_config(settings).merge(patience)
-    return session.client(service, config=config, endpoint_url=settings.endpoint_url or None)
+    return session.client(
+        service,
+        region_name=region or session.region_name,
+        config=config,
+        endpoint_url=settings.endpoint_url or None,
+    )
 
 
 def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
@@ -116,7 +124,7 @@ def _runtime(session: boto3.Session, settings: ModelSettings, spec: ModelSpec, e
 
 def _model(client: Any, spec: ModelSpec, profile: str, today: date) -> Check:
     """Access and lifecycle of one model, from the service and, where it does not tell, from the catalogue."""
-    name = spec.model_id
+    name = spec.address
     try:
         availability = client.get_foundation_model_availability(modelId=spec.id)
         lifecycle = client.get_foundation_model(modelIdentifier=spec.id)["modelDetails"]["modelLifecycle"]

@@ -48,7 +48,8 @@ Retry = Literal["backoff", "once", "never"]
 class Fault:
     """A failed attempt. `fallback` tells whether another model may succeed.
 
-    `billable` is False when the service cannot have generated, hence billed, anything.
+    `billable` is False when the service cannot have generated, hence billed, anything; `retry_after_s` is the pause
+    that it asked for.
     """
 
     outcome: Outcome
@@ -57,6 +58,7 @@ class Fault:
     message: str
     hint: str = ""
     billable: bool = True
+    retry_after_s: float = 0.0
     cause: BaseException | None = None
 
 
@@ -80,7 +82,10 @@ _TREATMENTS = {
         "backoff", True, ModelError, "Check the network and health.aws.amazon.com, then try again."
     ),
     Outcome.TIMEOUT: _Treatment(
-        "backoff", True, ModelError, "Try again, or raise models.read_timeout_s in the settings."
+        "backoff",
+        True,
+        ModelError,
+        "Try again, or raise faults.first_token_timeout_s, faults.call_timeout_s or models.read_timeout_s.",
     ),
     Outcome.MODEL_ERROR: _Treatment(
         "once", True, ModelError, "Try again, or give the role another model with --model ROLE=ID."
@@ -118,6 +123,7 @@ def fault(
     hint: str = "",
     fallback: bool | None = None,
     billable: bool = True,
+    retry_after_s: float = 0.0,
     cause: BaseException | None = None,
 ) -> Fault:
     """A fault with the usual treatment of its outcome."""
@@ -129,6 +135,7 @@ def fault(
         message=message,
         hint=hint or treatment.hint,
         billable=billable,
+        retry_after_s=retry_after_s,
         cause=cause,
     )
 

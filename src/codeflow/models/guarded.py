@@ -1,11 +1,9 @@
 """The one way to call a model: metered, priced, retried, moved to another model, and never half an answer."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -18,21 +16,26 @@ from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolChoice, ToolSpec
 from typing_extensions import override
 
+from codeflow.core.blocks import without_reasoning
 from codeflow.core.errors import BadReplyError
-from codeflow.core.events import ModelCalled, ModelRetried, ModelStarted, TextDelta
+from codeflow.core.events import BreakerChanged, ModelCalled, ModelRetried, ModelStarted, TextDelta
 from codeflow.core.ports import Admit, Barrier, Emit, no_barrier
-from codeflow.core.values import CallEstimate, Cost, Usage
-from codeflow.models.attempts import Meter, RetryPolicy, Step, Stop
+from codeflow.core.reliability import FaultPolicy
+from codeflow.core.values import CallEstimate, Usage
+from codeflow.models.attempts import Meter, Step, Stop, allows_retry, bill, listen, retry_wait_s
+from codeflow.models.breaker import Breakers, Key, State
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.diagnosis import classify
 from codeflow.models.faults import Fault, Outcome, to_error
-from codeflow.models.pricing import highest_prices, price
+from codeflow.models.pricing import highest_prices
 from codeflow.models.providers import Connect, Connection
 from codeflow.models.replies import Answer
 from codeflow.models.sizes import GrowingSize, frame_tokens, message_tokens
 
 T = TypeVar("T", bound=BaseModel)
 _POLL_S = 0.1
+_PROBE_POLL_S = 1.0
+"""How often an agent without another model looks whether somebody else's probe of its model has ended."""
 _HANDED_ON = (Outcome.CANCELLED, Outcome.INTERNAL)
 """Exceptions that are not a vendor's: they are metered, then go their way."""
 
@@ -56,7 +59,8 @@ class GuardedModel(Model):
         connect: Connect,
         emit: Emit,
         admit: Admit,
-        retry: RetryPolicy,
+        policy: FaultPolicy,
+        breakers: Breakers,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         steps: int = 0,
@@ -71,11 +75,15 @@ class GuardedModel(Model):
         self._connect = connect
         self._emit = emit
         self._admit = admit
-        self._retry = retry
+        self.policy = policy
+        """Of the visit under way; whoever begins another one may replace it."""
+        self._breakers = breakers
         self._logged = logged
         self._sleep = sleep
         self._clock = clock
         self.steps = steps
+        self.unfinished = ""
+        """What the last attempt had said when it failed; "" after a whole answer."""
         self._connection: Connection | None = None
         self._foreign_messages = foreign_messages
         self._size = GrowingSize()
@@ -182,6 +190,8 @@ class GuardedModel(Model):
 
     async def _answer(self, step: Step) -> Answer | None:
         while not step.cancelled:
+            if not await self._pass_breaker(step):
+                continue
             step.attempt += 1
             result = await self._attempt(step)
             if isinstance(result, Answer):
@@ -192,29 +202,45 @@ class GuardedModel(Model):
             await self._recover(step, result)
         return None
 
+    async def _pass_breaker(self, step: Step) -> bool:
+        """Whether the model in use may be called; else it was replaced, or waited for where nothing replaces it."""
+        wait_s = self._breakers.wait_s(self._circuit)
+        if wait_s == 0:
+            return True
+        left_alone = self.spec.address
+        if len(self._candidates) > 1:
+            self._switch(step)
+            self._tell_retry(step, left_alone, 0.0, "its circuit is open")
+            return False
+        delay_s = _PROBE_POLL_S if wait_s is None else wait_s
+        self._tell_retry(step, left_alone, delay_s, "its circuit is open and no other model is left to ask")
+        await self._pause(delay_s, step)
+        return False
+
     async def _recover(self, step: Step, failed: Fault) -> None:
         """Prepare the next attempt, or raise what the failure means when there is none."""
-        model, delay_s = self.model_id, 0.0
+        model, delay_s = self.spec.address, 0.0
         if failed.outcome is Outcome.CREDENTIALS and await self._renew(step):
             step.failures.clear()
-        elif self._retry.allows(step.failures):
-            delay_s = self._retry.wait_s(len(step.failures))
+        elif allows_retry(self.policy, step.failures):
+            delay_s = retry_wait_s(self.policy, step.failures)
         elif failed.fallback and len(self._candidates) > 1:
             self._switch(step)
         elif failed.outcome is Outcome.OVERFLOW:
             raise ContextWindowOverflowException(failed.message) from failed.cause
         else:
             raise to_error(failed) from failed.cause
-        self._emit(
-            ModelRetried(
-                agent=self._agent,
-                model=model,
-                next_model=self.model_id,
-                delay_s=delay_s,
-                reason=f"{failed.outcome}: {failed.message}",
-            )
-        )
+        self._tell_retry(step, model, delay_s, f"{failed.outcome}: {failed.message}")
         await self._pause(delay_s, step)
+
+    def _tell_retry(self, step: Step, model: str, delay_s: float, reason: str) -> None:
+        """Once in a row for the same reason: a wait for another agent's probe is made of many short ones."""
+        told = ModelRetried(
+            agent=self._agent, model=model, next_model=self.spec.address, delay_s=delay_s, reason=reason
+        )
+        if told != step.told:
+            self._emit(told)
+        step.told = told
 
     async def _renew(self, step: Step) -> bool:
         """Once per step: whether the user has renewed the credentials meanwhile, in another window."""
@@ -239,6 +265,7 @@ class GuardedModel(Model):
     async def _attempt(self, step: Step) -> Answer | Fault:
         estimate = self._estimate(step)
         max_tokens = self._admit(estimate)
+        self._breakers.admit(self._circuit, self._tell_breaker)
         self._announce(estimate, max_tokens)
         await self._logged()
         meter = Meter(self._clock, Answer(input_includes_cache=self.spec.provider == "openai"))
@@ -311,20 +338,22 @@ class GuardedModel(Model):
                 self._own(step.messages), step.tool_specs, cancel_signal=stop, **self._accepted(step)
             ),
         )
-        async with contextlib.aclosing(_until(stop, events)) as heard:
-            async for event in heard:
-                if text := meter.add(event):
-                    self._emit(TextDelta(agent=self._agent, text=text))
+        await listen(
+            events,
+            stop=stop,
+            meter=meter,
+            policy=self.policy,
+            say=lambda text: self._emit(TextDelta(agent=self._agent, text=text)),
+        )
 
     def _own(self, messages: Messages) -> Messages:
         """The conversation without reasoning that this model did not write or will not read."""
         foreign = self._foreign_messages if self.spec.reasoning else len(messages)
-        return [_without_reasoning(message) for message in messages[:foreign]] + messages[foreign:]
+        return [without_reasoning(message) for message in messages[:foreign]] + messages[foreign:]
 
     def _accepted(self, step: Step) -> dict[str, Any]:
-        """What Strands asks for, minus a forced tool choice that the model would refuse.
-
-        Where an output model is given, the provider knows a second way to enforce it.
+        """What Strands asks for, minus a forced tool choice that the model would refuse, where the provider knows no
+        second way to enforce an output model.
         """
         if self.spec.forced_tool_choice or step.options.get("structured_output_model"):
             return step.options
@@ -334,10 +363,23 @@ class GuardedModel(Model):
     def _profile(self) -> str:
         return self._connection.profile if self._connection else "default"
 
+    @property
+    def _circuit(self) -> Key:
+        return self.model_id, self.spec.region
+
+    def _tell_breaker(self, state: State, reason: str, cool_down_s: float) -> None:
+        region = self._connection.region if self._connection else self.spec.region
+        self._emit(
+            BreakerChanged(
+                model=self.model_id, region=region, state=state, reason=reason, cool_down_s=cool_down_s
+            )
+        )
+
     def _report(
         self, step: Step, meter: Meter, failed: Fault | None, reply: tuple[dict[str, Any], ...] = ()
     ) -> None:
-        usage, cost = self._bill(meter, failed)
+        self.unfinished = meter.answer.text if failed else ""
+        usage, cost = bill(meter, failed, self.spec, self._catalogue)
         self._emit(
             ModelCalled(
                 agent=self._agent,
@@ -355,31 +397,4 @@ class GuardedModel(Model):
                 reply=reply,
             )
         )
-
-    def _bill(self, meter: Meter, failed: Fault | None) -> tuple[Usage | None, Cost]:
-        """Usage and cost of an attempt; nothing at all when it was not sent, or refused before any event."""
-        answer = meter.answer
-        if failed and not answer.events and not (failed.billable and meter.sent):
-            return Usage(), Decimal(0)
-        usage = answer.usage
-        spec = self._catalogue.find(answer.invoked_model) if answer.invoked_model else self.spec
-        if usage is None or spec is None:
-            return usage, None
-        return usage, price(spec, usage, tier=answer.service_tier or self.spec.service_tier or "default")
-
-
-async def _until(stop: Stop, events: AsyncGenerator[StreamEvent, None]) -> AsyncGenerator[StreamEvent, None]:
-    """The events up to the stop signal; whoever leaves early sets it, so that Strands' reader thread ends too."""
-    try:
-        async for event in events:
-            if stop.is_set():
-                return
-            yield event
-    finally:
-        stop.set()
-        await events.aclose()
-
-
-def _without_reasoning(message: Message) -> Message:
-    content = [block for block in message["content"] if "reasoningContent" not in block]
-    return {"role": message["role"], "content": content}
+        self._breakers.settle(self._circuit, failed, self._tell_breaker)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Protocol
 
 import boto3
@@ -21,29 +20,46 @@ class Connection(Protocol):
     def profile(self) -> str:
         """The AWS profile behind it, for the advice in an error."""
 
+    @property
+    def region(self) -> str:
+        """Where the model is called: an AWS region, or the URL of a server."""
+
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:
         """The model set up for one attempt."""
 
     def renew(self) -> bool:
         """Look for new credentials, after some were refused; True when the call is worth repeating."""
 
+    def close(self) -> None:
+        """Let go of sockets that no call uses."""
+
 
 Connect = Callable[[ModelSpec], Connection]
 
 
-def connector(settings: ModelSettings) -> Connect:
-    """Opens connections that share one AWS session, which is made when the first of them needs it."""
+class Connector:
+    """Opens connections that share one AWS session a region, made when the first of them needs it."""
 
-    @cache
-    def session() -> boto3.Session:
-        return open_session(settings)
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._sessions: dict[str, boto3.Session] = {}
+        self._opened: list[Connection] = []
 
-    def connect(spec: ModelSpec) -> Connection:
-        if spec.provider == "bedrock":
-            return BedrockConnection(spec, settings, session())
-        return LocalConnection(spec, settings)
+    def __call__(self, spec: ModelSpec) -> Connection:
+        connection = self._connect(spec)
+        self._opened.append(connection)
+        return connection
 
-    return connect
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+
+    def _connect(self, spec: ModelSpec) -> Connection:
+        if spec.provider != "bedrock":
+            return LocalConnection(spec, self._settings)
+        if spec.region not in self._sessions:
+            self._sessions[spec.region] = open_session(self._settings, spec.region)
+        return BedrockConnection(spec, self._settings, self._sessions[spec.region])
 
 
 class LocalConnection:
@@ -58,6 +74,7 @@ class LocalConnection:
                 hint="Give it one in a roster file, as config/rosters/local.toml does.",
             )
         self._spec = spec
+        self.region = spec.base_url
         self._timeout_s = settings.read_timeout_s
 
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:  # noqa: ARG002 — Bedrock's needs
@@ -73,6 +90,9 @@ class LocalConnection:
 
     def renew(self) -> bool:
         return False
+
+    def close(self) -> None:
+        """Each attempt has a client of its own, closed with it."""
 
     def _ollama(self, max_tokens: int) -> Model:
         from strands.models.ollama import OllamaModel

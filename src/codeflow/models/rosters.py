@@ -1,6 +1,7 @@
 """Which models play which role: the first choice of a role, then those that take over from it."""
 
 import difflib
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,8 @@ ROLES = (
     "debugger",
     "documentation",
 )
+
+_PLACED = re.compile(r"(?P<id>(?!ollama:|openai:).+)@(?P<region>[a-z]{2}(-[a-z]+)+-\d)")
 
 
 class Roster(BaseModel):
@@ -86,11 +89,13 @@ class Roster(BaseModel):
         return choices if override is None else tuple(dict.fromkeys((override, *choices[1:])))
 
     def spec(self, catalogue: Catalogue, model_id: str) -> ModelSpec:
-        """What is known about a model, corrected by this roster.
+        """What is known about a model, corrected by this roster; `ID@REGION` is Bedrock's model called in a region.
 
         Raises:
             UsageError: for a model that neither the roster nor the catalogue knows, if its name looks mistyped.
         """
+        if placed := _PLACED.fullmatch(model_id):
+            return self.spec(catalogue, placed["id"]).model_copy(update={"region": placed["region"]})
         known = self.models.get(model_id)
         if known is None:
             return catalogue.resolve(model_id)

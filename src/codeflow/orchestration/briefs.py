@@ -60,6 +60,15 @@ def step_message(step: PlanStep, plan: Plan, *, first: bool) -> str:
     )
 
 
+def takeover_message(prompt: str, agent: str, problem: str, said: str) -> str:
+    """The task of a specialist who did not finish, for the one that takes over."""
+    last_words = f" It had said:\n{_tail(said, MAX_OUTPUT_CHARS)}" if said else ""
+    return (
+        f"{prompt}\n\n<takeover>\n{agent} began this and did not finish: {problem}. What it changed is in the "
+        f"work tree; look at it before you go on.{last_words}\n</takeover>"
+    )
+
+
 def debug_message(task: str, facts: str, diff: str, failing: Sequence[GateResult]) -> str:
     """The task, the diff and the failing output: what the next tier needs, and no more."""
     shown = "\n\n".join(

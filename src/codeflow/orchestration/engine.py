@@ -27,6 +27,7 @@ from codeflow.core.ports import Broadcast, Emit
 from codeflow.core.settings import Settings
 from codeflow.core.values import (
     Complexity,
+    Decide,
     FileChange,
     Mode,
     Pattern,
@@ -101,6 +102,8 @@ class Engine:
     """What the session's log holds already."""
     resumes: bool
     """Whether the last run of the log goes on; else a new one begins."""
+    decide: Decide | None
+    """Asks how to go on after a failure; None where nobody is there."""
     _job: Job | None = None
     _route: Route | None = None
     _pattern: Pattern | None = None
@@ -205,6 +208,7 @@ class Engine:
             safety=self.safety,
             past=self.past,
             plan=self.past.run.plan,
+            decide=self.decide,
         )
         plan_mode = self.task.mode is Mode.PLAN
         if self.task.dry_run or (plan_mode and self._pattern is Pattern.GRAPH):
@@ -263,9 +267,8 @@ class Engine:
             return None
         planning = self._planning(job)
         while not planning.settled:
-            visit = await job.crew.visit(
-                "architect", planning.prompt(job.first_message("architect")), node="architect"
-            )
+            prompt = planning.prompt(job.first_message("architect"))
+            visit = await job.visits.make("architect", prompt, node="architect")
             planning.take(visit.text)
         if planning.plan is None:
             return f"no valid plan: {'; '.join(planning.problems)}"
@@ -318,7 +321,7 @@ class Engine:
         return RunResult(
             status=verdict.status,
             session_id=self.session_id,
-            answer=job.answer if job else "",
+            answer=(job.answer or job.crew.unfinished) if job else "",
             complexity=self._route.complexity if self._route else None,
             pattern=self._pattern,
             route=self._route,

@@ -1,18 +1,20 @@
 """One task in work: what every pattern needs, and what it leaves behind for the result."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from codeflow.agents.crew import Crew, Visit
-from codeflow.core.errors import ModelAccessError, ModelError
+from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Decided, Notice
 from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings
-from codeflow.core.values import Gate, GateResult, Mode, Plan, Route, Task, TaskKind
+from codeflow.core.values import Decide, Gate, GateResult, Mode, Plan, Route, Task, TaskKind
 from codeflow.orchestration.briefs import debug_message, first_message, follow_up
 from codeflow.orchestration.gates import Gates, red
 from codeflow.orchestration.safety import Safety
+from codeflow.orchestration.visits import Visits
+from codeflow.policies.faults import enough
 from codeflow.sessions.past import Past
 
 T = TypeVar("T")
@@ -31,9 +33,22 @@ class Job:
     emit: Emit
     safety: Safety
     past: Past
+    decide: Decide | None
     plan: Plan | None = None
     answer: str = ""
     gate_results: tuple[GateResult, ...] = ()
+    helpers: dict[str, bool] = field(default_factory=dict)
+    """Node -> whether its last visit went well, of those that the work does not depend on."""
+
+    @property
+    def visits(self) -> Visits:
+        return Visits(
+            crew=self.crew,
+            faults=self.settings.faults,
+            emit=self.emit,
+            decide=self.decide,
+            past=self.past,
+        )
 
     def first_message(self, agent: str) -> str:
         """What a specialist is told first: everything, or only the task when the session goes on."""
@@ -55,25 +70,32 @@ class Job:
 
     async def visit(self, agent: str, prompt: str, *, node: str) -> Visit:
         """A visit whose text becomes the run's answer when it went well."""
-        visit = await self.crew.visit(agent, prompt, node=node)
+        visit = await self.visits.make(agent, prompt, node=node)
         if visit.ok:
             self.answer = visit.text
         return visit
 
     async def visit_optional(self, agent: str, prompt: str, *, node: str) -> Visit:
-        """A visit that the run can do without: a failure is said, and the run goes on.
+        """A visit that the work does not depend on; whether the run does, the node's policy says.
 
-        Missing credentials end it all the same: whoever comes next would not get further.
+        Raises:
+            CodeflowError: the node is required and did not finish, or whoever comes next would not get further.
         """
-        try:
-            visit = await self.crew.visit(agent, prompt, node=node)
-        except ModelAccessError:
-            raise
-        except ModelError as error:
-            visit = Visit(ok=False, text=str(error))
-        if not visit.ok:
-            self.warn(f"{agent} did not finish ({visit.text}); the run goes on without it")
+        visit = await self.visits.make(agent, prompt, node=node, dispensable=True)
+        if not visit.ok and self.settings.faults.of(node).required:
+            raise CodeflowError(
+                f"{agent} did not finish: {visit.text}", hint=f"faults.nodes.{node} requires it."
+            )
+        self.helpers[node] = visit.ok
         return visit
+
+    def missing_helpers(self) -> str | None:
+        """None when enough of the agents that the work does not depend on have finished."""
+        done, asked = sum(self.helpers.values()), len(self.helpers)
+        if enough(done, asked, self.settings.faults.minimum_completion):
+            return None
+        failed = ", ".join(node for node, ok in self.helpers.items() if not ok)
+        return f"{done} of {asked} agents finished beside the coder, too few for faults.minimum_completion: {failed} did not"
 
     async def check(self, extra: Iterable[Gate] = ()) -> bool:
         """Run the gates; whether nothing stands in the way."""

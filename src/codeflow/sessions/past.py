@@ -26,6 +26,7 @@ from codeflow.core.events import (
     Planned,
     Routed,
     RunFinished,
+    RunResult,
     RunResumed,
     RunStarted,
     ToolFinished,
@@ -155,6 +156,8 @@ class LastRun:
     status: Status | None = None
     """How it ended; None: it did not."""
     duration_s: float = 0.0
+    result: RunResult | None = None
+    """What it came to, when it ended."""
     failed: set[str] = field(default_factory=set)
     """Agents whose failed visits nobody has followed; resuming lets them go on."""
     _gates_before: dict[str, int] = field(default_factory=dict)
@@ -245,7 +248,7 @@ class Past:
                     conversation.turns = 0
             case RunFinished(result=result):
                 self.run.status, self.run.question = result.status, result.question
-                self.run.duration_s = result.duration_s
+                self.run.duration_s, self.run.result = result.duration_s, result
                 if self.run.started is not None:
                     self.exchanges.append((self.run.started.task, result.answer))
 

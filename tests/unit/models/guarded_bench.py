@@ -11,8 +11,9 @@ from strands.models import Model
 
 from codeflow.core.errors import BudgetExceededError
 from codeflow.core.events import Event, ModelCalled, ModelRetried
+from codeflow.core.reliability import BreakerPolicy, FaultPolicy, OnFailure
 from codeflow.core.values import CallEstimate
-from codeflow.models.attempts import RetryPolicy
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.guarded import GuardedModel
 
@@ -62,9 +63,24 @@ def refused(code: str, message: str = "", status: int = 400) -> boto.ClientError
     return boto.ClientError(response, "ConverseStream")
 
 
+def fault_policy(**different: Any) -> FaultPolicy:
+    """A policy without time limits."""
+    usual = {
+        "max_attempts": 3,
+        "max_wait_s": 8.0,
+        "first_token_timeout_s": None,
+        "call_timeout_s": None,
+        "visit_timeout_s": None,
+        "fallback_agent": "",
+        "required": True,
+        "on_failure": OnFailure.STOP,
+    }
+    return FaultPolicy.model_validate(usual | different)
+
+
 @dataclass
 class Provider(Model):
-    """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "cancel" sets the signal."""
+    """Plays one script per attempt: exceptions in it are raised, "wait" never ends, "pause" does, "cancel" sets the signal."""
 
     scripts: list[Script]
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -92,6 +108,9 @@ class Provider(Model):
             if event == {"wait": True}:
                 self.waiting.set()
                 await asyncio.Event().wait()
+            if "pause" in event:
+                await asyncio.sleep(event["pause"])
+                continue
             if event == {"cancel": True}:
                 self.cancel.set()
                 continue
@@ -103,6 +122,7 @@ class Connection:
     provider: Provider
     fresh: bool = False
     profile: str = "work"
+    region: str = "us-east-1"
     prepared_with: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
 
     def prepared(self, *, max_tokens: int, metadata: Mapping[str, str], tools: bool) -> Model:
@@ -111,6 +131,9 @@ class Connection:
 
     def renew(self) -> bool:
         return self.fresh
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Bench:
@@ -123,6 +146,8 @@ class Bench:
         fresh: bool = False,
         max_attempts: int = 3,
         allowance: int = 1_000_000,
+        policy: FaultPolicy | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self.events: list[Event] = []
         self.estimates: list[CallEstimate] = []
@@ -139,7 +164,8 @@ class Bench:
             connect=self.connect,
             emit=self.events.append,
             admit=self.admit,
-            retry=RetryPolicy(max_attempts=max_attempts, max_wait_s=8.0),
+            policy=policy or fault_policy(max_attempts=max_attempts),
+            breakers=breakers or Breakers(BreakerPolicy(threshold=1_000, cool_down_s=30)),
             sleep=self.sleep,
         )
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.models.guarded_bench import fault_policy
 
 from codeflow.core.errors import ModelAccessError, ModelError, UsageError
 from codeflow.core.events import Event, ModelCalled
+from codeflow.core.reliability import BreakerPolicy
 from codeflow.core.settings import ModelSettings
-from codeflow.models.attempts import RetryPolicy
 from codeflow.models.bedrock import BedrockConnection, open_session
+from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.doctor import check
 from codeflow.models.endpoint import Endpoint, ModelRules, environment
@@ -27,7 +29,7 @@ from codeflow.models.endpoint.transcript import (
     Truncate,
 )
 from codeflow.models.guarded import GuardedModel
-from codeflow.models.providers import connector
+from codeflow.models.providers import Connector
 
 CATALOGUE = Catalogue.load()
 CLAUDE = CATALOGUE.require("global.anthropic.claude-sonnet-5-5")
@@ -38,8 +40,6 @@ SETTINGS = ModelSettings(
     endpoint_url="",
     region="",
     profile="",
-    max_attempts=3,
-    max_wait_s=0,
     connect_timeout_s=5,
     read_timeout_s=10,
     roles={},
@@ -85,10 +85,11 @@ def guarded(events: list[Event], *candidates: ModelSpec) -> GuardedModel:
         session_id="s1",
         candidates=candidates,
         catalogue=CATALOGUE,
-        connect=connector(SETTINGS),
+        connect=Connector(SETTINGS),
         emit=events.append,
         admit=lambda estimate: estimate.max_output_tokens,
-        retry=RetryPolicy(max_attempts=3, max_wait_s=0),
+        policy=fault_policy(max_wait_s=0),
+        breakers=Breakers(BreakerPolicy(threshold=5, cool_down_s=30)),
     )
 
 
@@ -203,7 +204,7 @@ async def test_credentials_renewed_in_another_window_are_picked_up(aws, tmp_path
         aws.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
         events: list[Event] = []
         model = guarded(events, CLAUDE)
-        connection = connector(SETTINGS)(CLAUDE)
+        connection = Connector(SETTINGS)(CLAUDE)
         assert not connection.renew()
         model._connection = connection
         file.write_text(profile.format("new"))
@@ -229,12 +230,12 @@ async def test_no_region_is_said_and_not_guessed(aws):
 async def test_an_endpoint_that_is_no_url_is_a_usage_error(aws):
     settings = SETTINGS.model_copy(update={"endpoint_url": "bedrock.internal"})
     with pytest.raises(UsageError, match="endpoint_url"):
-        connector(settings)(CLAUDE)
+        Connector(settings)(CLAUDE)
 
 
 def test_a_local_model_needs_a_base_url():
     with pytest.raises(UsageError, match="base_url"):
-        connector(SETTINGS)(ModelSpec.unknown("ollama:x"))
+        Connector(SETTINGS)(ModelSpec.unknown("ollama:x"))
 
 
 @pytest.mark.parametrize("model_id", ["ollama:tiny", "openai:tiny"])

@@ -83,9 +83,3 @@ def said(messages: Sequence[Message], role: str) -> list[str]:
 
 def texts_of(message: Message) -> str:
     return "\n".join(block["text"] for block in message["content"] if "text" in block).strip()
-
-
-def without_reasoning(message: Message) -> Message:
-    """The message without thoughts: their signatures hold for the conversation they were made in only."""
-    content = [block for block in message["content"] if "reasoningContent" not in block]
-    return message if len(content) == len(message["content"]) else {**message, "content": content}

@@ -8,8 +8,8 @@ from codeflow.agents.context.conversation import (
     Message,
     calls,
     turn_starts,
-    without_reasoning,
 )
+from codeflow.core.blocks import without_reasoning
 
 LARGE_CHARS = 1_000
 """A tool result below this is not worth a line that says where it went."""

@@ -11,6 +11,7 @@ from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
     ApprovalDecided,
+    BreakerChanged,
     CheckpointTaken,
     ConversationCompacted,
     Event,
@@ -112,6 +113,8 @@ class TextRenderer:
                 self._fact("context", f"{event.agent}: {change} ({event.method})", "dim")
             case GateFinished(result=result):
                 self._gate_finished(result)
+            case BreakerChanged():
+                self._breaker(event)
             case _:
                 pass
 
@@ -159,6 +162,11 @@ class TextRenderer:
         if gate.status is GateStatus.RED:
             for line in gate.output.splitlines()[-_GATE_LINES:]:
                 self._err.print(Text(f"    {one_line(line)}", style="dim"))
+
+    def _breaker(self, event: BreakerChanged) -> None:
+        rest = f"; no agent calls it for {event.cool_down_s:g} s" if event.cool_down_s else ""
+        state = event.state.replace("_", " ")
+        self._fact("circuit", f"{event.model} in {event.region}: {state}, {event.reason}{rest}", "yellow")
 
     def _retried(self, event: ModelRetried) -> None:
         target = "the same model" if event.next_model == event.model else event.next_model

@@ -153,11 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         response = self.server.service.respond(self.command, self.path, body)
         self._wait(response.latency_ms)
+        if response.stalled and isinstance(response, JsonResponse):
+            self.server.closing.wait()
         if isinstance(response, StreamResponse):
             self._send_stream(response)
-        elif not response.cut:
+        elif not (response.cut or response.stalled):
             self._send_json(response)
-        self.close_connection = self.close_connection or response.cut or self.server.closing.is_set()
+        dropped = response.cut or response.stalled
+        self.close_connection = self.close_connection or dropped or self.server.closing.is_set()
 
     def _wait(self, milliseconds: int) -> None:
         if milliseconds:
@@ -169,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(response.body)))
         if response.error:
             self.send_header("x-amzn-ErrorType", response.error)
+        if response.retry_after_s is not None:
+            self.send_header("Retry-After", str(response.retry_after_s))
         self.end_headers()
         self.wfile.write(response.body)
 
@@ -180,5 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         for index, frame in enumerate(response.frames):
             self._wait(response.pace_ms if index else 0)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
-        if not response.cut:
+        if response.stalled:
+            self.server.closing.wait()
+        elif not response.cut:
             self.wfile.write(b"0\r\n\r\n")

@@ -14,7 +14,14 @@ from codeflow.models.endpoint.control import availability, foundation_model, is_
 from codeflow.models.endpoint.rules import ModelRules, broken_rules
 from codeflow.models.endpoint.schema import error_statuses, event_errors, input_errors, output_errors, route
 from codeflow.models.endpoint.script import Script, Turn
-from codeflow.models.endpoint.transcript import Cut, ReplyUsage, ServiceError, StreamError, Transcript
+from codeflow.models.endpoint.transcript import (
+    Cut,
+    ReplyUsage,
+    ServiceError,
+    Stall,
+    StreamError,
+    Transcript,
+)
 
 RulesFor = Callable[[str], ModelRules]
 _ECHOED = ("performanceConfig", "serviceTier")
@@ -39,23 +46,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonResponse:
-    """A whole response; instead of a `cut` one the connection is dropped."""
+    """A whole response; instead of a `cut` one the connection is dropped, a `stalled` one never comes."""
 
     status: int
     body: bytes
     error: str = ""
     latency_ms: int = 0
     cut: bool = False
+    stalled: bool = False
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamResponse:
-    """Event-stream frames, `pace_ms` apart; a `cut` stream loses its connection after the last one."""
+    """Event-stream frames, `pace_ms` apart; after the last one a `cut` stream loses its connection, and a `stalled`
+    one falls silent.
+    """
 
     frames: tuple[bytes, ...]
     latency_ms: int
     pace_ms: int
     cut: bool
+    stalled: bool = False
 
 
 Response = JsonResponse | StreamResponse
@@ -151,7 +163,8 @@ class Service:
             raise self._violation(request.operation, f"transcript has no reply for {who}")
         if isinstance(turn.fault, ServiceError):
             asked = turn.fault
-            return _error_response(asked.error, asked.message, latency_ms=asked.latency_ms)
+            response = _error_response(asked.error, asked.message)
+            return replace(response, latency_ms=asked.latency_ms, retry_after_s=asked.retry_after_s)
         said = answer(turn.reply, turn.step, turn.fault)
         usage = self._usage(request, turn, said)
         echoed = {key: request.body[key] for key in _ECHOED if key in request.body}
@@ -180,7 +193,8 @@ class Service:
         if isinstance(fault, StreamError):
             return _error_response(_http_error(fault.stream_error), fault.message)
         response = self._json_response(request, output)
-        return replace(response, latency_ms=turn.reply.latency_ms, cut=isinstance(fault, Cut))
+        cut, stalled = isinstance(fault, Cut), isinstance(fault, Stall)
+        return replace(response, latency_ms=turn.reply.latency_ms, cut=cut, stalled=stalled)
 
     def _json_response(self, request: Request, output: dict[str, Any]) -> JsonResponse:
         self._vouch(request, output_errors(request.operation, output))
@@ -192,6 +206,8 @@ class Service:
         fault = turn.fault
         if isinstance(fault, Cut):
             frames = frames[: fault.cut]
+        if isinstance(fault, Stall):
+            frames = frames[: fault.stall]
         if isinstance(fault, StreamError):
             failure = wire.exception_frame(fault.stream_error, {"message": fault.message})
             frames = [*frames[: fault.after], failure]
@@ -200,6 +216,7 @@ class Service:
             latency_ms=turn.reply.latency_ms,
             pace_ms=turn.reply.pace_ms,
             cut=isinstance(fault, Cut),
+            stalled=isinstance(fault, Stall),
         )
 
     def _vouch(self, request: Request, errors: list[str]) -> None:
@@ -208,9 +225,9 @@ class Service:
             raise self._violation(request.operation, *errors, error="InternalServerException")
 
 
-def _error_response(error: str, message: str, *, latency_ms: int = 0) -> JsonResponse:
+def _error_response(error: str, message: str) -> JsonResponse:
     body = wire.to_json({"message": message})
-    return JsonResponse(status=error_statuses()[error], body=body, error=error, latency_ms=latency_ms)
+    return JsonResponse(status=error_statuses()[error], body=body, error=error)
 
 
 def _http_error(stream_error: str) -> str:

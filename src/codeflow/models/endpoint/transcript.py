@@ -68,6 +68,8 @@ class ServiceError:
     error: Annotated[str, AfterValidator(_error_name)]
     message: str = _ASKED_FOR
     latency_ms: Count = 0
+    retry_after_s: Count | None = None
+    """The pause that the answer's Retry-After header asks for."""
 
 
 @_closed
@@ -90,6 +92,14 @@ class Cut:
 
 @_closed
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing more comes after `stall` stream events, and the connection stays; without streaming, nothing at all."""
+
+    stall: Count
+
+
+@_closed
+@dataclass(frozen=True, slots=True)
 class Truncate:
     """The last tool call's JSON ends after `truncate` characters, and never completes; so does the text where
     nothing is called.
@@ -107,9 +117,9 @@ class Stop:
     stop: StopReason
 
 
-Fault = ServiceError | StreamError | Cut | Truncate | Stop
+Fault = ServiceError | StreamError | Cut | Stall | Truncate | Stop
 _TAG = "fault:"
-_FAULT_KEYS = ("error", "stream_error", "cut", "truncate", "stop")
+_FAULT_KEYS = ("error", "stream_error", "cut", "stall", "truncate", "stop")
 
 
 def _fault_tag(value: object) -> str | None:
@@ -121,6 +131,7 @@ _ReadableFault = Annotated[
     Annotated[ServiceError, Tag(_TAG + "error")]
     | Annotated[StreamError, Tag(_TAG + "stream_error")]
     | Annotated[Cut, Tag(_TAG + "cut")]
+    | Annotated[Stall, Tag(_TAG + "stall")]
     | Annotated[Truncate, Tag(_TAG + "truncate")]
     | Annotated[Stop, Tag(_TAG + "stop")],
     Discriminator(

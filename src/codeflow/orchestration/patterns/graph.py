@@ -65,7 +65,7 @@ class GraphRun:
             return "the gates are still red"
         if self._problem is None and self._stage is not Stage.DOCUMENTED:
             return "the graph ended before its last node"
-        return self._problem
+        return self._problem or self._job.missing_helpers()
 
     def _build(self) -> Any:
         nodes: Mapping[str, Callable[[], Awaitable[bool]]] = {
@@ -110,7 +110,7 @@ class GraphRun:
 
     async def _architect(self) -> bool:
         prompt = self._planning.prompt(self._job.first_message("architect"))
-        visit = await self._job.crew.visit("architect", prompt, node="architect")
+        visit = await self._job.visits.make("architect", prompt, node="architect", dispensable=True)
         self._planning.take(visit.text)
         return True
 

@@ -1,0 +1,94 @@
+"""A node's visit under its fault policy: another specialist takes over, the run goes on without, or a person decides."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from codeflow.agents.crew import Crew, Visit
+from codeflow.core.errors import CredentialsError, DecisionNeededError, ModelError
+from codeflow.core.events import Decided, Notice
+from codeflow.core.ports import Emit
+from codeflow.core.reliability import FaultSettings
+from codeflow.core.values import Choice, Decide, FailedVisit, Status
+from codeflow.orchestration.briefs import takeover_message
+from codeflow.policies.faults import Move, next_move
+from codeflow.sessions.past import Past
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits:
+    """Makes the visits of one run; `decide` is None where nobody can be asked."""
+
+    crew: Crew
+    faults: FaultSettings
+    emit: Emit
+    decide: Decide | None
+    past: Past
+
+    async def make(self, agent: str, prompt: str, *, node: str, dispensable: bool = False) -> Visit:
+        """One visit, and what its node's policy makes of a failure; `dispensable`: the pattern goes on without it.
+
+        Raises:
+            ModelError: the failure of a required agent that nobody takes over.
+            DecisionNeededError: a person has to decide, and none is there.
+        """
+        policy = self.faults.of(node)
+        who, message = agent, prompt
+        while True:
+            visit, error = await self._try(who, message, node)
+            if visit.ok:
+                return visit
+            hopeless = isinstance(error, CredentialsError)
+            match next_move(policy, agent=who, dispensable=dispensable, hopeless=hopeless):
+                case Move.HAND_OVER:
+                    self._tell(f"{who} did not finish ({visit.text}); {policy.fallback_agent} takes over")
+                    message = takeover_message(prompt, who, visit.text, visit.said)
+                    who = policy.fallback_agent
+                case Move.GO_ON:
+                    self._tell(f"{who} did not finish ({visit.text}); the run goes on without it")
+                    return visit
+                case Move.ASK if (choice := await self._ask(who, node, visit, error)) is not Choice.STOP:
+                    self._tell(f"{who} did not finish ({visit.text}); you chose to {choice}")
+                    if choice is Choice.SKIP:
+                        return Visit(ok=True, text=visit.said)
+                    who, message = agent, prompt
+                case _:
+                    return _ended(visit, error)
+
+    async def _try(self, agent: str, prompt: str, node: str) -> tuple[Visit, ModelError | None]:
+        try:
+            return await self.crew.visit(agent, prompt, node=node), None
+        except ModelError as error:
+            return Visit(ok=False, text=str(error), said=self.crew.unfinished), error
+
+    async def _ask(self, agent: str, node: str, visit: Visit, error: ModelError | None) -> Choice:
+        """The person's choice; one that is in the log of a resumed run is not asked for again."""
+        question = f"how to go on without {agent} at {node}"
+        known = self.past.run.decided[question]
+        if known:
+            return Choice(known.popleft())
+        if self.decide is None:
+            _refer(agent, visit, error)
+        hint = error.hint if error else ""
+        choice = await self.decide(FailedVisit(agent=agent, node=node, problem=visit.text, hint=hint))
+        self.emit(Decided(question=question, answer=choice.value))
+        return choice
+
+    def _tell(self, text: str) -> None:
+        self.emit(Notice(level="warning", text=text))
+
+
+def _refer(agent: str, visit: Visit, error: ModelError | None) -> NoReturn:
+    hint = (
+        "Run it again in a terminal to choose between retry, skip and stop, or set faults.on_failure to stop."
+    )
+    raise DecisionNeededError(
+        f"{agent} did not finish, and nobody is here to decide how to go on: {visit.text}",
+        hint=f"{error.hint} {hint}" if error else hint,
+        status=error.status if error else Status.FAILED,
+    ) from error
+
+
+def _ended(visit: Visit, error: ModelError | None) -> Visit:
+    if error is not None:
+        raise error
+    return visit
