@@ -23,9 +23,10 @@ from typing import Any
 import yaml
 
 from codeflow.app.build import build
-from codeflow.core.events import ConversationCompacted, Event, ModelCalled, RunResult
+from codeflow.core.events import ConversationCompacted, Event, ModelCalled
 from codeflow.core.places import resource as packaged
 from codeflow.core.ports import Emit
+from codeflow.core.results import RunResult
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Task
 from codeflow.models.endpoint import environment

@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 from tests.e2e.harness import BUG, EDIT, READ, RULES, SAID
 
 from codeflow.app.build import build
-from codeflow.core.events import Event, ModelCalled, RunResult
+from codeflow.core.events import Event, ModelCalled
+from codeflow.core.results import RunResult
 from codeflow.core.settings import load_settings, merge
 from codeflow.core.values import EXIT_CODES, Complexity, Mode, Pattern, Task
 from codeflow.models.endpoint import Endpoint, environment

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.e2e.harness import BUG, ROUTER, Shell, git
 
+from codeflow.models.endpoint import environment
+
 SAID = {"agent": "fast_coder", "say": "I tidied up."}
 
 
@@ -136,3 +138,66 @@ def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, preci
     assert "Deleted 0 checkpoints" in shell("checkpoints", "prune").stdout
     assert "of 1 sessions" in shell("checkpoints", "prune", "--older-than", "0h").stdout
     assert "no session has changed anything" in shell("checkpoints", "list").stderr
+
+
+def test_a_fork_begins_at_a_step_and_goes_its_own_way(shell, precious, scripted):
+    with scripted(calling("rm -rf src", "echo new > new.txt")) as endpoint:
+        parent = shell.run(endpoint, "--mode", "auto").result["session_id"]
+    ended = tree(precious)
+    listed = json.loads(shell("checkpoints", "list", "--output", "json").stdout)
+    (step,) = [row["step"] for row in listed if "before run_command: echo new > new.txt" in row["labels"]]
+    (precious / "mine.txt").write_text("written after the run")
+    forked = shell("sessions", "fork", parent, "--at", str(step))
+    assert forked.code == 0, forked.stderr
+    child = forked.stdout.split()[1]
+    assert tree(precious) == {name: entry for name, entry in ended.items() if name != "new.txt"} | {
+        "mine.txt": tree(precious)["mine.txt"]
+    }
+    rest = {"agent": "fast_coder", "step": 3, "say": "Left it out."}
+    with scripted([rest]) as endpoint:
+        done = shell("resume", child, "--output", "json", env=environment(endpoint.url))
+        (request,) = endpoint.requests
+    assert done.code == 0, done.stderr
+    assert done.result["answer"] == "Left it out."
+    assert done.result["session_id"] == child
+    assert "was not made: the session was forked" in json.dumps(request.body["messages"][-1])
+    assert shell("undo", child).code == 0
+    assert (precious / "src" / "deep" / "mine.py").exists()
+    assert (precious / "mine.txt").read_text() == "written after the run"
+    assert shell("sessions", "show", parent).code == 0
+
+
+def test_a_fork_at_the_end_takes_another_task(shell, precious, scripted):
+    with scripted(calling("echo new > new.txt")) as endpoint:
+        parent = shell.run(endpoint, "--mode", "auto").result["session_id"]
+    assert shell("sessions", "rename", parent, "first try").code == 0
+    child = shell("sessions", "fork", "first try").stdout.split()[1]
+    more = [{**ROUTER, "step": 2}, {"agent": "fast_coder", "step": 3, "say": "Nothing else."}]
+    with scripted(more) as endpoint:
+        done = shell("resume", child, "what else?", "--output", "json", env=environment(endpoint.url))
+    assert done.result["answer"] == "Nothing else."
+    summary = shell("sessions", "show", child, "--summary").stdout.splitlines()
+    assert summary[0] == f"forked from {parent}"
+    assert [
+        line for line in summary if line.strip().startswith(("1. asked", "2. asked", "files", "done"))
+    ] == [
+        "1. asked: make the failing test pass",
+        f"   done: {SAID['say']}",
+        "   files: new.txt +1 -0",
+        "2. asked: what else?",
+        "   done: Nothing else.",
+    ]
+    assert json.loads(shell("sessions", "--output", "json").stdout)[1]["name"] == "first try"
+
+
+def test_a_fork_that_would_overwrite_the_users_edits_is_not_made(shell, precious, scripted):
+    with scripted(calling("echo run > calc.py")) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    (precious / "calc.py").write_text("mine")
+    (only,) = json.loads(shell("sessions", "--output", "json").stdout)
+    refused = shell("sessions", "fork", only["id"], "--at", "1")
+    assert refused.code == 1
+    assert "conflict  calc.py" in refused.stdout
+    assert (precious / "calc.py").read_text() == "mine"
+    assert len(json.loads(shell("sessions", "--output", "json").stdout)) == 1
+    assert shell("sessions", "fork", only["id"], "--at", "99").code == 1

@@ -129,8 +129,28 @@ def latest(session: str | None, workspace: Path | None) -> "tuple[str, Checkpoin
     )
 
 
+def refuse_running(session_id: str, folder: Path) -> None:
+    """Raises SessionError while a process works in the session: its files are not for others to change."""
+    from codeflow.core.errors import SessionError
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+
+    if session_id in SessionStore(state_home() / "sessions").running(folder):
+        raise SessionError(f"session {session_id} is at work", hint="Interrupt it first, or wait.")
+
+
 def named(session: str, workspace: Path | None) -> "tuple[str, Checkpoints]":
     """The session whose id begins so, with its checkpoints, in the folder where it worked.
+
+    Raises:
+        SessionError: when it is unknown, or worked in another folder than `workspace`, or has no checkpoints.
+    """
+    session_id, folder = worked_in(session, workspace)
+    return session_id, open_checkpoints(folder, session_id)
+
+
+def worked_in(session: str, workspace: Path | None) -> tuple[str, Path]:
+    """The session whose id begins so, and its folder.
 
     Raises:
         SessionError: when it is unknown, or worked in another folder than `workspace`.
@@ -149,7 +169,7 @@ def named(session: str, workspace: Path | None) -> "tuple[str, Checkpoints]":
         raise SessionError(f"session {session_id} worked in {folder}", hint="Leave out --workspace.")
     if not folder.is_dir():
         raise SessionError(f"session {session_id} worked in {folder}, which is gone")
-    return session_id, open_checkpoints(folder, session_id)
+    return session_id, folder
 
 
 def sessions_of(root: Path) -> Sequence[str]:

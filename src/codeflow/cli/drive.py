@@ -11,8 +11,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
-from codeflow.core.events import Event, ModelCalled, RunFinished, RunResult
+from codeflow.core.events import Event, ModelCalled, RunFinished
 from codeflow.core.ports import Emit
+from codeflow.core.results import RunResult
 from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from codeflow.agents.toolbox import Approve
     from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.render.progress import StatusLine
-    from codeflow.core.events import RunResult
     from codeflow.core.ports import Emit
+    from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
     from codeflow.models.recorder import Recorder
 

@@ -15,6 +15,9 @@ from codeflow.cli.render.figures import dollars
 from codeflow.core.errors import SessionError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from codeflow.core.events import Event
     from codeflow.sessions.log import SessionInfo, SessionStore
 
 app = typer.Typer(
@@ -76,6 +79,10 @@ def list_sessions(
 def show_session(
     session: Which,
     output: Annotated[ListOutput, typer.Option(help="How to print the events.")] = ListOutput.TEXT,
+    *,
+    short: Annotated[
+        bool, typer.Option("--summary", help="Only what was asked, what came of it and what it cost.")
+    ] = False,
 ) -> None:
     """Show what happened in a session, step by step; of a damaged one, what stands before the damage."""
     from codeflow.cli.render.console import console
@@ -83,6 +90,9 @@ def show_session(
     from codeflow.cli.render.text import TextRenderer
 
     events = _open(None)[0].events(session)
+    if short:
+        _print_summary(events, output)
+        return
     if output is ListOutput.JSON:
         from codeflow.core.codec import to_json
 
@@ -96,6 +106,15 @@ def show_session(
     renderer = TextRenderer(paper, paper, StatusLine(paper, enabled=False))
     for event in events:
         renderer(event)
+
+
+def _print_summary(events: "Iterable[Event]", output: ListOutput) -> None:
+    from codeflow.cli.render.summary import summary
+
+    lines = list(summary(events))
+    print(
+        json.dumps({"summary": lines}, ensure_ascii=False) if output is ListOutput.JSON else "\n".join(lines)
+    )
 
 
 @app.command("export")
@@ -172,6 +191,39 @@ def rename_session(
     )
     if problem:
         _tell(problem)
+
+
+@app.command("fork")
+def fork_session(
+    session: Which,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="STEP", help="As `codeflow checkpoints list` names it; default: at its end."),
+    ] = None,
+    workspace: Workspace = None,
+) -> int:
+    """Begin a session as another one was at a step, files included; your own later edits are never overwritten."""
+    from codeflow.cli.checkpoints import refuse_running, worked_in
+    from codeflow.cli.undo import tell_conflicts
+    from codeflow.sessions.checkpoints import Checkpoints
+    from codeflow.sessions.forking import fork
+
+    store, _ = _open(workspace)
+    parent, folder = worked_in(session, workspace)
+    refuse_running(parent, folder)
+    checkpoints = Checkpoints(folder, parent)
+    step = checkpoints.find(at) if at is not None else None
+    undone = checkpoints.undo(step) if step else None
+    if undone and undone.conflicts:
+        tell_conflicts(undone)
+        return 1
+    new = fork(store, parent, folder, step)
+    if last := step or (None if checkpoints.unavailable else checkpoints.newest()):
+        checkpoints.continue_in(new, last)
+    where = f"as {parent} was at step {step.number}" if step else f"as {parent} is"
+    print(f"Session {new} begins {where}.")
+    print(f'`codeflow resume {new}` goes on with its task, `codeflow resume {new} "TASK"` with another one.')
+    return 0
 
 
 @app.command("delete")

@@ -60,12 +60,9 @@ def _undo(
     force: bool,
 ) -> int | None:
     """The exit code; None when there was nothing to undo."""
-    from codeflow.core.errors import SessionError
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
+    from codeflow.cli.checkpoints import refuse_running
 
-    if session_id in SessionStore(state_home() / "sessions").running(checkpoints.workspace):
-        raise SessionError(f"session {session_id} is at work", hint="Interrupt it first, or wait.")
+    refuse_running(session_id, checkpoints.workspace)
     target = checkpoints.find(to) if to is not None else None
     undone = checkpoints.undo(target, force=force)
     if target is None and not (undone.restored or undone.removed or undone.conflicts):
@@ -94,11 +91,16 @@ def _print_json(session_id: str | None, undone: "Undone") -> None:
     print(json.dumps({"session_id": session_id, **asdict(undone)}))
 
 
-def _tell(session_id: str, undone: "Undone", to: str | None) -> None:
+def tell_conflicts(undone: "Undone") -> None:
     for path in undone.conflicts:
         print(f"conflict  {one_line(path)}")
+    print("Nothing was done: these were changed after the session.")
+
+
+def _tell(session_id: str, undone: "Undone", to: str | None) -> None:
     if undone.conflicts:
-        print("Nothing was done: these were changed after the session. --force overwrites them.")
+        tell_conflicts(undone)
+        print("--force overwrites them.")
         return
     for path in undone.restored:
         print(f"restored  {one_line(path)}")

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from codeflow.core.results import RunResult
 from codeflow.core.values import (
     Complexity,
     Cost,
-    FileChange,
     GateResult,
     Mode,
     Pattern,
     Plan,
-    Question,
     Route,
     Seen,
-    Status,
     Task,
     Usage,
 )
@@ -121,13 +119,14 @@ class Planned:
 class CheckpointTaken:
     """The work tree was saved, or had not changed since the checkpoint; `files` counts what that holds.
 
-    `label` says on what occasion; `call_id` is the tool call before which it was.
+    `label` says on what occasion; `call_id` is the tool call before which it was, `after_call_id` the one after which.
     """
 
     checkpoint_id: str
     label: str
     files: int
     call_id: str | None = None
+    after_call_id: str | None = None
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
@@ -318,44 +317,12 @@ class SessionNamed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """One row of the bill: an agent's or a model's part of a run."""
+class SessionForked:
+    """What stands before is from another session, as it was at one of its checkpoints; None: at its end."""
 
-    name: str
-    calls: int
-    usage: Usage
-    cost: Cost
-    known_cost: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended. `cost` is None when a call could not be priced; `known_cost` is then a lower bound."""
-
-    status: Status
-    session_id: str
-    answer: str
-    complexity: Complexity | None
-    pattern: Pattern | None
-    route: Route | None
-    plan: Plan | None
-    files_changed: tuple[FileChange, ...]
-    diff: str
-    gates: tuple[GateResult, ...]
-    usage: Usage
-    cost: Cost
-    known_cost: Decimal
-    unpriced_calls: int
-    by_agent: tuple[Share, ...]
-    by_model: tuple[Share, ...]
-    model_calls: int
-    duration_s: float
-    error: str | None = None
-    hint: str | None = None
-    denied: tuple[str, ...] = ()
-    """Actions the policy refused, one line each."""
-    question: Question | None = None
-    """What a paused run waits for."""
+    parent: str
+    checkpoint_id: str | None
+    kind: Literal["session_forked"] = "session_forked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,5 +359,6 @@ Event = (
     | GateFinished
     | Notice
     | SessionNamed
+    | SessionForked
     | RunFinished
 )

@@ -19,11 +19,11 @@ from codeflow.core.events import (
     Planned,
     Routed,
     RunFinished,
-    RunResult,
     RunResumed,
     RunStarted,
 )
 from codeflow.core.ports import Broadcast, Emit
+from codeflow.core.results import RunResult
 from codeflow.core.settings import Settings
 from codeflow.core.values import (
     Complexity,

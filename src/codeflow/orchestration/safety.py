@@ -81,7 +81,7 @@ class Safety:
             self._claimed.update(changed)
             if change.effect is Effect.EXECUTE:
                 with contextlib.suppress(SessionError):  # what cannot be saved now stops the next change
-                    await self._take(f"after {_call(change)}")
+                    await self._take(f"after {_call(change)}", after=change.call_id)
 
     def command_starts(self) -> None:
         """Take note of a command that is no tool call, such as a gate's."""
@@ -121,13 +121,23 @@ class Safety:
             return await asyncio.to_thread(self._checkpoints.diff, self._first, now)
 
     async def _take(
-        self, label: str, kind: Kind = Kind.STEP, *, call_id: str | None = None, held: Iterable[str] = ()
+        self,
+        label: str,
+        kind: Kind = Kind.STEP,
+        *,
+        call_id: str | None = None,
+        after: str | None = None,
+        held: Iterable[str] = (),
     ) -> Checkpoint:
         claimed = None if self._commands_ran else frozenset(self._claimed)
         taken = await asyncio.to_thread(self._checkpoints.take, label, kind, claimed=claimed, held=held)
         self._claimed.clear()
         self._commands_ran = self._is_busy()
-        self._emit(CheckpointTaken(checkpoint_id=taken.id, label=label, files=taken.files, call_id=call_id))
+        self._emit(
+            CheckpointTaken(
+                checkpoint_id=taken.id, label=label, files=taken.files, call_id=call_id, after_call_id=after
+            )
+        )
         return taken
 
     def _find(self, checkpoint_id: str) -> Checkpoint | None:

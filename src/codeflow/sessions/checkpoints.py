@@ -10,7 +10,7 @@ from codeflow.core.errors import SessionError
 from codeflow.core.places import state_home
 from codeflow.core.values import FileChange
 from codeflow.sessions.heads import git_state, ways_back
-from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode, run_beginning
+from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode
 from codeflow.sessions.patches import compare, printable
 from codeflow.sessions.repository import REFS, Project, Store, why_unavailable
 from codeflow.sessions.restore import Account, Goal, Plan, Step, carry_out, plan_exact, plan_undo
@@ -101,9 +101,9 @@ class Checkpoints:
         listing = self._store.run("for-each-ref", "--format=%(contents)", f"{REFS}/{self._session_id}/")
         return tuple(decode(line) for line in listing.decode().splitlines() if line)
 
-    def run_beginning(self) -> Checkpoint | None:
-        """Where the run began that is at work, or was killed; None when the session's last run has ended."""
-        return run_beginning(self.history())
+    def newest(self) -> Checkpoint | None:
+        last = self._newest()
+        return last[0] if last else None
 
     def find(self, step: str) -> Checkpoint:
         """The checkpoint with a number, such as 3 or 0003, or with an id.
@@ -180,6 +180,15 @@ class Checkpoints:
                 hint="Move it elsewhere, then try again.",
             )
         return self._go_back(plan, now, checkpoint, Kind.STEP)
+
+    def continue_in(self, session_id: str, last: Checkpoint) -> None:
+        """Give a new session the steps up to one of them; what changes after it is the user's until that session runs."""
+        for one in self.history():
+            if one.number > last.number:
+                break
+            back_to = one.back_to and _in(session_id, one.back_to)
+            kind = Kind.END if one.number == last.number and one.kind is not Kind.UNDONE else one.kind
+            self._save(replace(one, id=_in(session_id, one.id), kind=kind, back_to=back_to), is_new=True)
 
     def _trace(self, steps: list[Checkpoint]) -> tuple[Goal, Account, Snapshot]:
         """What the first of these checkpoints held, who changed what since, and the work tree now.
@@ -282,13 +291,21 @@ class Checkpoints:
             id=draft.id or f"{self._session_id}/{number:04d}",
             tree=newest[0].tree if newest and same else write_tree(self._store, snapshot),
         )
+        self._save(checkpoint, is_new=not draft.id)
+        self._last = checkpoint, snapshot
+        return checkpoint
+
+    def _save(self, checkpoint: Checkpoint, *, is_new: bool) -> None:
         tag = (
             f"object {checkpoint.tree}\ntype tree\ntag codeflow/{checkpoint.id}\n"
             f"tagger codeflow <codeflow@localhost> {int(checkpoint.taken_at)} +0000\n\n{encode(checkpoint)}\n"
         )
         name = self._store.run("mktag", stdin=tag.encode()).decode().strip()
         # a new number must not be taken: by no other process either
-        guard = [] if draft.id else ["0" * len(name)]
+        guard = ["0" * len(name)] if is_new else []
         self._store.run("update-ref", f"{REFS}/{checkpoint.id}", name, *guard)
-        self._last = checkpoint, snapshot
-        return checkpoint
+
+
+def _in(session_id: str, checkpoint_id: str) -> str:
+    """The id of another session's checkpoint in this one."""
+    return f"{session_id}/{checkpoint_id.rpartition('/')[2]}"

@@ -87,14 +87,6 @@ def beginning(history: Iterable[Checkpoint]) -> Checkpoint | None:
     return base
 
 
-def run_beginning(history: Iterable[Checkpoint]) -> Checkpoint | None:
-    """Where the run began that is at work, or was killed; None when the last one has ended."""
-    first = None
-    for checkpoint in history:
-        first = (first or checkpoint) if checkpoint.kind is Kind.STEP else None
-    return first
-
-
 def claims(earlier: Checkpoint, later: Checkpoint | None) -> Sequence[str] | None:
     """What of the changes between two checkpoints, or since the last one, is the session's; None: all of it."""
     if earlier.kind in (Kind.END, Kind.UNDONE):

@@ -26,12 +26,12 @@ from codeflow.core.events import (
     Planned,
     Routed,
     RunFinished,
-    RunResult,
     RunResumed,
     RunStarted,
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.results import RunResult
 from codeflow.core.values import GateResult, Mode, Plan, Question, Route, Seen, Spend, Status
 
 _OK = "ok"
@@ -116,11 +116,18 @@ class Conversation:
         self.results.clear()
         self.seen.clear()
 
-    def _pending(self) -> set[str]:
+    def unanswered(self) -> dict[str, str]:
+        """Tool calls of the last answer that have no result yet, with their tools."""
+        return {call: tool for call, tool in self._calls().items() if call not in self.results}
+
+    def _calls(self) -> dict[str, str]:
         if not self.messages or self.messages[-1]["role"] != "assistant":
-            return set()
-        content = self.messages[-1]["content"]
-        return {block["toolUse"]["toolUseId"] for block in content if "toolUse" in block}
+            return {}
+        uses = [block["toolUse"] for block in self.messages[-1]["content"] if "toolUse" in block]
+        return {use["toolUseId"]: use["name"] for use in uses}
+
+    def _pending(self) -> set[str]:
+        return set(self._calls())
 
     def end_run(self) -> None:
         """A new run begins: its visits are counted after these."""

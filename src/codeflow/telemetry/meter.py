@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from codeflow.core.events import Event, ModelCalled, Share
+from codeflow.core.events import Event, ModelCalled
+from codeflow.core.results import Share
 from codeflow.core.values import Cost, Spend, Usage
 
 

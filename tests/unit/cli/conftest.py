@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codeflow.core.events import RunResult, Share
+from codeflow.core.results import RunResult, Share
 from codeflow.core.values import (
     Complexity,
     FileChange,

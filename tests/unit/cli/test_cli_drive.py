@@ -15,7 +15,8 @@ ENGINE = """
     from decimal import Decimal
     from codeflow.cli.drive import Shield, drive, leave
     from codeflow.cli.render.json import json_renderer
-    from codeflow.core.events import RunFinished, RunResult
+    from codeflow.core.events import RunFinished
+    from codeflow.core.results import RunResult
     from codeflow.core.values import EXIT_CODES, Status, Usage
 
     RESULT = RunResult(

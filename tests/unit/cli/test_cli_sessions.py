@@ -15,10 +15,10 @@ from codeflow.core.events import (
     ModelCalled,
     Notice,
     RunFinished,
-    RunResult,
     RunStarted,
     ToolFinished,
 )
+from codeflow.core.results import RunResult
 from codeflow.core.values import FileChange, Mode, Status, Usage
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
@@ -151,7 +151,8 @@ def test_other_forms_are_for_reading(cli, store, folder):
     assert whole["events"][0]["kind"] == "run_started"
     assert whole["events"][0]["at"].endswith("+00:00")
     text = cli("sessions", "export", session, "--format", "markdown").stdout
-    assert text.startswith(f"# Session {session}\n\n## mend it\n\n")
+    summary = "1. asked: mend it\n   done: It adds now.\n   files: a.py +1 -1\nin all: 1 tasks, 1 model calls, $0.5000"
+    assert text.startswith(f"# Session {session}\n\n```text\n{summary}\n```\n\n## mend it\n\n")
     assert "To coder:\n\n```text\nplease\n```" in text
     assert '`edit_file`\n\n```json\n{\n  "path": "a.py"\n}\n```' in text
     assert "````diff\n-old\n+new\n```\n````" in text

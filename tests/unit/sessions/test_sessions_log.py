@@ -19,11 +19,11 @@ from codeflow.core.events import (
     ModelCalled,
     Notice,
     RunFinished,
-    RunResult,
     RunStarted,
     TextDelta,
     ToolFinished,
 )
+from codeflow.core.results import RunResult
 from codeflow.core.values import FileChange, Mode, Status, Usage
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.records import Chain, decode, encode

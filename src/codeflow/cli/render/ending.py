@@ -8,7 +8,7 @@ from rich.text import Text
 from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.console import table
 from codeflow.cli.render.figures import money, tokens, total_money
-from codeflow.core.events import RunResult, Share
+from codeflow.core.results import RunResult, Share
 from codeflow.core.values import FileChange, GateResult, GateStatus, Status
 
 _DIFF_LINES = 200

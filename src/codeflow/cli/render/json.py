@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from codeflow.core.events import Event, RunFinished, RunResult, Share
+from codeflow.core.events import Event, RunFinished
 from codeflow.core.ports import Emit
+from codeflow.core.results import RunResult, Share
 from codeflow.core.values import EXIT_CODES, Cost, Usage
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.figures import total_money
+from codeflow.cli.render.summary import summary
 from codeflow.core.events import (
     AgentStarted,
     Event,
@@ -25,7 +26,9 @@ from codeflow.core.events import (
 def markdown(session_id: str, events: Iterable[Event]) -> Iterator[str]:
     """The paragraphs of the document, each with its blank line."""
     yield f"# Session {session_id}\n\n"
-    for event in events:
+    everything = list(events)
+    yield _fenced("\n".join(summary(everything)), "text") + "\n\n"
+    for event in everything:
         yield from (f"{paragraph}\n\n" for paragraph in _paragraphs(event))
 
 

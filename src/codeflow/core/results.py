@@ -1,0 +1,58 @@
+"""What a run came to, with its bill."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from codeflow.core.values import (
+    Complexity,
+    Cost,
+    FileChange,
+    GateResult,
+    Pattern,
+    Plan,
+    Question,
+    Route,
+    Status,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """One row of the bill: an agent's or a model's part of a run."""
+
+    name: str
+    calls: int
+    usage: Usage
+    cost: Cost
+    known_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended. `cost` is None when a call could not be priced; `known_cost` is then a lower bound."""
+
+    status: Status
+    session_id: str
+    answer: str
+    complexity: Complexity | None
+    pattern: Pattern | None
+    route: Route | None
+    plan: Plan | None
+    files_changed: tuple[FileChange, ...]
+    diff: str
+    gates: tuple[GateResult, ...]
+    usage: Usage
+    cost: Cost
+    known_cost: Decimal
+    unpriced_calls: int
+    by_agent: tuple[Share, ...]
+    by_model: tuple[Share, ...]
+    model_calls: int
+    duration_s: float
+    error: str | None = None
+    hint: str | None = None
+    denied: tuple[str, ...] = ()
+    """Actions the policy refused, one line each."""
+    question: Question | None = None
+    """What a paused run waits for."""
