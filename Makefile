@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo install test check format bench clean
+.PHONY: help demo install test soak check format bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,6 +17,9 @@ install: $(VENV)/.dev ## everything for working on codeflow
 
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest
+
+soak: $(VENV)/.dev ## two hundred kills of a run, each resumed to the same end
+	$(BIN)/pytest -m soak
 
 check: $(VENV)/.dev ## lint, format, types, import contracts, lengths, spelling
 	$(BIN)/ruff check .
