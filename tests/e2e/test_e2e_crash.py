@@ -7,13 +7,19 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.e2e.harness import CODEFLOW, Finished, Shell
 from tests.e2e.test_e2e_graph import WHOLE, ZERO
 
+from codeflow.core.events import ModelCalled
 from codeflow.models.endpoint import Endpoint, environment
+from codeflow.sessions.past import Past
+from codeflow.sessions.records import decode, read_file, whole_lines
 
 TASK = "make the failing test pass"
 EARLIEST_S = 0.2
@@ -123,3 +129,34 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(shell, tmp_path, scripted)
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_two_hundred_killed_runs_end_as_if_nothing_had_happened(shell, tmp_path, scripted, seed):
     check(shell, tmp_path, scripted, seed, kills=10)
+
+
+def test_every_beginning_of_a_log_adds_up_to_conversations_that_can_go_on(shell, scripted):
+    with scripted(WHOLE) as endpoint:
+        done = run_until(shell, endpoint, ["run", TASK], 120)
+    assert done is not None
+    (log,) = sessions(shell)
+    events = [decode(line, place) for place, line in whole_lines(read_file(log), str(log))]
+    past, known = Past(), Decimal(0)
+    for length, event in enumerate(events, 1):
+        past.add(event)
+        known += (event.cost or 0) if isinstance(event, ModelCalled) else 0
+        assert past.run.spend.known == known
+        for agent, talk in past.conversations.items():
+            assert well_formed(talk.messages), f"{agent} after {length} events: {talk.messages}"
+            assert set(talk.results).isdisjoint(talk.unanswered())
+    assert past.run.is_over
+    assert not past.run.lost
+    assert not any(talk.is_open or talk.begun for talk in past.conversations.values())
+
+
+def well_formed(messages: list[dict[str, Any]]) -> bool:
+    """What Converse asks for: roles take turns, and the message after tool calls answers each of them once."""
+    if any(message["role"] != ("user", "assistant")[index % 2] for index, message in enumerate(messages)):
+        return False
+    for message, answer in pairwise(messages):
+        asked = [block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block]
+        given = [block["toolResult"]["toolUseId"] for block in answer["content"] if "toolResult" in block]
+        if sorted(asked) != sorted(given):
+            return False
+    return True
