@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
-from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
+from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID, Shell
+from tests.e2e.test_e2e_resume import COMMAND
 
 from codeflow.models.endpoint import environment
 
@@ -63,3 +65,79 @@ def test_a_run_that_was_killed_goes_on_with_another_machines_state(shell, projec
     assert (project / "calc.py").read_text() == FIXED
     (session,) = json.loads(shell("sessions", "--output", "json", env=store).stdout)
     assert (session["status"], session["stored"]) == ("done", "both")
+
+
+def moved(project: Path, place: Path) -> Path:
+    """The commit that a project began at, on another machine."""
+    subprocess.run(["git", "clone", "-q", project, place], check=True)
+    return place
+
+
+def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, project, scripted, tmp_path):
+    binary = {"agent": "fast_coder", "call": [{"write_file": {"path": "new/data.txt", "content": "é\n"}}]}
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    with scripted([ROUTER, READ, EDIT, binary, COMMAND, SAID]) as endpoint:
+        paused = shell(
+            "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
+        )
+        assert paused.code == 4, paused.stderr
+        other = Shell(
+            moved(project, tmp_path / "elsewhere"),
+            shell.env | store | {"XDG_STATE_HOME": str(tmp_path / "s2")},
+        )
+        resume = ["resume", paused.result["session_id"], "--workspace", ".", "--output", "json"]
+        done = other(*resume, "--approve", env=environment(endpoint.url))
+    assert done.code == 0, done.stderr
+    assert (other.project / "calc.py").read_text() == FIXED
+    assert (other.project / "new" / "data.txt").read_text() == "é\n"
+    assert {change["path"] for change in done.result["files_changed"]} == {"calc.py", "new/data.txt"}
+    assert other("undo", paused.result["session_id"]).code == 0
+    assert (other.project / "calc.py").read_text() == BUG
+    assert not (other.project / "new").exists()
+
+
+def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scripted, tmp_path):
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    with scripted([ROUTER, READ, EDIT, COMMAND, SAID]) as endpoint:
+        paused = shell(
+            "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
+        )
+        other = Shell(
+            moved(project, tmp_path / "elsewhere"),
+            shell.env | store | {"XDG_STATE_HOME": str(tmp_path / "s2")},
+        )
+        (other.project / "calc.py").write_text("mine\n")
+        resume = ["resume", paused.result["session_id"], "--workspace", ".", "--output", "json", "--approve"]
+        refused = other(*resume, env=environment(endpoint.url))
+        assert refused.code == 1
+        assert "calc.py: neither as the session found it nor as it left it" in refused.stderr + refused.stdout
+        assert (other.project / "calc.py").read_text() == "mine\n"
+        (other.project / "calc.py").write_text(BUG)
+        assert other(*resume, env=environment(endpoint.url)).code == 0
+    assert (other.project / "calc.py").read_text() == FIXED
+
+
+def test_a_killed_runs_changes_have_to_be_brought_along(shell, project, scripted, tmp_path):
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "run", "make the failing test pass"],
+            cwd=project, env={**shell.env, **store, **environment(endpoint.url)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while len(endpoint.requests) < 4:
+            os.sched_yield()
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    other = Shell(
+        moved(project, tmp_path / "elsewhere"), shell.env | store | {"XDG_STATE_HOME": str(tmp_path / "s2")}
+    )
+    (session,) = json.loads(other("sessions", "--all", "--output", "json").stdout)
+    resume = ["resume", session["id"], "--workspace", ".", "--output", "json"]
+    with scripted([{**SAID, "step": 3}]) as endpoint:
+        refused = other(*resume, env=environment(endpoint.url))
+        assert refused.code == 1
+        assert "because it was killed: calc.py" in refused.stderr + refused.stdout
+        (other.project / "calc.py").write_text(FIXED)
+        done = other(*resume, env=environment(endpoint.url))
+    assert done.code == 0, done.stderr

@@ -8,6 +8,7 @@ from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
 from codeflow.core.ports import Broadcast
 from codeflow.core.settings import Settings
+from codeflow.core.values import Continuation
 from codeflow.orchestration.engine import Closable
 from codeflow.policies.budget import Budget
 from codeflow.sessions.opening import open_sessions
@@ -27,9 +28,9 @@ class Books:
         env: Mapping[str, str],
         *,
         spends: bool,
-        session_id: str | None = None,
+        session: Continuation | None = None,
     ) -> None:
-        """`session_id` names a session that goes on; by default a new one begins.
+        """`session` is the one that goes on; None: a new one.
 
         A run that `spends` nothing stays on this machine and out of the ledger.
 
@@ -41,17 +42,20 @@ class Books:
         store = open_sessions(settings, env, shared=spends)
         self.neighbours = store.running(workspace)
         self.past = Past()
-        if session_id is None:
+        self.resumes = session is not None and session.resumes
+        self.as_is = session is not None and session.as_is
+        if session is None:
             self.log = store.create(workspace)
         else:
-            self.log = store.resume(session_id, workspace)
-            self.past = recall(store.events(session_id))
+            self.log = store.resume(session.session_id, workspace)
+            self.past = recall(store.events(session.session_id))
         self.ledger_problem: str | None = None
         self.broadcast = Broadcast([self.log, self.budget, self.meter])
         self.resources: list[Closable] = [self.log]
         self._recorder: Recorder | None = None
         if spends:
             self._open_ledger(workspace, env)
+        self._go_on()
 
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
         """A run does not depend on its ledger: one that cannot be opened is said."""
@@ -64,9 +68,9 @@ class Books:
         self.broadcast.consumers.append(self._recorder)
         self.resources.append(ledger)
 
-    def go_on(self, *, resumes: bool) -> None:
+    def _go_on(self) -> None:
         """Prepare for the session's last run to go on, its spending counted, or for a new one."""
-        if not resumes:
+        if not self.resumes:
             self.past.begin_run()
             return
         self.past.reopen()

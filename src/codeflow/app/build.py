@@ -1,7 +1,7 @@
 """The composition root: the only file that knows every room. Settings and a task in, an engine out."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Decide, Mode, Route, Task, ToolResult, Verdict
+from codeflow.core.values import Continuation, Decide, Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.models.breaker import Breakers
@@ -28,6 +28,7 @@ from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
 from codeflow.policies.permissions import Rules, decide, load_rules
+from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.outputs import Outputs
@@ -47,13 +48,12 @@ def build(
     approve: Approve | None,
     decide: Decide | None = None,
     spends: bool = True,
-    session_id: str | None = None,
-    resumes: bool = False,
+    session: Continuation | None = None,
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
     `approve` and `decide` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
-    `session_id` names a session that goes on: with its last run when it `resumes`, else with a new one.
+    `session` is the one that goes on; None: a new one.
 
     Raises:
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
@@ -65,11 +65,11 @@ def build(
     lineup = choose_lineup(settings, task, specialists)
     judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session_id=session_id)
-    books.go_on(resumes=resumes)
+    books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session=session)
     _keep_outputs(workspace, books.log.session_id, env)
     models = _models(settings, lineup, books)
-    safety = _safety(workspace, books, env, resumes=resumes)
+    checkpoints, moved = _checkpoints(workspace, books, env)
+    safety = _safety(checkpoints, workspace, books)
 
     async def before_change(change: Change) -> None:
         await gates.baseline_ready()
@@ -83,7 +83,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(*skipped, *_notes(safety, commands, books)),
+        notes=(*skipped, *moved, *_notes(safety, commands, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -96,7 +96,7 @@ def build(
         close_tools=workspace.close,
         resources=[*books.resources, _Upkeep(settings, env)],
         past=books.past,
-        resumes=resumes,
+        resumes=books.resumes,
         decide=decide,
     )
 
@@ -117,12 +117,23 @@ class _Upkeep:
         )
 
 
-def _safety(workspace: Workspace, books: Books, env: Mapping[str, str], *, resumes: bool) -> Safety:
+def _checkpoints(
+    workspace: Workspace, books: Books, env: Mapping[str, str]
+) -> tuple[Checkpoints, Sequence[str]]:
+    """The session's checkpoints, and what to tell where a run that goes on had left other files elsewhere."""
+    checkpoints = Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints")
+    if not books.resumes:
+        return checkpoints, ()
+    return checkpoints, settle_in(checkpoints, books.past, books.broadcast, as_is=books.as_is)
+
+
+def _safety(checkpoints: Checkpoints, workspace: Workspace, books: Books) -> Safety:
+    first = books.past.run.first if books.resumes else None
     return Safety(
-        Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints"),
+        checkpoints,
         books.broadcast,
         is_busy=workspace.runs.is_busy,
-        began_at=books.past.run.first_checkpoint if resumes else None,
+        began_at=first.checkpoint_id if first else None,
     )
 
 

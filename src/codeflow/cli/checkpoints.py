@@ -163,7 +163,7 @@ def worked_in(session: str, workspace: Path | None) -> tuple[str, Path]:
 
     store = SessionStore(state_home() / "sessions")
     session_id = store.find(session)
-    started = next(event for event in store.events(session_id) if isinstance(event, (RunStarted, RunResumed)))
+    *_, started = (event for event in store.events(session_id) if isinstance(event, (RunStarted, RunResumed)))
     folder = Path(started.workspace if isinstance(started, RunStarted) else started.started.workspace)
     if workspace is not None and existing_folder(workspace).resolve() != folder.resolve():
         raise SessionError(f"session {session_id} worked in {folder}", hint="Leave out --workspace.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codeflow.cli.repository import head_commit
 from codeflow.cli.streams import settle
 from codeflow.core.errors import UsageError
-from codeflow.core.values import EXIT_CODES, Status, Task
+from codeflow.core.values import EXIT_CODES, Continuation, Status, Task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,10 +34,9 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continued:
-    """A session that goes on: its last run when it `resumes`, else a new one; `answer` to what the run waits for."""
+    """A session that goes on, with the answer to what its run waits for."""
 
-    session_id: str
-    resumes: bool
+    session: Continuation
     answer: "GivenAnswer | None" = None
 
 
@@ -81,8 +80,7 @@ def execute(
             approve=approve,
             decide=person.decide if person else None,
             spends=spends,
-            session_id=session.session_id if session else None,
-            resumes=session is not None and session.resumes,
+            session=session.session if session else None,
         )
         screen, calls = Shield(renderer), InFlight()
         consumers: list[Emit] = [screen, calls, recorder] if recorder else [screen, calls]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.execute import Continued, Output, execute, show_again
-from codeflow.core.values import Mode, Task
+from codeflow.core.values import Continuation, Mode, Task
 
 if TYPE_CHECKING:
     from codeflow.cli.approval import GivenAnswer
@@ -41,6 +41,12 @@ def resume(
     workspace: Annotated[
         Path | None, typer.Option(help="The folder to work in; default: the session's.")
     ] = None,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is", help="The files here are those that the run left, on whatever machine it was."
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
     ] = False,
@@ -62,7 +68,9 @@ def resume(
     text = read_task(task, None) if task is not None else None
     past = _recalled(store, session_id)
     answer = _answer(past, session_id, approve=approve, deny=deny)
-    return go_on(session_id, past, text, chosen, workspace, answer=answer, output=output, quiet=quiet)
+    return go_on(
+        session_id, past, text, chosen, workspace, answer=answer, as_is=as_is, output=output, quiet=quiet
+    )
 
 
 def continue_latest(
@@ -88,6 +96,7 @@ def go_on(
     workspace: Path | None,
     *,
     answer: "GivenAnswer | None" = None,
+    as_is: bool = False,
     output: Output,
     quiet: bool,
 ) -> int:
@@ -106,8 +115,9 @@ def go_on(
         return show_again(past.run.result, output=output, quiet=quiet)
     folder = _folder(before, workspace)
     settings, prepared = prepare(text or before.text, folder, _choices(past, before, chosen, resumes=resumes))
-    session = Continued(session_id=session_id, resumes=resumes, answer=answer)
-    return execute(settings, prepared, output=output, quiet=quiet, session=session)
+    session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
+    continued = Continued(session=session, answer=answer)
+    return execute(settings, prepared, output=output, quiet=quiet, session=continued)
 
 
 def _store(workspace: Path | None) -> "SessionStore":

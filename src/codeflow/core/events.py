@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from codeflow.core.results import RunResult
 from codeflow.core.values import (
+    CarriedFile,
     Complexity,
     Cost,
     GateResult,
@@ -127,6 +128,10 @@ class CheckpointTaken:
     files: int
     call_id: str | None = None
     after_call_id: str | None = None
+    tree: str = ""
+    """An id of the files it holds, without what git ignores; logs of before 2026-11-21 do not have it."""
+    taken_at: float = 0.0
+    """Seconds since 1970; tells it from another machine's checkpoint with its number."""
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
@@ -326,6 +331,25 @@ class SessionForked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesCarried:
+    """All that a run which did not finish had changed, so that it can go on elsewhere; `left_out` was too large."""
+
+    files: tuple[CarriedFile, ...]
+    left_out: tuple[str, ...]
+    tree: str
+    """As the checkpoint's that holds them all."""
+    kind: Literal["files_carried"] = "files_carried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionMoved:
+    """The session goes on with files that it did not leave here; `written` of them were put in place."""
+
+    written: tuple[str, ...]
+    kind: Literal["session_moved"] = "session_moved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
     """Last event of every run."""
 
@@ -360,5 +384,7 @@ Event = (
     | Notice
     | SessionNamed
     | SessionForked
+    | FilesCarried
+    | SessionMoved
     | RunFinished
 )

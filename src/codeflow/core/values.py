@@ -192,6 +192,32 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """A session that goes on: with its last run when it `resumes`, else with a new one.
+
+    `as_is`: from the files as they are, also where the run has left others.
+    """
+
+    session_id: str
+    resumes: bool
+    as_is: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedFile:
+    """A file that a run changed, to go with its session to other machines.
+
+    `before` and `after` are states, `MODE:BLOB` with git's mode and id, "" where there was no file. `content` is the
+    new one, zlib-compressed, as base64.
+    """
+
+    path: str
+    before: str
+    after: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A picture or document that a model looks at itself; `format` is Converse's name, such as png or pdf."""
 

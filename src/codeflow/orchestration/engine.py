@@ -280,6 +280,8 @@ class Engine:
         files, diff, verdict = await self._compare(verdict)
         if self.safety.unavailable and self._job:
             files = _claimed(self._job.crew.bench.changed)
+        if verdict.status is not Status.DONE and (problem := await self.safety.carry()):
+            self._warn(problem)
         for text in self.late_warnings():
             self._warn(text)
         result = self._result(verdict, files, diff)

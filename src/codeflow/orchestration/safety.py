@@ -10,6 +10,7 @@ from codeflow.core.errors import SessionError
 from codeflow.core.events import CheckpointTaken
 from codeflow.core.ports import Emit
 from codeflow.core.values import Effect, FileChange
+from codeflow.sessions.carrying import carried
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint, Kind
 
@@ -113,6 +114,20 @@ class Safety:
         """The run's changes; what follows is the user's work, and undo tells them apart."""
         return await self._compare("after the run", Kind.END)
 
+    async def carry(self) -> str | None:
+        """Put what was changed into the log, for whoever goes on may be on another machine; says what is missing."""
+        if self._first is None:
+            return None
+        try:
+            found = await asyncio.to_thread(carried, self._checkpoints, self._first)
+        except SessionError as error:
+            return f"the changes are only here, not in the session's log: {error}"
+        if found is None:
+            return None
+        self._emit(found)
+        names = ", ".join(found.left_out)
+        return f"too large to go with the session to another machine: {names}" if names else None
+
     async def _compare(self, label: str, kind: Kind) -> tuple[tuple[FileChange, ...], str]:
         if self._first is None:
             return (), ""
@@ -131,11 +146,18 @@ class Safety:
     ) -> Checkpoint:
         claimed = None if self._commands_ran else frozenset(self._claimed)
         taken = await asyncio.to_thread(self._checkpoints.take, label, kind, claimed=claimed, held=held)
+        tree = await asyncio.to_thread(self._checkpoints.files_of, taken)
         self._claimed.clear()
         self._commands_ran = self._is_busy()
         self._emit(
             CheckpointTaken(
-                checkpoint_id=taken.id, label=label, files=taken.files, call_id=call_id, after_call_id=after
+                checkpoint_id=taken.id,
+                label=label,
+                files=taken.files,
+                call_id=call_id,
+                after_call_id=after,
+                tree=tree,
+                taken_at=taken.taken_at,
             )
         )
         return taken

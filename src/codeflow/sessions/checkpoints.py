@@ -1,7 +1,7 @@
 """Checkpoints of a work tree in a store of codeflow's own, and the way back to them."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -100,6 +100,38 @@ class Checkpoints:
             return ()
         listing = self._store.run("for-each-ref", "--format=%(contents)", f"{REFS}/{self._session_id}/")
         return tuple(decode(line) for line in listing.decode().splitlines() if line)
+
+    def files_of(self, checkpoint: Checkpoint) -> str:
+        """An id of the files that a checkpoint holds, without what git ignores; the same on every machine."""
+        return self._store.text("rev-parse", f"{checkpoint.tree}:files")
+
+    def holds(self, checkpoint_id: str, taken_at: float) -> bool:
+        """Whether this machine has a checkpoint, and not just another one with its number."""
+        number = int(checkpoint_id.rpartition("/")[2])
+        return any((one.number, one.taken_at) == (number, taken_at) for one in self.history())
+
+    def snapshot(self, checkpoint: Checkpoint) -> Snapshot:
+        """What a checkpoint holds."""
+        return self._read(checkpoint)
+
+    def contents(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        """The bytes of each file, or the target of a link."""
+        return self._store.contents(entry.blob for entry in entries)
+
+    def put(self, files: Mapping[str, tuple[int, bytes] | None]) -> None:
+        """Write files, given as mode and content, and delete those given as None.
+
+        Raises:
+            SessionError: when a file cannot be written.
+        """
+        blobs = {
+            path: Entry(
+                file[0], self._store.run("hash-object", "-w", "--stdin", stdin=file[1]).decode().strip()
+            )
+            for path, file in files.items()
+            if file is not None
+        }
+        carry_out(self._store, Plan(blobs, tuple(path for path, file in files.items() if file is None)))
 
     def newest(self) -> Checkpoint | None:
         last = self._newest()

@@ -19,6 +19,7 @@ from codeflow.core.events import (
     ConversationCompacted,
     Decided,
     Event,
+    FilesCarried,
     GateFinished,
     MessageAdded,
     ModelCalled,
@@ -28,6 +29,7 @@ from codeflow.core.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    SessionMoved,
     ToolFinished,
     ToolStarted,
 )
@@ -157,8 +159,11 @@ class LastRun:
     denied: list[str] = field(default_factory=list)
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Tool call -> the checkpoint taken before it."""
-    first_checkpoint: str | None = None
+    first: CheckpointTaken | None = None
     """Where it began."""
+    last_checkpoint: CheckpointTaken | None = None
+    carried: list[FilesCarried] = field(default_factory=list)
+    """Each holds all changes since it began."""
     question: Question | None = None
     status: Status | None = None
     """How it ended; None: it did not."""
@@ -185,6 +190,19 @@ class LastRun:
             if isinstance(event, ModelCalled):
                 spend = spend.add(event.cost)
         return spend
+
+    def note_files(self, event: CheckpointTaken | FilesCarried | SessionMoved) -> None:
+        match event:
+            case CheckpointTaken():
+                self.first = self.first or event
+                self.last_checkpoint = event
+                if event.call_id:
+                    self.checkpoints[event.call_id] = event.checkpoint_id
+            case FilesCarried():
+                self.carried.append(event)
+            case SessionMoved():  # no checkpoint of before is on this machine
+                self.first = None
+                self.checkpoints.clear()
 
     def gate(self, name: str, command: str) -> GateResult | None:
         """The next result of a gate that is in the log; it is not run again."""
@@ -239,6 +257,8 @@ class Past:
                 self._talk(event)
             case ModelStarted() | ModelCalled():
                 self._meter(event)
+            case CheckpointTaken() | FilesCarried() | SessionMoved():
+                self.run.note_files(event)
             case _:
                 self._decide(event)
 
@@ -272,10 +292,6 @@ class Past:
                 run.plan = event.plan
             case Decided():
                 run.decided[event.question].append(event.answer)
-            case CheckpointTaken():
-                run.first_checkpoint = run.first_checkpoint or event.checkpoint_id
-                if event.call_id:
-                    run.checkpoints[event.call_id] = event.checkpoint_id
             case GateFinished():
                 run.gates[event.result.name].append(event.result)
             case _:

@@ -6,14 +6,29 @@ from decimal import Decimal
 from typing import Any
 
 from codeflow.core.errors import SessionError
-from codeflow.core.events import Event, ModelCalled, RunFinished, RunStarted, SessionNamed, ToolFinished
+from codeflow.core.events import (
+    Event,
+    ModelCalled,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    SessionNamed,
+    ToolFinished,
+)
 from codeflow.core.values import Cost, Spend
 from codeflow.sessions.records import Chain, decode, whole_lines, written_at
 
 UNFINISHED = "unfinished"
 _SUMMED = tuple(
     f'"kind":"{kind}"'.encode()
-    for kind in ("run_started", "model_called", "tool_finished", "run_finished", "session_named")
+    for kind in (
+        "run_started",
+        "run_resumed",
+        "model_called",
+        "tool_finished",
+        "run_finished",
+        "session_named",
+    )
 )
 
 
@@ -65,6 +80,9 @@ class Tally:
             case RunStarted():
                 self.task = self.task or event.task
                 self.workspace = event.workspace
+                self.status = UNFINISHED
+            case RunResumed():
+                self.workspace = event.started.workspace
                 self.status = UNFINISHED
             case ModelCalled():
                 self.spend = self.spend.add(event.cost)
