@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from codeflow.core.notes import Note, Outcome
 from codeflow.core.results import RunResult
 from codeflow.core.values import (
     Complexity,
@@ -283,6 +284,15 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRemembered:
+    """An agent kept a note for later runs."""
+
+    note: Note
+    outcome: Outcome
+    kind: Literal["note_remembered"] = "note_remembered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateStarted:
     """A gate's command begins."""
 
@@ -355,6 +365,7 @@ Event = (
     | BreakerChanged
     | ToolStarted
     | ToolFinished
+    | NoteRemembered
     | GateStarted
     | GateFinished
     | Notice
