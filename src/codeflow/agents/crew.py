@@ -122,7 +122,7 @@ class Crew:
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect in {Effect.READ, Effect.NETWORK}]
         tracing.install()
-        workspace = self.bench.workspace.for_agent()
+        workspace = self.bench.workspace.for_agent(specialist.name)
         workspace.remember(past.seen.values())
         model = self.model_for(specialist, past)
         keeper = ContextKeeper(

@@ -33,6 +33,9 @@ Approve = Callable[[Question], Awaitable[str | None]]
 """A person's answer: None when they agree, else why not, for the model."""
 
 
+_LINE_CHARS = 150
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """A tool call that may change the work tree; `paths` are those it names, relative to the workspace."""
@@ -85,7 +88,7 @@ class Bench:
             PausedError: a person has to say, and none is here.
         """
         refusal = await self._refusal(tool, summary, arguments)
-        if refusal is not None:
+        if refusal is not None and counts(tool):
             self.denied.append(f"{tool.name} {summary}: {refusal}")
         if refusal is not None and self.approve is None and tool.effect is Effect.WRITE:
             self.unasked_changes.append(f"{tool.name} {summary}")
@@ -133,14 +136,18 @@ class Bench:
                 question = Question(
                     tool=tool.name, summary=summary, reason=reason, preview=preview(arguments)
                 )
-                return await self._ask(question)
+                return await self._ask(question, pauses=counts(tool))
 
-    async def _ask(self, question: Question) -> str | None:
-        if self.approve is None and not self.pauses:
-            return f"{question.reason}; nobody is here to be asked"
+    async def _ask(self, question: Question, *, pauses: bool) -> str | None:
+        """A person's answer; without `pauses` the run goes on when nobody is here."""
+        unasked = f"{question.reason}; nobody is here to be asked"
+        if self.approve is None and not (self.pauses and pauses):
+            return unasked
         try:
             refusal = await (self.approve or _nobody)(question)
         except PausedError as paused:
+            if not pauses:
+                return unasked
             self.paused = paused
             raise
         self.emit(
@@ -151,17 +158,23 @@ class Bench:
         return refusal
 
 
+def counts(tool: Tool) -> bool:
+    """Whether the task may depend on a tool's calls; it never does on a note for later runs."""
+    return tool.effect is not Effect.NOTE
+
+
 async def _nobody(question: Question) -> str | None:
     raise PausedError(question)
 
 
 def preview(arguments: Mapping[str, Any]) -> str:
-    """What a call would do, in full: a replacement as a diff, every other argument that has several lines as it is."""
+    """What a call would do, in full: a replacement as a diff, every other argument that is too long for a line as it is."""
     old, new = arguments.get("old_text"), arguments.get("new_text")
     if isinstance(old, str) and isinstance(new, str):
         changed = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
         return "\n".join(list(changed)[2:])
-    return "\n".join(value for value in arguments.values() if isinstance(value, str) and "\n" in value)
+    texts = [value for value in arguments.values() if isinstance(value, str)]
+    return "\n".join(text for text in texts if "\n" in text or len(text) > _LINE_CHARS)
 
 
 def arguments_model(tool: Tool) -> type[BaseModel]:
@@ -262,7 +275,9 @@ class PolicedTool(AgentTool):
         summary = self._tool.summary(arguments)
         refusal = await self._bench.permit(self._tool, summary, arguments)
         if refusal:
-            return self._refuse(call_id, f"not permitted: {refusal}", summary=summary, denied=True)
+            return self._refuse(
+                call_id, f"not permitted: {refusal}", summary=summary, denied=counts(self._tool)
+            )
         self._bench.emit(
             ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
         )
@@ -276,7 +291,7 @@ class PolicedTool(AgentTool):
 
     async def _guarded(self, call_id: str, summary: str, arguments: dict[str, Any]) -> ToolResult:
         """One writer at a time, after the checkpoint; what leaves the work tree alone runs freely."""
-        if self._tool.effect in {Effect.READ, Effect.NETWORK}:
+        if self._tool.effect in {Effect.READ, Effect.NETWORK, Effect.NOTE}:
             return await self._run(arguments)
         change = Change(
             agent=self._agent,

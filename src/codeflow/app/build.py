@@ -1,5 +1,6 @@
 """The composition root: the only file that knows every room. Settings and a task in, an engine out."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,17 @@ from codeflow.agents.toolbox import Approve, Bench, Change, PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
+from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
+from codeflow.core.errors import CodeflowError
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Continuation, Decide, Mode, Route, Task, ToolResult, Verdict
+from codeflow.core.values import Continuation, Decide, Effect, Mode, Route, Task, ToolResult, Verdict
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
+from codeflow.knowledge.memory.notebook import Notebook, prune
+from codeflow.knowledge.memory.shelf import Shelves
 from codeflow.models.breaker import Breakers
 from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connector
@@ -27,7 +32,7 @@ from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
-from codeflow.policies.permissions import Rules, decide, load_rules
+from codeflow.policies.permissions import Rules, decide, decide_note, load_rules
 from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
@@ -59,14 +64,13 @@ def build(
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be read or written.
     """
-    _quiet_strands()
     workspace = _workspace(settings, task.workspace, env)
-    specialists, skipped = read_specialists(workspace.root, env)
+    specialists, skipped = _specialists(settings, workspace.root, env)
     lineup = choose_lineup(settings, task, specialists)
-    judge = _judge(task.mode, load_rules())
     commands = gate_commands(settings, detect(workspace.root, env))
     books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session=session)
     _keep_outputs(workspace, books.log.session_id, env)
+    notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
     checkpoints, moved = _checkpoints(workspace, books, env)
     safety = _safety(checkpoints, workspace, books)
@@ -75,6 +79,7 @@ def build(
         await gates.baseline_ready()
         await safety.before(change)
 
+    judge = _judge(task.mode, load_rules(), web)
     bench = _bench(
         settings, workspace, books, safety, judge=judge, approve=approve, before_change=before_change
     )
@@ -89,7 +94,7 @@ def build(
         router=models.router(cache_home(env)),
         safety=safety,
         gates=gates,
-        brief=_briefing(settings, task, workspace, commands),
+        brief=_briefing(settings, task, workspace, commands, notebook),
         make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
         coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
         late_warnings=books.late_warnings,
@@ -101,9 +106,16 @@ def build(
     )
 
 
+def _specialists(
+    settings: Settings, root: Path, env: Mapping[str, str]
+) -> tuple[Mapping[str, Specialist], tuple[str, ...]]:
+    found, skipped = read_specialists(root, env)
+    return (found if settings.memory.enabled else without_memory(found)), skipped
+
+
 @dataclass(frozen=True, slots=True)
 class _Upkeep:
-    """Once a day, what is old leaves at the end of a run."""
+    """What is old leaves at the end of a run: checkpoints once a day, notes as they expire."""
 
     settings: Settings
     env: Mapping[str, str]
@@ -115,6 +127,8 @@ class _Upkeep:
             keep_days=self.settings.checkpoints.keep_days,
             running=SessionStore(home / "sessions").running,
         )
+        with contextlib.suppress(CodeflowError):  # the briefing has told about a file that cannot be used
+            prune(Shelves(home / "memory"))
 
 
 def _checkpoints(
@@ -185,6 +199,7 @@ def _quiet_strands() -> None:
 
 
 def _models(settings: Settings, lineup: Lineup, books: Books) -> Models:
+    _quiet_strands()
     connector = Connector(settings.models)
     books.resources.append(connector)
     return Models(
@@ -217,10 +232,12 @@ async def run_by_hand(
 
     workspace = _workspace(settings, root, env)
     workspace.runs.lasting = False
+    notebook = open_notebook(settings, workspace.root, env, None)
+    workspace.notes = RunNotes(notebook, Broadcast([])) if notebook else None
     bench = Bench(
         workspace=workspace,
         emit=Broadcast([]),
-        judge=_judge(settings.run.mode, load_rules()),
+        judge=_judge(settings.run.mode, load_rules(), WebWatch(frozenset())),
         approve=approve,
         pauses=False,
         before_change=no_checkpoint,
@@ -250,12 +267,21 @@ def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Worksp
     )
 
 
-def _judge(mode: Mode, rules: Rules) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
-    return lambda tool, arguments: decide(mode, tool.name, tool.effect, arguments, rules)
+def _judge(mode: Mode, rules: Rules, web: WebWatch) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
+    def judge(tool: Tool, arguments: Mapping[str, Any]) -> Verdict:
+        if tool.effect is Effect.NOTE:
+            return decide_note(mode, arguments["scope"], web_was_read=web.was_read)
+        return decide(mode, tool.name, tool.effect, arguments, rules)
+
+    return judge
 
 
 def _briefing(
-    settings: Settings, task: Task, workspace: Workspace, commands: Mapping[str, str]
+    settings: Settings,
+    task: Task,
+    workspace: Workspace,
+    commands: Mapping[str, str],
+    notebook: Notebook | None,
 ) -> Callable[[], Briefing]:
     return lambda: brief(
         workspace.root,
@@ -264,6 +290,7 @@ def _briefing(
         limits=settings.context,
         command_timeout_s=settings.tools.command_timeout_s,
         environment=workspace.env,
+        notebook=notebook,
     )
 
 

@@ -13,6 +13,7 @@ from codeflow.cli import (
     demo,
     doctor,
     init,
+    memory,
     models,
     replay,
     resume,
@@ -42,6 +43,7 @@ def command_line() -> typer.Typer:
     app.command("cost")(cost.cost)
     app.command("undo")(undo.undo)
     app.add_typer(checkpoints.app, name="checkpoints")
+    app.add_typer(memory.app, name="memory")
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

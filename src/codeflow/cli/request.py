@@ -73,15 +73,15 @@ def existing_folder(folder: Path | None) -> Path:
     return resolved
 
 
-def age(text: str) -> timedelta:
-    """What --older-than says: a number of hours, days or weeks.
+def age(text: str, flag: str = "--older-than") -> timedelta:
+    """What a flag such as --older-than says: a number of hours, days or weeks.
 
     Raises:
         UsageError: when it is something else.
     """
     number, unit = text[:-1], text[-1:]
     if not (number.isascii() and number.isdigit() and unit in _AGES) or len(number) > len("99999"):
-        raise UsageError(f"--older-than {text}: not an age", hint="For example 30d, 12h or 8w.")
+        raise UsageError(f"{flag} {text}: not an age", hint="For example 30d, 12h or 8w.")
     return int(number) * _AGES[unit]
 
 

@@ -232,7 +232,7 @@ def delete_sessions(
     *,
     yes: Yes = False,
 ) -> None:
-    """Remove sessions and their checkpoints, for good."""
+    """Remove sessions with their checkpoints and notes, for good."""
     store, _ = _open(None)
     ids = {store.find(one) for one in session}
     _delete(store, [info for info in store.list() if info.id in ids], yes=yes)
@@ -335,14 +335,16 @@ def _formatted(session_id: str, lines: list[bytes], form: ExportFormat) -> bytes
 
 
 def _delete(store: "SessionStore", infos: "list[SessionInfo]", *, yes: bool) -> None:
-    """Asks, then removes each session and its checkpoints."""
+    """Asks, then removes each session with its checkpoints and notes."""
     from codeflow.core.places import state_home
+    from codeflow.knowledge.memory.shelf import Shelves
     from codeflow.sessions.pruning import forget
 
     if not yes:
         _confirm(infos)
     for info in infos:
         store.delete(info.id)
+        Shelves(state_home() / "memory").of_session(info.id).remove()
         dropped = forget(state_home() / "checkpoints", Path(info.workspace), info.id) if info.workspace else 0
         print(f"Session {info.id} is deleted" + (f", with {dropped} checkpoints." if dropped else "."))
 
@@ -355,7 +357,7 @@ def _confirm(infos: "list[SessionInfo]") -> None:
         raise UsageError("nobody is here to be asked whether to delete", hint="Give --yes to delete.")
     for info in infos:
         print(f"{info.id}  {one_line(info.name or info.task, 80)}", file=sys.stderr)
-    typer.confirm(f"Delete {len(infos)} sessions and their checkpoints?", abort=True, err=True)
+    typer.confirm(f"Delete {len(infos)} sessions with their checkpoints and notes?", abort=True, err=True)
 
 
 def _tell(text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from codeflow.core.notes import Note, Outcome
 from codeflow.core.results import RunResult
 from codeflow.core.values import (
     CarriedFile,
@@ -121,6 +122,8 @@ class CheckpointTaken:
     """The work tree was saved, or had not changed since the checkpoint; `files` counts what that holds.
 
     `label` says on what occasion; `call_id` is the tool call before which it was, `after_call_id` the one after which.
+    `tree` is an id of the files it holds, without what git ignores; `taken_at`, in seconds since 1970, tells it from
+    another machine's with its number. Logs of before 2026-11-21 have neither.
     """
 
     checkpoint_id: str
@@ -129,9 +132,7 @@ class CheckpointTaken:
     call_id: str | None = None
     after_call_id: str | None = None
     tree: str = ""
-    """An id of the files it holds, without what git ignores; logs of before 2026-11-21 do not have it."""
     taken_at: float = 0.0
-    """Seconds since 1970; tells it from another machine's checkpoint with its number."""
     kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
@@ -288,6 +289,15 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRemembered:
+    """An agent kept a note for later runs."""
+
+    note: Note
+    outcome: Outcome
+    kind: Literal["note_remembered"] = "note_remembered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateStarted:
     """A gate's command begins."""
 
@@ -332,12 +342,11 @@ class SessionForked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesCarried:
-    """All that a run which did not finish had changed, so that it can go on elsewhere; `left_out` was too large."""
+    """All that an unfinished run had changed, for other machines; `left_out` was too large, `tree` as a checkpoint's."""
 
     files: tuple[CarriedFile, ...]
     left_out: tuple[str, ...]
     tree: str
-    """As the checkpoint's that holds them all."""
     kind: Literal["files_carried"] = "files_carried"
 
 
@@ -379,6 +388,7 @@ Event = (
     | BreakerChanged
     | ToolStarted
     | ToolFinished
+    | NoteRemembered
     | GateStarted
     | GateFinished
     | Notice

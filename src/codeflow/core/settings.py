@@ -36,6 +36,8 @@ TRUSTED_ONLY = frozenset(
         "sessions.profile",
         "sessions.kms_key",
         "checkpoints.keep_days",
+        "memory.enabled",
+        "memory.ttl_days",
         "research.searxng_url",
         "research.endpoints.agentcore",
         "research.allow_private",
@@ -102,6 +104,7 @@ class ContextSettings(_Section):
     instructions_tokens: int = Field(ge=0)
     tree_entries: int = Field(ge=0)
     map_tokens: int = Field(ge=0)
+    memory_tokens: int = Field(ge=0)
     compact_at: float = Field(ge=0.3, le=0.95)
     result_limit_chars: int = Field(ge=1000)
 
@@ -115,6 +118,11 @@ class SessionSettings(_Section):
 
 class CheckpointSettings(_Section):
     keep_days: int = Field(ge=0)
+
+
+class MemorySettings(_Section):
+    enabled: bool
+    ttl_days: float = Field(gt=0)
 
 
 class ResearchEndpoints(_Section):
@@ -146,6 +154,7 @@ class Settings(_Section):
     context: ContextSettings
     sessions: SessionSettings
     checkpoints: CheckpointSettings
+    memory: MemorySettings
     research: ResearchSettings
 
 

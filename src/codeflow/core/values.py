@@ -49,10 +49,11 @@ class Mode(StrEnum):
 
 
 class Effect(StrEnum):
-    """The worst a tool can do. NETWORK asks the internet and leaves the work tree alone."""
+    """The worst a tool can do. NETWORK asks the internet, NOTE writes for later runs; both leave the work tree alone."""
 
     READ = "read"
     NETWORK = "network"
+    NOTE = "note"
     WRITE = "write"
     EXECUTE = "execute"
 

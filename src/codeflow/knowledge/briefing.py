@@ -11,6 +11,8 @@ from codeflow.core.places import cache_home
 from codeflow.core.settings import ContextSettings
 from codeflow.core.text import printable
 from codeflow.knowledge.instructions import read_instructions
+from codeflow.knowledge.memory.notebook import Notebook
+from codeflow.knowledge.memory.telling import Told, tell
 from codeflow.knowledge.project import Files, GitState, Project
 from codeflow.knowledge.versions import versions
 from codeflow.syntax.repomap import repository_map
@@ -23,12 +25,12 @@ MAX_COMMIT_CHARS = 100
 class Briefing:
     """`instructions` belong to the system prompt, `facts` to the first message; both may be empty.
 
-    `refused` are instruction files that could not be used, and why.
+    `notices` are for people: instruction files that could not be used and why, and what is known from earlier runs.
     """
 
     instructions: str
     facts: str
-    refused: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 def brief(
@@ -39,17 +41,19 @@ def brief(
     limits: ContextSettings,
     command_timeout_s: float,
     environment: Mapping[str, str],
+    notebook: Notebook | None = None,
 ) -> Briefing:
-    """Collects everything; the same workspace and task give the same text, so that prompt caches hold.
+    """Collects everything; the same workspace, task and notes give the same text, so that prompt caches hold.
 
     `commands` are the project's own by what they do (tests, lint, …); an empty one is reported as missing.
-    `environment` is for the programs that are asked for their version.
+    `environment` is for the programs that are asked for their version; `notebook` None: nothing is remembered.
     """
     project = Project(workspace)
     files = project.files()
     instructions, refused = _instructions(project, limits.instructions_tokens)
     missing = [f"no command for {name} was found" for name, command in commands.items() if not command]
-    notes = [*filter(None, [project.without_git]), *missing, *refused]
+    lacking = [*filter(None, [project.without_git]), *missing, *refused]
+    told = tell(notebook, task, limits.memory_tokens) if notebook else Told("", ())
     found = versions(project.workspace, files.paths, environment)
     sections = [
         f"Working directory: {printable(str(project.workspace))}",
@@ -61,13 +65,14 @@ def brief(
             "Commands", [f"{name}: {printable(command)}" for name, command in commands.items() if command]
         ),
         f"A command may take {command_timeout_s:g} s.",
-        _section("Not available", notes),
+        _section("Not available", lacking),
         _section(
             "Definitions that matter most for the task, by file and line",
             _map(project.workspace, files, task, limits.map_tokens, environment),
         ),
+        told.text,
     ]
-    return Briefing(instructions, "\n".join(filter(None, sections)), tuple(refused))
+    return Briefing(instructions, "\n".join(filter(None, sections)), (*refused, *told.notices))
 
 
 def _map(

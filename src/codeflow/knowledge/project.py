@@ -34,8 +34,7 @@ class Project:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace.resolve()
-        folders = (self.workspace, *self.workspace.parents)
-        self.top = next((folder for folder in folders if (folder / ".git").exists()), None)
+        self.top = top_of(self.workspace)
         """The folder of the repository that holds the workspace."""
         self.without_git: str | None = None
         """Why nothing is known from git, or None."""
@@ -113,6 +112,11 @@ class Project:
             if len(paths) > _WALK_LIMIT:
                 return Files(tuple(sorted(paths[:_WALK_LIMIT])), complete=False)
         return Files(tuple(sorted(paths)), complete=True)
+
+
+def top_of(folder: Path) -> Path | None:
+    """The folder of the repository that holds a resolved folder, or None."""
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
 
 
 def leads_into(file: Path, folder: Path) -> bool:

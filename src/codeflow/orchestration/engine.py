@@ -229,8 +229,8 @@ class Engine:
             return Briefing(known.instructions, known.facts, ())
         briefing = await asyncio.to_thread(self.brief)
         self.broadcast(Briefed(instructions=briefing.instructions, facts=briefing.facts))
-        for note in briefing.refused:
-            self.broadcast(Notice(level="info", text=note))
+        for notice in briefing.notices:
+            self.broadcast(Notice(level="info", text=notice))
         return briefing
 
     async def _measure(self, route: Route) -> None:

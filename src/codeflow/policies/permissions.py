@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from codeflow.core.errors import UsageError
+from codeflow.core.notes import Scope
 from codeflow.core.places import resource
 from codeflow.core.values import Allow, Ask, Deny, Effect, Mode, Verdict
 
@@ -74,6 +75,19 @@ def decide(mode: Mode, tool: str, effect: Effect, arguments: Mapping[str, Any], 
             return Ask("edit mode asks before commands, the web, commits and branches")
         case Mode.AUTO:
             return Allow()
+
+
+def decide_note(mode: Mode, scope: str, *, web_was_read: bool) -> Verdict:
+    """The verdict on a note for later runs: what reaches beyond its project, or may be a stranger's words, is asked."""
+    if mode is Mode.PLAN:
+        return Deny("plan mode only reads; put it into your answer")
+    if scope == Scope.SESSION:
+        return Allow()
+    if scope == Scope.USER:
+        return Ask("a note of scope user is told to later runs in every project")
+    if web_was_read:
+        return Ask("this session has read the web, and the note is told to later runs here")
+    return Ask("ask mode asks before a note is kept for later runs") if mode is Mode.ASK else Allow()
 
 
 def _lists_branches(tool: str, arguments: Mapping[str, Any]) -> bool:

@@ -230,6 +230,8 @@ class Past:
     conversations: defaultdict[str, Conversation] = field(default_factory=lambda: defaultdict(Conversation))
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     """Task and answer of each run that ended, oldest first."""
+    used_tools: set[str] = field(default_factory=set)
+    """Names of the tools that agents have called, refused calls left out."""
 
     def reopen(self) -> None:
         """Lets the failed visits that ended the run go on."""
@@ -322,6 +324,8 @@ class Past:
                 if event.denied:
                     summary = talk.begun.get(event.call_id, "")
                     self.run.denied.append(f"{event.tool} {summary}: {event.display}")
+                else:
+                    self.used_tools.add(event.tool)
                 talk.add_result(event)
                 self.run.changed.update(event.changed)
 

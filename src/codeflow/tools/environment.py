@@ -6,12 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_SECRET_NAME = re.compile(
-    r"^AWS_|^SSH_AUTH_SOCK$|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASSFILE|CREDENTIAL|WEBHOOK|CONNECTION_?STRING"
-    r"|(^|_)(KEYS?|APIKEY|AUTH|PAT|PASS|SK|DSN)(_|$)|.PWD$",
-    re.IGNORECASE,
-)
-_SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN ")
+from codeflow.core.secrets import is_secret_variable
+
 _NOT_FOR_COMMANDS = re.compile(
     r"^(CODEFLOW_.*|PYTHONPATH|PYTHONHOME|GIT_(?!(AUTHOR|COMMITTER)_(NAME|EMAIL)$).*)$"
 )
@@ -39,7 +35,7 @@ def scrubbed_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in env.items()
-        if not _is_secret(name, value) and not _NOT_FOR_COMMANDS.match(name)
+        if not is_secret_variable(name, value) and not _NOT_FOR_COMMANDS.match(name)
     }
     own = Path(sys.prefix)
     if kept.get("VIRTUAL_ENV") and Path(kept["VIRTUAL_ENV"]) == own:
@@ -63,9 +59,3 @@ def reading_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
 def project_venv(root: Path) -> Path | None:
     """The project's own virtual environment, where it keeps one in its folder."""
     return next((root / name for name in (".venv", "venv") if (root / name / "bin/python").exists()), None)
-
-
-def _is_secret(name: str, value: str) -> bool:
-    if name in {"PWD", "OLDPWD"}:
-        return False
-    return bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))

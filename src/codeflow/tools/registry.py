@@ -19,6 +19,7 @@ from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
 from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_worktree
 from codeflow.tools.git_conflicts import git_conflicts
+from codeflow.tools.notes import recall, remember
 from codeflow.tools.packages import audit_security, check_updates, install_dependency
 from codeflow.tools.quality import format_code, run_linter
 from codeflow.tools.refactoring import code_actions, rename_symbol
@@ -79,5 +80,7 @@ TOOLS: Mapping[str, Tool] = {
         fetch_page,
         web_search,
         stackoverflow_search,
+        remember,
+        recall,
     )
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeflow.core.errors import UsageError
+from codeflow.core.notes import Notes
 from codeflow.core.places import cache_home
 from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
@@ -65,6 +66,10 @@ class Workspace:
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
         self.runs = Runs(self.memory_bytes)
+        self.notes: Notes | None = None
+        """Where notes for later runs are kept; None: nowhere."""
+        self.agent: str | None = None
+        """Whose view this is; None: a person's."""
         self._seen: dict[Path, _Seen] = {}
         self._shown: dict[Path, _Seen] = {}
 
@@ -73,9 +78,10 @@ class Workspace:
         self.runs.close()
         await self.servers.close()
 
-    def for_agent(self) -> "Workspace":
+    def for_agent(self, name: str) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""
         view = copy.copy(self)
+        view.agent = name
         view.forget()
         return view
 

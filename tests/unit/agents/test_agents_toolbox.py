@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeflow.agents.specialists import load_specialists
-from codeflow.agents.toolbox import Bench, Change, PolicedTool, arguments_model, tool_spec
+from codeflow.agents.toolbox import Bench, Change, PolicedTool, arguments_model, preview, tool_spec
 from codeflow.core.events import Event, ToolFinished, ToolStarted
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
@@ -242,3 +242,32 @@ async def test_a_result_that_is_too_long_is_shown_in_part_and_kept_whole(tmp_pat
     assert kept.page(5_000, 100).lines[0] == "line 4999"
     assert kept.text().count("\n") == 9_999
     desk.bench.workspace.runs.close()
+
+
+@tool(effect=Effect.NOTE, summary=argument("text"))
+async def jot(ws: Workspace, text: str) -> ToolResult:
+    """Jot something down.
+
+    Args:
+        text: What.
+    """
+    return ToolResult(content=text, display="jotted")
+
+
+async def test_a_note_that_nobody_can_allow_neither_pauses_the_run_nor_counts_against_it(tmp_path):
+    desk = Desk(tmp_path, jot, Ask("it reaches others"))
+    desk.bench.pauses = True
+    status, text = await desk.call(text="a")
+    assert (status, text) == ("error", "Error: not permitted: it reaches others; nobody is here to be asked.")
+    assert (desk.bench.denied, desk.bench.unasked_changes, desk.bench.paused) == ([], [], None)
+    assert not any(event.denied for event in desk.events if isinstance(event, ToolFinished))
+
+
+async def test_a_note_takes_no_checkpoint(tmp_path):
+    desk = Desk(tmp_path, jot)
+    assert await desk.call(text="a") == ("success", "a")
+    assert desk.saved == 0
+
+
+def test_whoever_is_asked_sees_all_of_a_long_argument():
+    assert preview({"text": "short", "note": "long " * 60}) == "long " * 60

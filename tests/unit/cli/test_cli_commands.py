@@ -61,6 +61,7 @@ Commands:
   tools        List what agents can do, or do it by hand.
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
+  memory       List and change what later runs are told.
 """)
 
 

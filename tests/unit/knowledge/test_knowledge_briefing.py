@@ -39,6 +39,7 @@ def briefing(root: Path, tree_entries: int = 20, **commands: str) -> Briefing:
         instructions_tokens=100,
         tree_entries=tree_entries,
         map_tokens=200,
+        memory_tokens=0,
         compact_at=0.75,
         result_limit_chars=64_000,
     )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from codeflow.core.errors import UsageError
 from codeflow.core.values import Allow, Ask, Deny, Effect, Mode, Verdict
-from codeflow.policies.permissions import decide, load_rules
+from codeflow.policies.permissions import decide, decide_note, load_rules
 
 RULES = load_rules()
 
@@ -195,3 +195,18 @@ def test_unusable_rules_name_their_file(tmp_path: Path, text: str):
 def test_long_commands_are_judged_quickly():
     for piece in ("git push ", "rm -rf ", "rm - ", "git checkout a ", "dd ", "- "):
         assert shell(piece * 20_000, Mode.AUTO) is Allow
+
+
+@pytest.mark.parametrize(
+    ("scope", "web_was_read", "verdicts"),
+    [
+        ("session", True, [Deny, Allow, Allow, Allow]),
+        ("project", False, [Deny, Ask, Allow, Allow]),
+        ("project", True, [Deny, Ask, Ask, Ask]),
+        ("user", False, [Deny, Ask, Ask, Ask]),
+    ],
+)
+def test_notes_that_may_carry_a_strangers_words_or_reach_other_projects_are_asked(
+    scope, web_was_read, verdicts
+):
+    assert [type(decide_note(mode, scope, web_was_read=web_was_read)) for mode in Mode] == verdicts

@@ -236,4 +236,4 @@ async def test_without_a_server_text_search_answers_and_says_so(bare: Workspace)
 
 
 async def test_agents_of_one_run_share_the_servers(shop: Workspace):
-    assert shop.for_agent().servers is shop.servers
+    assert shop.for_agent("coder").servers is shop.servers

@@ -54,6 +54,8 @@ def test_every_tool_is_there_with_its_effect():
         "fetch_page": Effect.NETWORK,
         "web_search": Effect.NETWORK,
         "stackoverflow_search": Effect.NETWORK,
+        "remember": Effect.NOTE,
+        "recall": Effect.READ,
     }
 
 

@@ -87,7 +87,7 @@ async def test_closing_ends_background_commands_and_removes_what_was_kept(ws: Wo
 
 async def test_agents_share_the_commands_of_their_run(ws: Workspace):
     await run_command.function(ws, "echo seen")
-    assert "seen" in (await read_output.function(ws.for_agent(), "cmd-1")).content
+    assert "seen" in (await read_output.function(ws.for_agent("coder"), "cmd-1")).content
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from codeflow.core.events import (
     Event,
     GateFinished,
     ModelRetried,
+    NoteRemembered,
     Notice,
     PatternChosen,
     Planned,
@@ -27,6 +28,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.notes import Note
 from codeflow.core.values import GateResult, GateStatus, Plan
 
 _AGENT_LINES = 3
@@ -111,6 +113,8 @@ class TextRenderer:
             case ConversationCompacted():
                 change = f"{tokens(event.before_tokens)} → {tokens(event.after_tokens)} tokens"
                 self._fact("context", f"{event.agent}: {change} ({event.method})", "dim")
+            case NoteRemembered():
+                self._noted(event.note)
             case GateFinished(result=result):
                 self._gate_finished(result)
             case BreakerChanged():
@@ -151,9 +155,15 @@ class TextRenderer:
         self._last_words = ("", "")
 
     def _tool_finished(self, event: ToolFinished) -> None:
+        if event.tool == "remember" and not event.is_error:
+            return  # the note itself has been shown
         mark, style = ("✗", "red" if event.denied else "yellow") if event.is_error else ("•", "")
         call = f"{event.tool} {self._summaries.pop(event.call_id, '')}".rstrip()
         self._say(f"{mark} {call}: {event.display}" if event.display else f"{mark} {call}", style)
+
+    def _noted(self, note: Note) -> None:
+        until = f", until {note.expires:%Y-%m-%d}" if note.expires else ""
+        self._fact("noted", f"{note.id} ({note.scope}{until}): {note.text}", "cyan")
 
     def _gate_finished(self, gate: GateResult) -> None:
         mark, style = _GATE_MARKS[gate.status]
