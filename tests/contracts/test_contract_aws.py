@@ -182,7 +182,7 @@ asyncio.run(main(Path(sys.argv[1])))
         ),
         (f"s3://{BUCKET}/x", {"AWS_PROFILE": "nobody"}, "s3: no AWS credentials: The config profile (nobody)", "profile"),
         ("dynamodb:x", {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, "dynamodb: no AWS region is set", "AWS_REGION"),
-        ("sqlite:/dev/null/x.db", {}, "sqlite:/dev/null/x.db: sessions cannot be kept there: File exists", "file"),
+        ("sqlite:/dev/null/x.db", {}, "sqlite:/dev/null/x.db: sessions cannot be kept there: Not a directory", "file"),
     ],
 )  # fmt: skip
 def test_a_store_that_cannot_be_used_stops_the_run_before_its_first_step(on_s3, address, more, message, hint):

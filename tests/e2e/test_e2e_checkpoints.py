@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.harness import BUG, ROUTER, Shell, git
+from tests.e2e.test_e2e_resume import arrived, started
 
 from codeflow.models.endpoint import environment
 
@@ -129,7 +130,7 @@ def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, preci
     with scripted(calling("touch new.txt")) as endpoint:
         assert shell.run(endpoint, "--mode", "auto").code == 0
     for arguments, code, said in (
-        (["undo", "--to", "99"], 1, "no checkpoint '99'"),
+        (["undo", "--to", "99"], 2, "no checkpoint '99'"),
         (["checkpoints", "diff", "x", "y"], 2, "name one or two steps"),
         (["checkpoints", "prune", "--older-than", "soon"], 2, "not an age"),
     ):
@@ -200,4 +201,19 @@ def test_a_fork_that_would_overwrite_the_users_edits_is_not_made(shell, precious
     assert "conflict  calc.py" in refused.stdout
     assert (precious / "calc.py").read_text() == "mine"
     assert len(json.loads(shell("sessions", "--output", "json").stdout)) == 1
-    assert shell("sessions", "fork", only["id"], "--at", "99").code == 1
+    assert shell("sessions", "fork", only["id"], "--at", "99").code == 2
+
+
+def test_an_edit_of_the_user_during_the_run_is_a_conflict(shell, project, scripted):
+    edit = {"agent": "fast_coder", "call": [{"write_file": {"path": "new.txt", "content": "run\n"}}]}
+    waiting = {**SAID, "latency_ms": 3_000}
+    with scripted([ROUTER, edit, waiting]) as endpoint:
+        run = started(shell, endpoint, "--mode", "auto")
+        arrived(endpoint, 3)
+        with (project / "new.txt").open("a") as file:
+            file.write("mine\n")
+        run.communicate()
+    refused = shell("undo")
+    assert refused.code == 1
+    assert "conflict  new.txt" in refused.stdout
+    assert (project / "new.txt").read_text() == "run\nmine\n"

@@ -119,6 +119,7 @@ def check(shell: Shell, tmp_path: Path, scripted, seed: int, kills: int) -> None
         assert 0 <= unseen <= len(moments_s), f"{told}: {unseen} calls are in the bill and were not sent"
 
 
+@pytest.mark.timeout(400)
 def test_a_killed_run_ends_as_if_nothing_had_happened(shell, tmp_path, scripted):
     assert ZERO
     check(shell, tmp_path, scripted, seed=0, kills=2)

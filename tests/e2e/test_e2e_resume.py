@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID, Shell
 
 from codeflow.models.endpoint import Endpoint, environment
@@ -186,3 +187,89 @@ def test_a_session_is_not_written_by_two_processes(shell, scripted):
     assert refused.code == 1
     assert f"is being written by process {run.pid} on " in refused.stderr
     assert Path(shell.env["XDG_STATE_HOME"]).is_dir()
+
+
+SLOW = {
+    "agent": "fast_coder",
+    "call": [{"run_command": {"command": "echo one >> log.txt; touch began; sleep 60"}}],
+}
+
+
+def interrupted_in_a_command(shell: Shell, endpoint: Endpoint, number: int) -> None:
+    run = started(shell, endpoint, "--mode", "auto")
+    while not (shell.project / "began").exists():
+        time.sleep(0.01)
+    killed(run, number)
+    past = time.time() - 60  # the run was alive a minute ago; what follows is the user's work
+    (log,) = Path(shell.env["XDG_STATE_HOME"]).glob("codeflow/sessions/*/*.jsonl")
+    os.utime(log, (past, past))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_work_of_the_user_since_a_command_was_cut_is_not_undone(shell, project, scripted, number):
+    with scripted([ROUTER, SLOW, EDIT, SAID]) as endpoint:
+        interrupted_in_a_command(shell, endpoint, number)
+        (project / "calc.py").write_text(BUG + "# mine\n")
+        (project / "mine.txt").write_text("mine")
+        for _ in range(2):  # being refused makes it nobody else's
+            refused = resumed(shell, endpoint)
+            assert refused.code == 1
+            assert "calc.py" in refused.result["error"]["message"]
+            assert (project / "mine.txt").read_text() == "mine"
+            assert (project / "calc.py").read_text() == BUG + "# mine\n"
+
+
+def test_a_command_that_was_cut_is_made_again_from_the_files_before_it(shell, project, scripted):
+    quick = {
+        **SLOW,
+        "call": [{"run_command": {"command": "echo one >> log.txt; touch began; sleep $(cat pause)"}}],
+    }
+    (project / "pause").write_text("60")
+    with scripted([ROUTER, quick, EDIT, SAID]) as endpoint:
+        run = started(shell, endpoint, "--mode", "auto")
+        while not (project / "began").exists():
+            time.sleep(0.01)
+        killed(run)
+        saved = (project / "pause").stat()
+        assert (project / "log.txt").read_text() == "one\n"
+        subprocess.run(["sh", "-c", "printf 0 > pause"], cwd=project, check=True)
+        refused_or_done = resumed(shell, endpoint, "--as-is")
+    assert saved
+    assert refused_or_done.code == 0, refused_or_done.stderr
+    assert (project / "log.txt").read_text() == "one\none\n"
+
+
+def test_what_the_user_did_while_a_run_was_paused_is_not_the_runs(shell, project, scripted):
+    with scripted([ROUTER, COMMAND, SAID]) as endpoint:
+        assert shell.run(endpoint).code == 4
+        (project / "mine.txt").write_text("mine")
+        done = resumed(shell, endpoint, "--approve")
+    assert done.code == 0, done.stderr
+    assert [change["path"] for change in done.result["files_changed"]] == ["calc.py"]
+    assert "mine.txt" not in done.result["diff"]
+
+
+def test_a_log_whose_last_line_was_cut_off_is_resumed_without_its_id(shell, project, scripted):
+    with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint)
+        arrived(endpoint, 4)
+        killed(run)
+    (log,) = Path(shell.env["XDG_STATE_HOME"]).glob("codeflow/sessions/*/*.jsonl")
+    log.write_bytes(log.read_bytes()[:-15])
+    with scripted([{**SAID, "step": 3}]) as endpoint:
+        done = resumed(shell, endpoint)
+    assert done.code == 0, done.stderr
+    assert (project / "calc.py").read_text() == FIXED
+
+
+def test_calls_of_one_message_are_made_in_their_order_also_when_they_are_asked_for(shell, project, scripted):
+    commands = [{"run_command": {"command": command}} for command in ("cp calc.py kept.py", "rm calc.py")]
+    write = {"write_file": {"path": "calc.py", "content": FIXED}}
+    with scripted([ROUTER, {"agent": "fast_coder", "call": [*commands, write]}, SAID]) as endpoint:
+        asked = [shell.run(endpoint), resumed(shell, endpoint, "--approve")]
+        assert [run.result["question"]["summary"] for run in asked] == ["cp calc.py kept.py", "rm calc.py"]
+        assert (project / "calc.py").exists()
+        done = resumed(shell, endpoint, "--approve")
+    assert done.code == 0, done.stderr
+    assert (project / "kept.py").read_text() == BUG
+    assert (project / "calc.py").read_text() == FIXED

@@ -14,6 +14,7 @@ from codeflow.models.endpoint import environment
 
 def test_a_run_is_in_the_shared_store_when_it_ends(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
     with scripted(REPAIR) as endpoint:
         done = shell(
             "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
@@ -41,6 +42,7 @@ def test_a_store_that_cannot_be_used_ends_the_run_before_a_model_is_asked(shell,
 
 def test_a_run_that_was_killed_goes_on_with_another_machines_state(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         run = subprocess.Popen(
             [CODEFLOW, "run", "make the failing test pass", "--output", "stream-json"],
@@ -76,6 +78,7 @@ def moved(project: Path, place: Path) -> Path:
 def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, project, scripted, tmp_path):
     binary = {"agent": "fast_coder", "call": [{"write_file": {"path": "new/data.txt", "content": "é\n"}}]}
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
     with scripted([ROUTER, READ, EDIT, binary, COMMAND, SAID]) as endpoint:
         paused = shell(
             "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
@@ -98,6 +101,7 @@ def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, pro
 
 def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
     with scripted([ROUTER, READ, EDIT, COMMAND, SAID]) as endpoint:
         paused = shell(
             "run", "make the failing test pass", "--output", "json", env=store | environment(endpoint.url)
@@ -119,6 +123,7 @@ def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scr
 
 def test_a_killed_runs_changes_have_to_be_brought_along(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         run = subprocess.Popen(
             [CODEFLOW, "run", "make the failing test pass"],

@@ -17,6 +17,7 @@ from strands.types.exceptions import (
 from codeflow.agents import tracing
 from codeflow.agents.context.conversation import SharedMessages
 from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
+from codeflow.agents.ordering import OrderedToolExecutor
 from codeflow.agents.specialists import Specialist, require
 from codeflow.agents.toolbox import Bench, PolicedTool
 from codeflow.core.blocks import to_plain
@@ -135,6 +136,7 @@ class Crew:
             system_prompt="\n\n".join(filter(None, (specialist.prompt, self.instructions))),
             callback_handler=None,
             hooks=[keeper],
+            tool_executor=OrderedToolExecutor(),
             conversation_manager=NullConversationManager(),
             retry_strategy=None,
             name=specialist.name,
@@ -192,8 +194,8 @@ class Crew:
                 result = await _invoke(agent, next_prompt, turns)
             except MaxTokensReachedException:
                 return Visit(ok=False, text="the answer was cut at the model's output limit")
-            if result.stop_reason == "interrupt" and self.bench.paused is not None:
-                raise self.bench.paused
+            if result.stop_reason == "interrupt" and self.bench.stopped is not None:
+                raise self.bench.stopped
             if result.stop_reason != "limit_turns":
                 text = _text(result.message)
                 if result.stop_reason == "end_turn" and text:

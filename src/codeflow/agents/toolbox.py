@@ -19,7 +19,7 @@ from strands.types.tools import ToolResult as StrandsResult
 from typing_extensions import override
 
 from codeflow.core.blocks import to_plain
-from codeflow.core.errors import PausedError
+from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import ApprovalDecided, ToolFinished, ToolStarted
 from codeflow.core.ports import Barrier, Emit, no_barrier
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
@@ -77,8 +77,8 @@ class Bench:
     """Paths that tools say they changed; without checkpoints nobody knows more."""
     unasked_changes: list[str] = field(default_factory=list)
     """Changes refused because nobody was there to be asked."""
-    paused: PausedError | None = None
-    """The question that a tool call of this run stopped at."""
+    stopped: CodeflowError | None = None
+    """What a tool call of this run stopped at: a question for a person, or work that cannot be made safe."""
     one_writer: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def permit(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
@@ -145,10 +145,9 @@ class Bench:
             return unasked
         try:
             refusal = await (self.approve or _nobody)(question)
-        except PausedError as paused:
+        except PausedError:
             if not pauses:
                 return unasked
-            self.paused = paused
             raise
         self.emit(
             ApprovalDecided(
@@ -257,9 +256,10 @@ class PolicedTool(AgentTool):
             return
         try:
             result = await self.call(call_id, tool_use["input"])
-        except PausedError as paused:
+        except CodeflowError as stopped:  # Strands would hand it to the model as a result
+            self._bench.stopped = stopped
             yield ToolInterruptEvent(
-                tool_use, [Interrupt(id=call_id, name=self.tool_name, reason=str(paused))]
+                tool_use, [Interrupt(id=call_id, name=self.tool_name, reason=str(stopped))]
             )
             return
         status: Literal["error", "success"] = "error" if result.is_error else "success"

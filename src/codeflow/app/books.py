@@ -6,10 +6,9 @@ from pathlib import Path
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
-from codeflow.core.ports import Broadcast
+from codeflow.core.ports import Broadcast, Closable
 from codeflow.core.settings import Settings
 from codeflow.core.values import Continuation
-from codeflow.orchestration.engine import Closable
 from codeflow.policies.budget import Budget
 from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall

@@ -39,6 +39,7 @@ from codeflow.sessions.log import SessionStore
 from codeflow.sessions.outputs import Outputs
 from codeflow.sessions.past import Past
 from codeflow.sessions.pruning import prune_daily
+from codeflow.sessions.repository import outside
 from codeflow.tools.project import detect
 from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
@@ -103,6 +104,7 @@ def build(
         past=books.past,
         resumes=books.resumes,
         decide=decide,
+        log=books.log,
     )
 
 
@@ -164,8 +166,9 @@ def _bench(
     run = books.past.run
 
     async def rewind(call_id: str) -> None:
-        if call_id in run.checkpoints:
-            await safety.rewind(run.checkpoints[call_id])
+        if call_id in run.checkpoints and not books.as_is:
+            cut_at = run.cut.get(call_id, books.log.ended_at)
+            await safety.rewind(run.checkpoints[call_id], cut_at=cut_at)
 
     return Bench(
         workspace=workspace,
@@ -326,6 +329,11 @@ def _notes(safety: Safety, commands: Mapping[str, str], books: Books) -> tuple[s
     notes = [*books.log.notes]
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
+    elif top := outside(safety.workspace):
+        notes.append(
+            f"checkpoints and undo hold this folder, not what commands change elsewhere in {top}; "
+            "work in that folder to have all of it"
+        )
     if "tests" not in commands:
         notes.append("no test command was found: nothing will show that a change works (set gates.tests)")
     if books.ledger_problem:

@@ -1,6 +1,7 @@
 """`codeflow resume`: a session goes on, with the run that was cut short or with another task."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.execute import Continued, Output, execute, show_again
+from codeflow.cli.render.clean import one_line
 from codeflow.core.values import Continuation, Mode, Task
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def go_on(
     if resumes and past.run.is_over and past.run.result is not None:
         return show_again(past.run.result, output=output, quiet=quiet)
     folder = _folder(before, workspace)
+    if folder != Path.cwd():
+        print(f"codeflow: working in {one_line(str(folder))}", file=sys.stderr)
     settings, prepared = prepare(text or before.text, folder, _choices(past, before, chosen, resumes=resumes))
     session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
     continued = Continued(session=session, answer=answer)
@@ -140,13 +144,24 @@ def _latest(store: "SessionStore", workspace: Path | None) -> str:
 
     folder = existing_folder(workspace)
     running = store.running(folder)
-    ids = [known.id for known in store.list(folder) if known.id not in running and known.problem is None]
+    past = {known.id: _readable(store, known.id) for known in store.list(folder) if known.id not in running}
+    ids = [name for name, found in past.items() if found is not None]
     if not ids:
         raise UsageError(
             f"no run in {folder} was cut short",
             hint="`codeflow sessions --all` lists those of other folders.",
         )
-    return next((name for name in ids if not _recalled(store, name).run.is_over), ids[0])
+    return next((name for name, found in past.items() if found and not found.run.is_over), ids[0])
+
+
+def _readable(store: "SessionStore", session_id: str) -> "Past | None":
+    """The session's state; None when its log is damaged, which `codeflow sessions` tells."""
+    from codeflow.core.errors import SessionError
+
+    try:
+        return _recalled(store, session_id)
+    except SessionError:
+        return None
 
 
 def _request(past: "Past", session_id: str) -> Task:

@@ -108,6 +108,16 @@ def show_session(
         renderer(event)
 
 
+def _tell_lost(last: bytes) -> None:
+    """What was left out of a damaged log stands in the notice that its export ends with."""
+    from codeflow.core.events import Notice
+    from codeflow.sessions.records import decode
+
+    event = decode(last, "") if b'"kind":"notice"' in last else None
+    if isinstance(event, Notice):
+        _tell(event.text)
+
+
 def _print_summary(events: "Iterable[Event]", output: ListOutput) -> None:
     from codeflow.cli.render.summary import summary
 
@@ -135,6 +145,8 @@ def export_session(
     store, _ = _open(None)
     session_id = store.find(session)
     lines = list(exported(store, session_id, salvaged=salvage))
+    if salvage:
+        _tell_lost(lines[-1])
     text = _formatted(session_id, lines, form)
     if output == _STDIO:
         sys.stdout.buffer.write(text)

@@ -113,11 +113,11 @@ def _tell(session_id: str, undone: "Undone", to: str | None) -> None:
     for sentence in undone.advice:
         print(one_line(sentence))
     for what, names in (
-        ("ignored by git and not saved", undone.ignored),
+        ("ignored by git and too much to save", undone.ignored),
         ("nested repositories and unsuitable files", undone.skipped),
     ):
         if names:
-            print(f"Left as they are ({what}): {_names(names)}")
+            print(f"Not in the checkpoint, so not put back either ({what}): {_names(names)}")
     print(f"`codeflow undo --to {undone.safety}` takes this back.")
 
 

@@ -9,8 +9,14 @@ from typing import Any, Literal
 
 from codeflow.core.notes import Note, Outcome
 from codeflow.core.results import RunResult
+from codeflow.core.session_events import (
+    CheckpointTaken,
+    FilesCarried,
+    SessionForked,
+    SessionMoved,
+    SessionNamed,
+)
 from codeflow.core.values import (
-    CarriedFile,
     Complexity,
     Cost,
     GateResult,
@@ -44,13 +50,17 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResumed:
-    """A run that had ended early goes on; what it had done is taken from the log and not done again."""
+    """A run that had ended early goes on; what it had done is taken from the log and not done again.
+
+    `ended_at` is the last sign of life of the process that ended, in seconds since 1970.
+    """
 
     started: RunStarted
     """What would be the first event if it began now."""
     calls: int
     """Model calls made before."""
     known_cost: Decimal
+    ended_at: float | None = None
     kind: Literal["run_resumed"] = "run_resumed"
 
 
@@ -115,25 +125,6 @@ class Planned:
 
     plan: Plan
     kind: Literal["planned"] = "planned"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointTaken:
-    """The work tree was saved, or had not changed since the checkpoint; `files` counts what that holds.
-
-    `label` says on what occasion; `call_id` is the tool call before which it was, `after_call_id` the one after which.
-    `tree` is an id of the files it holds, without what git ignores; `taken_at`, in seconds since 1970, tells it from
-    another machine's with its number. Logs of before 2026-11-21 have neither.
-    """
-
-    checkpoint_id: str
-    label: str
-    files: int
-    call_id: str | None = None
-    after_call_id: str | None = None
-    tree: str = ""
-    taken_at: float = 0.0
-    kind: Literal["checkpoint_taken"] = "checkpoint_taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,41 +312,6 @@ class Notice:
     level: Literal["info", "warning"]
     text: str
     kind: Literal["notice"] = "notice"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionNamed:
-    """A person gave the session a name; the last one counts, and an empty one takes it away."""
-
-    name: str
-    kind: Literal["session_named"] = "session_named"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionForked:
-    """What stands before is from another session, as it was at one of its checkpoints; None: at its end."""
-
-    parent: str
-    checkpoint_id: str | None
-    kind: Literal["session_forked"] = "session_forked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilesCarried:
-    """All that an unfinished run had changed, for other machines; `left_out` was too large, `tree` as a checkpoint's."""
-
-    files: tuple[CarriedFile, ...]
-    left_out: tuple[str, ...]
-    tree: str
-    kind: Literal["files_carried"] = "files_carried"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionMoved:
-    """The session goes on with files that it did not leave here; `written` of them were put in place."""
-
-    written: tuple[str, ...]
-    kind: Literal["session_moved"] = "session_moved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

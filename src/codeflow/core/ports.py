@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from codeflow.core.events import Event
 from codeflow.core.values import CallEstimate
@@ -33,3 +34,17 @@ async def no_barrier() -> None:
 
 Admit = Callable[[CallEstimate], int]
 """Asked before every attempt; returns how many output tokens it may use, or raises BudgetExceededError."""
+
+
+class Closable(Protocol):
+    """What is released when a run is over: the session's lock, the ledger's connection."""
+
+    def close(self) -> None: ...
+
+
+class Lifeline(Protocol):
+    """Where a run leaves signs of life, and finds the last one of the process before it."""
+
+    ended_at: float | None
+
+    def beat(self) -> None: ...

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from codeflow import __version__
 from codeflow.agents.crew import Crew
@@ -22,7 +21,7 @@ from codeflow.core.events import (
     RunResumed,
     RunStarted,
 )
-from codeflow.core.ports import Broadcast, Emit
+from codeflow.core.ports import Broadcast, Closable, Emit, Lifeline
 from codeflow.core.results import RunResult
 from codeflow.core.settings import Settings
 from codeflow.core.values import (
@@ -58,10 +57,7 @@ INTERRUPT_PATIENCE_S = 0.1
 """How long an interrupted run may take to tell what it changed."""
 
 
-class Closable(Protocol):
-    """What is released when a run is over: the session's lock, the ledger's connection."""
-
-    def close(self) -> None: ...
+HEARTBEAT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +98,7 @@ class Engine:
     """What the session's log holds already."""
     resumes: bool
     """Whether the last run of the log goes on; else a new one begins."""
+    log: Lifeline
     decide: Decide | None
     """Asks how to go on after a failure; None where nobody is there."""
     _job: Job | None = None
@@ -114,6 +111,7 @@ class Engine:
         """Do the task; every event reaches the consumers, RunFinished last whatever happens."""
         self.broadcast.consumers.extend(consumers)
         self._begin()
+        alive = asyncio.ensure_future(self._beat())
         verdict = Verdict(
             Status.FAILED,
             "a fault inside codeflow ended the run",
@@ -122,8 +120,14 @@ class Engine:
         try:
             verdict = await self._bounded()
         finally:
+            alive.cancel()
             result = await self._close(verdict)
         return result
+
+    async def _beat(self) -> None:
+        while True:
+            self.log.beat()
+            await asyncio.sleep(HEARTBEAT_S)
 
     def _begin(self) -> None:
         """The first event, and what an earlier process spent; a call whose answer it lost has a cost as well."""
@@ -141,7 +145,11 @@ class Engine:
             self.broadcast(started)
             return
         run = self.past.run
-        self.broadcast(RunResumed(started=started, calls=run.calls, known_cost=run.spend.known))
+        self.broadcast(
+            RunResumed(
+                started=started, calls=run.calls, known_cost=run.spend.known, ended_at=self.log.ended_at
+            )
+        )
         for call in run.lost.values():
             self.broadcast(_lost(call))
 

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from codeflow.agents.toolbox import Change
-from codeflow.core.errors import SessionError
-from codeflow.core.events import CheckpointTaken
+from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.events import Notice
 from codeflow.core.ports import Emit
+from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import Effect, FileChange
 from codeflow.sessions.carrying import carried
 from codeflow.sessions.checkpoints import Checkpoints
@@ -44,6 +45,10 @@ class Safety:
         self._commands_ran = False
 
     @property
+    def workspace(self) -> Path:
+        return self._checkpoints.workspace
+
+    @property
     def unavailable(self) -> str | None:
         """Why there are no checkpoints here, or None."""
         return self._checkpoints.unavailable
@@ -75,14 +80,13 @@ class Safety:
             self._commands_ran = self._commands_ran or change.effect is Effect.EXECUTE
 
     async def after(self, change: Change, changed: Sequence[str]) -> None:
-        """Note what a tool call changed: a command may have changed anything, but only until now."""
+        """Note what a tool call changed; from now on changes are the user's again, also of the same files."""
         if self.unavailable is not None:
             return
         async with self._lock:
             self._claimed.update(changed)
-            if change.effect is Effect.EXECUTE:
-                with contextlib.suppress(SessionError):  # what cannot be saved now stops the next change
-                    await self._take(f"after {_call(change)}", after=change.call_id)
+            with contextlib.suppress(SessionError):  # what cannot be saved now stops the next change
+                await self._take(f"after {_call(change)}", after=change.call_id)
 
     def command_starts(self) -> None:
         """Take note of a command that is no tool call, such as a gate's."""
@@ -95,16 +99,27 @@ class Safety:
                 with contextlib.suppress(SessionError):  # likewise, or the end of the run says so
                     await self._take(label)
 
-    async def rewind(self, checkpoint_id: str) -> None:
+    async def rewind(self, checkpoint_id: str, *, cut_at: float | None) -> None:
         """Put the work tree back to exactly a checkpoint, for a tool call that was cut short and is made again.
 
+        `cut_at` is when that was, in seconds since 1970.
+
         Raises:
-            SessionError: when the checkpoint is gone, or a file cannot be written.
+            SessionError: when somebody has worked there since, the checkpoint is gone, or a file cannot be written.
         """
         await self.ensure()
         async with self._lock:
             checkpoint = await asyncio.to_thread(self._checkpoints.find, checkpoint_id)
-            await asyncio.to_thread(self._checkpoints.restore_to, checkpoint)
+            back = await asyncio.to_thread(self._checkpoints.restore_to, checkpoint, ended_at=cut_at)
+        if back.safety:
+            names = ", ".join((*back.restored, *back.removed))
+            self._emit(
+                Notice(
+                    level="info",
+                    text=f"a call that was cut short is made again; put back to before it: {names} "
+                    f"(`codeflow undo --to {back.safety}` has what was there)",
+                )
+            )
 
     async def changes(self) -> tuple[tuple[FileChange, ...], str]:
         """Files and patch since the run began; the work tree is saved once more. Nothing without a checkpoint."""
@@ -166,7 +181,7 @@ class Safety:
         """The checkpoint; None when it was pruned."""
         try:
             return self._checkpoints.find(checkpoint_id)
-        except SessionError:
+        except UsageError:
             return None
 
     def _occasion(self, change: Change) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
-from codeflow.core.events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.ports import Emit
+from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.values import CarriedFile
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint

@@ -6,14 +6,23 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from codeflow.core.errors import SessionError
+from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.places import state_home
 from codeflow.core.values import FileChange
 from codeflow.sessions.heads import git_state, ways_back
 from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode
 from codeflow.sessions.patches import compare, printable
 from codeflow.sessions.repository import REFS, Project, Store, why_unavailable
-from codeflow.sessions.restore import Account, Goal, Plan, Step, carry_out, plan_exact, plan_undo
+from codeflow.sessions.restore import (
+    Account,
+    Goal,
+    Plan,
+    Step,
+    carry_out,
+    changed_after,
+    plan_exact,
+    plan_undo,
+)
 from codeflow.sessions.scanning import lies_in
 from codeflow.sessions.snapshots import Camera, Entry, Snapshot, read_tree, write_tree
 
@@ -141,13 +150,13 @@ class Checkpoints:
         """The checkpoint with a number, such as 3 or 0003, or with an id.
 
         Raises:
-            SessionError: when there is none.
+            UsageError: when there is none.
         """
         wanted = step.rpartition("/")[2]
         for checkpoint in self.history():
             if wanted.isdecimal() and checkpoint.number == int(wanted):
                 return checkpoint
-        raise SessionError(
+        raise UsageError(
             f"session {self._session_id} has no checkpoint {step!r}",
             hint=f"`codeflow checkpoints list {self._session_id}` lists them.",
         )
@@ -160,8 +169,18 @@ class Checkpoints:
         return path in last[1].entries or path in last[0].held or not lies_in(path, last[0].uncovered)
 
     def diff(self, before: Checkpoint, after: Checkpoint) -> tuple[tuple[FileChange, ...], str]:
-        """What changed, per file and as a unified patch, without what git ignores; binary files are only named."""
-        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files")
+        """What the session changed, per file and as a unified patch, without what git ignores.
+
+        A file that only the user changed meanwhile is left out; binary files are only named.
+        """
+        steps = [one for one in self.history() if before.number <= one.number <= after.number]
+        account = Account(set(), set())
+        for earlier, later in pairwise(steps):
+            if earlier.tree != later.tree:
+                entries = self._read(earlier).entries, self._read(later).entries
+                account.add(Step(*entries, claims(earlier, later)))
+        theirs = account.by_user - account.by_run
+        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=theirs)
 
     def compare(self, before: Checkpoint, after: Checkpoint | None) -> Comparison:
         """What differs between two checkpoints, or between one and the work tree as it is now."""
@@ -193,13 +212,15 @@ class Checkpoints:
         plan = plan_undo(self.workspace, goal, now.entries, account, force=force)
         return self._go_back(plan, now, target, Kind.UNDONE)
 
-    def restore_to(self, checkpoint: Checkpoint) -> Undone:
-        """Put the work tree back to exactly a checkpoint, whoever changed it since; what it did not cover stays.
+    def restore_to(self, checkpoint: Checkpoint, *, ended_at: float | None = None) -> Undone:
+        """Put the work tree back to exactly a checkpoint; what it did not cover stays.
 
-        The session goes on from there: what changes next is the run's.
+        The session goes on from there: what changes next is the run's. `ended_at`, in seconds since 1970, is when the
+        run stopped changing files: a later change is somebody's work, and then nothing is done.
 
         Raises:
-            SessionError: when something that no checkpoint holds is in the way, or a file cannot be written.
+            SessionError: when there is such work, or something that no checkpoint holds is in the way, or a file cannot
+                be written.
         """
         target = self._read(checkpoint)
         newest = self._newest()
@@ -210,6 +231,13 @@ class Checkpoints:
             raise SessionError(
                 f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
                 hint="Move it elsewhere, then try again.",
+            )
+        if later := changed_after(self.workspace, plan, ended_at):
+            raise SessionError(
+                f"{', '.join(map(printable, later))}: changed since the run was cut short, which stopped in a call that "
+                "has to be made again from the files before it",
+                hint="Put your changes elsewhere and resume again, or resume with --as-is to go on from the files as "
+                "they are.",
             )
         return self._go_back(plan, now, checkpoint, Kind.STEP)
 
@@ -258,7 +286,7 @@ class Checkpoints:
         self._keep(replace(back, back_to=target.id), after)
         return Undone(
             restored=tuple(map(printable, plan.told_restored)),
-            removed=tuple(map(printable, plan.told_removed)),
+            removed=tuple(printable(path) for path in plan.told_removed if path not in after.entries),
             safety=safety.id,
             advice=ways_back(target.git, self._project),
             skipped=tuple(map(printable, target.skipped)),

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
-from codeflow.core.events import CheckpointTaken, SessionForked, SessionNamed, ToolFinished
+from codeflow.core.events import ToolFinished
+from codeflow.core.session_events import CheckpointTaken, SessionForked, SessionNamed
 from codeflow.sessions.history import Checkpoint
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.past import recall

@@ -12,7 +12,8 @@ from os import fsencode
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, UsageError
-from codeflow.core.events import Event, SessionNamed
+from codeflow.core.events import Event
+from codeflow.core.session_events import SessionNamed
 from codeflow.core.values import Cost
 from codeflow.sessions.ids import id_after, is_id, moment_of
 from codeflow.sessions.records import decode, read_file, whole_lines
@@ -293,7 +294,7 @@ class SessionStore:
         self.unreachable = None
         try:
             return self._shared.heads() if self._shared else []
-        except UnreachableError as error:
+        except SessionError as error:
             self.unreachable = str(error)
             return []
 

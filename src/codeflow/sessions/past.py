@@ -15,11 +15,9 @@ from codeflow.core.events import (
     AgentStarted,
     BaselineMeasured,
     Briefed,
-    CheckpointTaken,
     ConversationCompacted,
     Decided,
     Event,
-    FilesCarried,
     GateFinished,
     MessageAdded,
     ModelCalled,
@@ -29,11 +27,11 @@ from codeflow.core.events import (
     RunFinished,
     RunResumed,
     RunStarted,
-    SessionMoved,
     ToolFinished,
     ToolStarted,
 )
 from codeflow.core.results import RunResult
+from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.values import GateResult, Mode, Plan, Question, Route, Seen, Spend, Status
 
 _OK = "ok"
@@ -159,6 +157,8 @@ class LastRun:
     denied: list[str] = field(default_factory=list)
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Tool call -> the checkpoint taken before it."""
+    cut: dict[str, float | None] = field(default_factory=dict)
+    """Tool call that did not end -> when the process that made it was alive last."""
     first: CheckpointTaken | None = None
     """Where it began."""
     last_checkpoint: CheckpointTaken | None = None
@@ -170,6 +170,8 @@ class LastRun:
     duration_s: float = 0.0
     result: RunResult | None = None
     """What it came to, when it ended."""
+    visited: bool = False
+    """Whether any agent got to work."""
     failed: set[str] = field(default_factory=set)
     """Agents whose failed visits nobody has followed; resuming lets them go on."""
     _gates_before: dict[str, int] = field(default_factory=dict)
@@ -177,7 +179,9 @@ class LastRun:
     @property
     def is_over(self) -> bool:
         """Whether it came to an end of its own, good or bad, so that there is nothing to resume."""
-        return self.status is Status.DONE or (self.status is Status.FAILED and not self.failed)
+        return self.status is Status.DONE or (
+            self.status is Status.FAILED and self.visited and not self.failed
+        )
 
     @property
     def calls(self) -> int:
@@ -275,6 +279,8 @@ class Past:
                 self.run.mode = event.started.mode
                 for conversation in self.conversations.values():
                     conversation.turns = 0
+                    for call_id in conversation.begun:
+                        self.run.cut.setdefault(call_id, event.ended_at)
             case RunFinished(result=result):
                 self.run.status, self.run.question = result.status, result.question
                 self.run.duration_s, self.run.result = result.duration_s, result
@@ -301,6 +307,7 @@ class Past:
 
     def _visit(self, event: AgentStarted | AgentFinished) -> None:
         visitor = self.conversations[event.agent]
+        self.run.visited = True
         if isinstance(event, AgentFinished):
             visitor.is_open = False
             visitor.ended.append(Ended(event.ok, event.summary))

@@ -1,6 +1,9 @@
 """What differs between two trees, for people and for results."""
 
 import os
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
 
 from codeflow.core.values import FileChange
 from codeflow.sessions.repository import Store
@@ -9,8 +12,15 @@ _CHANGES = {"A": "added", "D": "deleted", "R": "renamed"}
 _DIFF = ("diff-tree", "-r", "--find-renames", "--no-ext-diff", "--no-textconv")
 
 
-def compare(store: Store, before: str, after: str) -> tuple[tuple[FileChange, ...], str]:
-    """The changed files in the order of their paths, and the unified patch; binary files count no lines."""
+def compare(
+    store: Store, before: str, after: str, *, without: Collection[str] = ()
+) -> tuple[tuple[FileChange, ...], str]:
+    """The changed files in the order of their paths, and the unified patch; binary files count no lines.
+
+    `without` are paths to leave out.
+    """
+    if without:
+        after = _with_files_of(store, after, before, without)
     facts = iter(store.names(*_DIFF, "-z", "--name-status", before, after))
     changes = []
     counts = _line_counts(store, before, after)
@@ -25,6 +35,23 @@ def compare(store: Store, before: str, after: str) -> tuple[tuple[FileChange, ..
         )
     patch = store.run(*_DIFF, "--patch", "--no-color", before, after)
     return tuple(changes), patch.decode(errors="replace")
+
+
+def _with_files_of(store: Store, tree: str, other: str, paths: Collection[str]) -> str:
+    """A tree that has at these paths what another one has, which may be nothing."""
+    found = {
+        line.partition("\t")[2]: line.partition("\t")[0]
+        for line in store.names("ls-tree", "-r", "-z", "--full-tree", other)
+    }
+    lines = []
+    for path in paths:
+        mode, _, blob = found.get(path, f"0 blob {'0' * 40}").split(" ")
+        lines.append(f"{mode} {blob}\t{path}\0")
+    with tempfile.TemporaryDirectory(prefix="codeflow-") as folder:
+        git = store.with_index(Path(folder) / "index")
+        git.run("read-tree", tree)
+        git.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        return git.run("write-tree").decode().strip()
 
 
 def printable(path: str) -> str:

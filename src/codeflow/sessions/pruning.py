@@ -1,6 +1,7 @@
 """Old checkpoints leave: refs of sessions that nobody works on any more, then the store when it is empty."""
 
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ from codeflow.core.errors import SessionError
 from codeflow.sessions.repository import REFS, Git, Store
 
 DAY_S = 86_400
+_PLAUSIBLE_S = 7 * DAY_S
 _GRACE = "--prune=1.day.ago"
 """Objects so young may belong to a checkpoint that is just being taken."""
 _MARK = "pruned"
@@ -69,9 +71,12 @@ def prune_daily(home: Path, *, keep_days: int, running: Running) -> None:
     if keep_days == 0 or not home.is_dir():
         return
     with contextlib.suppress(OSError, SessionError):
-        if mark.exists() and time.time() - mark.stat().st_mtime < DAY_S:
+        since_s = time.time() - mark.stat().st_mtime if mark.exists() else math.inf
+        if 0 <= since_s < DAY_S:
             return
         mark.touch(mode=0o600)
+        if not 0 <= since_s < _PLAUSIBLE_S:
+            return  # the clock may be wrong; a day later it has shown whether it is
         prune(home, older_than_s=keep_days * DAY_S, running=running)
 
 

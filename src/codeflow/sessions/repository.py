@@ -38,6 +38,7 @@ _CONFIGURATION = {
     "core.protectNTFS": "false",
     "core.protectHFS": "false",
 }
+_FULL = b"No space left on device"
 _OPTIONS = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
 _FOREIGN = re.compile(
     r"GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|INDEX_FILE|PREFIX|COMMON_DIR|NAMESPACE|OBJECT_DIRECTORY|"
@@ -84,7 +85,9 @@ class Git:
         if done.returncode not in accept:
             complaint = done.stderr.decode(errors="replace").strip().splitlines()
             reason = complaint[0] if complaint else f"exit code {done.returncode}"
-            raise SessionError(f"git {arguments[0]} failed: {reason}")
+            full = _FULL in done.stderr
+            hint = f"Make room for {self._environment['GIT_DIR']}, then try again." if full else ""
+            raise SessionError(f"git {arguments[0]} failed: {reason}", hint=hint)
         return done.stdout
 
     def text(self, *arguments: str, accept: Container[int] = (0,)) -> str:
@@ -209,6 +212,15 @@ class Project:
             for name, following in pairwise([*names, ""])
             if not (name.endswith("/") and following.startswith(name))
         ]
+
+
+def outside(workspace: Path) -> Path | None:
+    """The repository that a workspace is only a part of; what lies beside it is in no checkpoint."""
+    try:
+        top = _top(workspace)
+    except SessionError:
+        return None
+    return top if top not in (None, workspace) else None
 
 
 def why_unavailable(workspace: Path) -> str | None:

@@ -14,6 +14,8 @@ from codeflow.sessions.scanning import lies_in
 from codeflow.sessions.snapshots import Entry
 
 Entries = Mapping[str, Entry]
+_SLACK_S = 2.0
+"""A killed command may write for as long after the last sign of life of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,19 @@ def plan_exact(workspace: Path, goal: Goal, now: Entries) -> Plan:
     everything = sorted(goal.entries.keys() | now.keys())
     plan = _plan(goal, [path for path in everything if goal.entries.get(path) != now.get(path)])
     return Plan(plan.restore, plan.remove, tuple(sorted(_obstacles(workspace, plan))))
+
+
+def changed_after(workspace: Path, plan: Plan, moment: float | None) -> list[str]:
+    """The files that a plan would overwrite or delete and that changed after a moment; none without a moment."""
+    if moment is None:
+        return []
+    later = []
+    for path in (*plan.restore, *plan.remove):
+        with contextlib.suppress(OSError):
+            status = (workspace / path).lstat()
+            if not stat.S_ISDIR(status.st_mode) and status.st_ctime > moment + _SLACK_S:
+                later.append(path)
+    return sorted(later)
 
 
 def carry_out(store: Store, plan: Plan) -> None:

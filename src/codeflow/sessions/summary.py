@@ -6,15 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from codeflow.core.errors import SessionError
-from codeflow.core.events import (
-    Event,
-    ModelCalled,
-    RunFinished,
-    RunResumed,
-    RunStarted,
-    SessionNamed,
-    ToolFinished,
-)
+from codeflow.core.events import Event, ModelCalled, RunFinished, RunResumed, RunStarted, ToolFinished
+from codeflow.core.session_events import SessionNamed
 from codeflow.core.values import Cost, Spend
 from codeflow.sessions.records import Chain, decode, whole_lines, written_at
 
@@ -144,4 +137,5 @@ def summarize(lines: Iterable[bytes], name: str) -> Tally:
             tally.problem = f"{name}:{tally.chain.count + 1}: the last line was cut off"
     except SessionError as error:
         tally.problem = str(error)
+        tally.spend = tally.spend.add(None)  # of what cannot be read
     return tally

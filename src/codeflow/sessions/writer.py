@@ -43,6 +43,8 @@ class SessionLog:
         self._defect: str | None = None
         self._unlogged: str | None = None
         self._pending = b""
+        self.ended_at = path.stat().st_mtime if path.exists() else None
+        """When the process that wrote it last was alive last, in seconds since 1970."""
         new = os.O_CREAT | os.O_EXCL if fresh else 0
         file = os.open(path, os.O_RDWR | os.O_APPEND | new, 0o600)
         self._file = os.fdopen(file, "ab", buffering=0)
@@ -90,6 +92,11 @@ class SessionLog:
         self._tally.follow(line, str(self.path))
         self._append(line)
 
+    def beat(self) -> None:
+        """A sign of life, so that a later process knows when this one was killed."""
+        with suppress(OSError):
+            os.utime(self._file.fileno())
+
     def restart(self) -> None:
         """Empties the file, to take the lines of another copy."""
         self._file.truncate(0)
@@ -103,9 +110,10 @@ class SessionLog:
         """
         self._write()
         if self._pending:
+            on_disk = self.path.stat().st_size > 0
+            again = f"`codeflow resume {self.session_id}`" if on_disk else "run it again"
             raise SessionError(
-                f"session {self.session_id}: {self._defect}",
-                hint=f"Make room for {self.path}, then `codeflow resume {self.session_id}`.",
+                f"session {self.session_id}: {self._defect}", hint=f"Make room for {self.path}, then {again}."
             )
         if self.replicator:
             await self.replicator.flushed()

@@ -259,7 +259,7 @@ async def test_a_note_that_nobody_can_allow_neither_pauses_the_run_nor_counts_ag
     desk.bench.pauses = True
     status, text = await desk.call(text="a")
     assert (status, text) == ("error", "Error: not permitted: it reaches others; nobody is here to be asked.")
-    assert (desk.bench.denied, desk.bench.unasked_changes, desk.bench.paused) == ([], [], None)
+    assert (desk.bench.denied, desk.bench.unasked_changes, desk.bench.stopped) == ([], [], None)
     assert not any(event.denied for event in desk.events if isinstance(event, ToolFinished))
 
 

@@ -12,7 +12,6 @@ from codeflow.cli.render.text import TextRenderer
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
-    CheckpointTaken,
     GateFinished,
     GateStarted,
     ModelCalled,
@@ -26,6 +25,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import Complexity, Mode, Pattern, Plan, PlanStep, Status, Usage
 
 

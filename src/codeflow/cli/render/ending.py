@@ -13,6 +13,7 @@ from codeflow.core.values import FileChange, GateResult, GateStatus, Status
 
 _DIFF_LINES = 200
 _ENDINGS = {Status.DONE: "bold green", Status.PAUSED: "bold yellow"}
+_CUT_SHORT = {Status.INTERRUPTED, Status.STOPPED, Status.UNAVAILABLE, Status.NO_ACCESS, Status.PAUSED}
 _DIFF_STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red", "diff": "bold"}
 
 
@@ -49,7 +50,8 @@ def show_evidence(err: Console, result: RunResult) -> None:
     caveat = f" ({', '.join(still_red)}: red before the run, and still)" if still_red else ""
     err.print(Text(f"{words} in {result.duration_s:.1f} s, {cost}{caveat}", style=style))
     undo = f"; `codeflow undo {result.session_id}` takes it back" if result.files_changed else ""
-    err.print(Text(f"session {one_line(result.session_id)}{undo}"))
+    resume = f"; `codeflow resume {result.session_id}` goes on" if result.status in _CUT_SHORT else ""
+    err.print(Text(f"session {one_line(result.session_id)}{resume}{undo}"))
 
 
 def _show_diff(err: Console, diff: str) -> None:

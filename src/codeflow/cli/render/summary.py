@@ -12,10 +12,10 @@ from codeflow.core.events import (
     Planned,
     RunFinished,
     RunStarted,
-    SessionForked,
     ToolFinished,
 )
 from codeflow.core.results import RunResult
+from codeflow.core.session_events import SessionForked
 from codeflow.core.values import FileChange, Plan, Spend
 
 _ANSWER_CHARS = 400

@@ -12,7 +12,6 @@ from codeflow.core.events import (
     AgentStarted,
     ApprovalDecided,
     BreakerChanged,
-    CheckpointTaken,
     ConversationCompacted,
     Event,
     GateFinished,
@@ -29,6 +28,7 @@ from codeflow.core.events import (
     ToolStarted,
 )
 from codeflow.core.notes import Note
+from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import GateResult, GateStatus, Plan
 
 _AGENT_LINES = 3

@@ -96,7 +96,9 @@ class Replicator:
         """What a person should know, or None."""
         if self._refusal:
             return str(self._refusal)
-        return f"not everything has reached {self._store.name}: {self.behind}" if self.behind else None
+        if not self.behind:
+            return None
+        return f"not everything has reached {self._store.name}: {self.behind} (`codeflow sessions sync` sends the rest)"
 
     def _work(self) -> None:
         while not self._ended:

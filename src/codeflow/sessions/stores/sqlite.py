@@ -30,6 +30,11 @@ class SQLiteStore:
 
     def set_up(self) -> Sequence[str]:
         found = self._path.exists()
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            raise _unusable(self._path, error.strerror or str(error)) from error
         with self._transaction():
             pass
         return [f"{self._path}: {'found' if found else 'made'}"]
@@ -88,7 +93,7 @@ class SQLiteStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection for one transaction, which takes the write lock at once."""
         try:
-            self._make()
+            self._path.stat()  # a drive that is not mounted must not become an empty store
             database = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
             try:
                 database.executescript(_SCHEMA)
@@ -97,6 +102,11 @@ class SQLiteStore:
                 database.execute("COMMIT")
             finally:
                 database.close()
+        except FileNotFoundError as error:
+            raise SessionError(
+                f"{self.name}: the file is not there",
+                hint="Mount its drive; where there was none yet, `codeflow sessions setup` makes it.",
+            ) from error
         except OSError as error:
             raise _unusable(self._path, error.strerror or str(error)) from error
         except sqlite3.OperationalError as error:
@@ -107,10 +117,6 @@ class SQLiteStore:
             raise _unusable(self._path, str(error)) from error
         except sqlite3.DatabaseError as error:
             raise _unusable(self._path, str(error)) from error
-
-    def _make(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path.touch(mode=0o600)
 
 
 def _lease(database: sqlite3.Connection, session_id: str) -> Lease | None:
