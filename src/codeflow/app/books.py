@@ -8,10 +8,12 @@ from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
 from codeflow.core.ports import Broadcast, Closable
 from codeflow.core.settings import Settings
-from codeflow.core.values import Continuation
+from codeflow.core.values import Continuation, Task
 from codeflow.policies.budget import Budget
+from codeflow.sessions.log import SessionStore
 from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall
+from codeflow.sessions.worktrees.records import Worktrees
 from codeflow.telemetry.ledger import Ledger, Recorder
 from codeflow.telemetry.meter import Meter
 
@@ -22,7 +24,7 @@ class Books:
     def __init__(
         self,
         settings: Settings,
-        workspace: Path,
+        task: Task,
         budget: Budget,
         env: Mapping[str, str],
         *,
@@ -39,21 +41,21 @@ class Books:
         self.budget = budget
         self.meter = Meter()
         store = open_sessions(settings, env, shared=spends)
-        self.neighbours = store.running(workspace)
+        self.neighbours = [] if task.worktree else _neighbours(store, task.home, env)
         self.past = Past()
         self.resumes = session is not None and session.resumes
         self.as_is = session is not None and session.as_is
         if session is None:
-            self.log = store.create(workspace)
+            self.log = store.create(task.home, task.worktree.session_id if task.worktree else None)
         else:
-            self.log = store.resume(session.session_id, workspace)
+            self.log = store.resume(session.session_id, task.home)
             self.past = recall(store.events(session.session_id))
         self.ledger_problem: str | None = None
         self.broadcast = Broadcast([self.log, self.budget, self.meter])
         self.resources: list[Closable] = [self.log]
         self._recorder: Recorder | None = None
         if spends:
-            self._open_ledger(workspace, env)
+            self._open_ledger(task.home, env)
         self._go_on()
 
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
@@ -90,3 +92,9 @@ class Books:
         if self.log.problem:
             warnings.append(f"the session log is incomplete: {self.log.problem}")
         return warnings
+
+
+def _neighbours(store: SessionStore, folder: Path, env: Mapping[str, str]) -> list[str]:
+    """The sessions that are at work in a folder, without those that have a worktree to themselves."""
+    worktrees = Worktrees(state_home(env) / "worktrees")
+    return [session_id for session_id in store.running(folder) if worktrees.find(session_id) is None]

@@ -40,6 +40,7 @@ from codeflow.sessions.outputs import Outputs
 from codeflow.sessions.past import Past
 from codeflow.sessions.pruning import prune_daily
 from codeflow.sessions.repository import outside
+from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 from codeflow.tools.project import detect
 from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
@@ -55,26 +56,26 @@ def build(
     decide: Decide | None = None,
     spends: bool = True,
     session: Continuation | None = None,
+    notes: Sequence[str] = (),
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
     `approve` and `decide` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
-    `session` is the one that goes on; None: a new one.
+    `session` is the one that goes on; None: a new one. `notes` are told first.
 
     Raises:
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be read or written.
     """
-    workspace = _workspace(settings, task.workspace, env)
-    specialists, skipped = _specialists(settings, workspace.root, env)
+    workspace = _workspace(settings, task.workspace, env, trusted=is_trusted(task.home, settings))
+    specialists, skipped = _specialists(settings, task.home, env)
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(settings, workspace.root, _budget(task, lineup), env, spends=spends, session=session)
+    books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session)
     _keep_outputs(workspace, books.log.session_id, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
-    checkpoints, moved = _checkpoints(workspace, books, env)
-    safety = _safety(checkpoints, workspace, books)
+    safety, moved = _safety(workspace, books, env)
 
     async def before_change(change: Change) -> None:
         await gates.baseline_ready()
@@ -89,7 +90,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(*skipped, *moved, *_notes(safety, commands, books)),
+        notes=(*notes, *skipped, *moved, *_notes(safety, commands, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -127,30 +128,21 @@ class _Upkeep:
         prune_daily(
             home / "checkpoints",
             keep_days=self.settings.checkpoints.keep_days,
-            running=SessionStore(home / "sessions").running,
+            running=sessions_at_work(SessionStore(home / "sessions"), Worktrees(home / "worktrees")),
         )
         with contextlib.suppress(CodeflowError):  # the briefing has told about a file that cannot be used
             prune(Shelves(home / "memory"))
 
 
-def _checkpoints(
-    workspace: Workspace, books: Books, env: Mapping[str, str]
-) -> tuple[Checkpoints, Sequence[str]]:
+def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple[Safety, Sequence[str]]:
     """The session's checkpoints, and what to tell where a run that goes on had left other files elsewhere."""
     checkpoints = Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints")
-    if not books.resumes:
-        return checkpoints, ()
-    return checkpoints, settle_in(checkpoints, books.past, books.broadcast, as_is=books.as_is)
-
-
-def _safety(checkpoints: Checkpoints, workspace: Workspace, books: Books) -> Safety:
+    moved: Sequence[str] = ()
+    if books.resumes:
+        moved = settle_in(checkpoints, books.past, books.broadcast, as_is=books.as_is)
     first = books.past.run.first if books.resumes else None
-    return Safety(
-        checkpoints,
-        books.broadcast,
-        is_busy=workspace.runs.is_busy,
-        began_at=first.checkpoint_id if first else None,
-    )
+    began_at = first.checkpoint_id if first else None
+    return Safety(checkpoints, books.broadcast, is_busy=workspace.runs.is_busy, began_at=began_at), moved
 
 
 def _bench(
@@ -233,7 +225,7 @@ async def run_by_hand(
     async def no_checkpoint(*_change: object) -> None:
         pass
 
-    workspace = _workspace(settings, root, env)
+    workspace = _workspace(settings, root, env, trusted=is_trusted(root, settings))
     workspace.runs.lasting = False
     notebook = open_notebook(settings, workspace.root, env, None)
     workspace.notes = RunNotes(notebook, Broadcast([])) if notebook else None
@@ -254,7 +246,7 @@ async def run_by_hand(
         await workspace.close()
 
 
-def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Workspace:
+def _workspace(settings: Settings, root: Path, env: Mapping[str, str], *, trusted: bool) -> Workspace:
     return Workspace(
         root,
         settings.tools,
@@ -266,7 +258,7 @@ def _workspace(settings: Settings, root: Path, env: Mapping[str, str]) -> Worksp
             env,
             agentcore_search(settings.models, settings.research.endpoints.agentcore),
         ),
-        trusted=is_trusted(root, settings),
+        trusted=trusted,
     )
 
 

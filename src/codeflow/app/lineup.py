@@ -131,7 +131,7 @@ def choose_lineup(settings: Settings, task: Task, specialists: Mapping[str, Spec
         lineup.candidates(role)
     for specialist in specialists.values():
         lineup.candidates(specialist.role, own_choice=specialist.model)
-        _refuse_strange_model(specialist, task.workspace, settings, lineup.catalogue)
+        _refuse_strange_model(specialist, task.home, settings, lineup.catalogue)
     return lineup
 
 

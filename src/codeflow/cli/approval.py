@@ -30,7 +30,10 @@ class TerminalApproval:
                 sys.stderr.write(f"{visible(question.tool)} wants: {visible(question.summary)}\n")
                 sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
                 sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
-                return None if await _yes_or_no() else "the user said no"
+                agreed = await _yes_or_no()
+        if agreed is None:
+            raise PausedError(question)
+        return None if agreed else "the user said no"
 
     async def decide(self, failed: FailedVisit) -> Choice:
         """How to go on; the end of the input stops the run."""
@@ -65,14 +68,16 @@ class GivenAnswer:
         return answer
 
 
-async def _yes_or_no() -> bool:
-    """An answer that is neither is asked for again; the end of the input is a no."""
+async def _yes_or_no() -> bool | None:
+    """An answer that is neither is asked for again; None at the end of the input, when nobody is here any more."""
     while True:
         sys.stderr.write("  allow it? [y]es / [n]o: ")
         sys.stderr.flush()
         line = await _read_line()
         answer = line.strip().lower()
-        if not line or answer in _NO:
+        if not line:
+            return None
+        if answer in _NO:
             return False
         if answer in _YES:
             return True

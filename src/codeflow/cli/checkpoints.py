@@ -93,11 +93,13 @@ def prune_checkpoints(
     from codeflow.core.places import state_home
     from codeflow.sessions.log import SessionStore
     from codeflow.sessions.pruning import prune
+    from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 
+    home = state_home()
     pruned = prune(
-        state_home() / "checkpoints",
+        home / "checkpoints",
         older_than_s=_age_s(older_than),
-        running=SessionStore(state_home() / "sessions").running,
+        running=sessions_at_work(SessionStore(home / "sessions"), Worktrees(home / "worktrees")),
     )
     if output is ListOutput.JSON:
         import json
@@ -129,13 +131,13 @@ def latest(session: str | None, workspace: Path | None) -> "tuple[str, Checkpoin
     )
 
 
-def refuse_running(session_id: str, folder: Path) -> None:
+def refuse_running(session_id: str) -> None:
     """Raises SessionError while a process works in the session: its files are not for others to change."""
     from codeflow.core.errors import SessionError
     from codeflow.core.places import state_home
     from codeflow.sessions.log import SessionStore
 
-    if session_id in SessionStore(state_home() / "sessions").running(folder):
+    if SessionStore(state_home() / "sessions").is_running(session_id):
         raise SessionError(f"session {session_id} is at work", hint="Interrupt it first, or wait.")
 
 
@@ -191,15 +193,16 @@ def sessions_of(root: Path) -> Sequence[str]:
 
 
 def open_checkpoints(root: Path, session_id: str) -> "Checkpoints":
-    """The checkpoints of a session.
+    """The checkpoints of a session of a folder, which may have a worktree to itself.
 
     Raises:
-        SessionError: when there can be none in this folder.
+        SessionError: when there can be none in this folder, or the worktree was merged.
     """
+    from codeflow.cli.workplaces import working_folder
     from codeflow.core.errors import SessionError
     from codeflow.sessions.checkpoints import Checkpoints
 
-    checkpoints = Checkpoints(root, session_id)
+    checkpoints = Checkpoints(working_folder(session_id, root), session_id)
     if checkpoints.unavailable:
         raise SessionError(f"no checkpoints: {checkpoints.unavailable}")
     return checkpoints

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,12 +51,15 @@ def execute(
     canvas: "Console | None" = None,
     spends: bool = True,
     session: "Continued | None" = None,
+    notes: Sequence[str] = (),
+    after: "Callable[[RunResult], None] | None" = None,
 ) -> int:
     """Run the task and return its exit code; does not return after an interruption.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
-    `session` is the one that goes on; by default a new one begins.
+    `session` is the one that goes on; by default a new one begins. `notes` are told first; `after` is called when
+    the result has been shown.
     """
     from codeflow.cli.drive import InFlight, Shield, drive, leave
     from codeflow.cli.render.console import console
@@ -81,6 +85,7 @@ def execute(
             decide=person.decide if person else None,
             spends=spends,
             session=session.session if session else None,
+            notes=notes,
         )
         screen, calls = Shield(renderer), InFlight()
         consumers: list[Emit] = [screen, calls, recorder] if recorder else [screen, calls]
@@ -89,6 +94,8 @@ def execute(
     delivered = _shown(screen.broken)
     if record and recorder:
         delivered = _written(recorder, record) and delivered
+    if after:
+        after(result)
     code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
     if calls.possible:
         leave(code)

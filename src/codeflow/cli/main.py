@@ -21,6 +21,7 @@ from codeflow.cli import (
     sessions,
     tools,
     undo,
+    worktrees,
 )
 
 
@@ -33,7 +34,7 @@ def command_line() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_global_options)
-    app.command("run")(run.run)
+    app.command("run", cls=run.RunCommand)(run.run)
     app.command("resume")(resume.resume)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
@@ -44,6 +45,7 @@ def command_line() -> typer.Typer:
     app.command("undo")(undo.undo)
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(memory.app, name="memory")
+    app.add_typer(worktrees.app, name="worktrees")
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

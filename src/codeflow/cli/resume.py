@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ from codeflow.core.values import Continuation, Mode, Task
 if TYPE_CHECKING:
     from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.request import Choices
+    from codeflow.core.results import RunResult
     from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import Past
 
@@ -70,8 +73,9 @@ def resume(
     text = read_task(task, None) if task is not None else None
     past = _recalled(store, session_id)
     answer = _answer(past, session_id, approve=approve, deny=deny)
+    place = workspace if session else _place(past, workspace)
     return go_on(
-        session_id, past, text, chosen, workspace, answer=answer, as_is=as_is, output=output, quiet=quiet
+        session_id, past, text, chosen, place, answer=answer, as_is=as_is, output=output, quiet=quiet
     )
 
 
@@ -87,7 +91,8 @@ def continue_latest(
     latest = store.latest(folder)
     if latest is None:
         raise SessionError(f"no session has worked in {folder}", hint="Leave --continue out to begin one.")
-    return go_on(latest, _recalled(store, latest), text, chosen, workspace, output=output, quiet=quiet)
+    past = _recalled(store, latest)
+    return go_on(latest, past, text, chosen, _place(past, workspace), output=output, quiet=quiet)
 
 
 def go_on(
@@ -115,13 +120,29 @@ def go_on(
     resumes = text is None
     if resumes and past.run.is_over and past.run.result is not None:
         return show_again(past.run.result, output=output, quiet=quiet)
-    folder = _folder(before, workspace)
-    if folder != Path.cwd():
-        print(f"codeflow: working in {one_line(str(folder))}", file=sys.stderr)
-    settings, prepared = prepare(text or before.text, folder, _choices(past, before, chosen, resumes=resumes))
+    chosen = _choices(past, before, chosen, resumes=resumes)
+    if before.worktree and workspace is None:
+        from codeflow.cli.workplaces import still_there
+
+        worktree = still_there(before.worktree, session_id)
+        settings, prepared = prepare(text or before.text, before.home, chosen)
+        prepared = replace(prepared, workspace=worktree.folder, worktree=worktree)
+    else:
+        settings, prepared = prepare(text or before.text, _folder(before, workspace), chosen)
+    if prepared.home != Path.cwd():
+        print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
     session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
     continued = Continued(session=session, answer=answer)
-    return execute(settings, prepared, output=output, quiet=quiet, session=continued)
+    return execute(settings, prepared, output=output, quiet=quiet, session=continued, after=_after(prepared))
+
+
+def _after(task: Task) -> "Callable[[RunResult], None] | None":
+    """What happens to the session's worktree when the run has ended."""
+    if task.worktree is None:
+        return None
+    from codeflow.cli.isolation import offer
+
+    return partial(offer, task.worktree)
 
 
 def _store(workspace: Path | None) -> "SessionStore":
@@ -173,6 +194,12 @@ def _request(past: "Past", session_id: str) -> Task:
             f"session {session_id} ended before it began", hint="Start a new one with `codeflow run`."
         )
     return started.request or Task(text=started.task, workspace=Path(started.workspace), mode=started.mode)
+
+
+def _place(past: "Past", workspace: Path | None) -> Path | None:
+    """The folder that a session was found by is the one to work in, unless the session has a worktree of it."""
+    request = past.run.started.request if past.run.started else None
+    return None if request and request.worktree else workspace
 
 
 def _folder(before: Task, workspace: Path | None) -> Path:

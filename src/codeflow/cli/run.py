@@ -1,15 +1,35 @@
 """`codeflow run`: one task, one result."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typing_extensions import override
 
 from codeflow.cli.execute import Output, check_record, execute
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode, Pattern
+
+Branch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[=BRANCH]",
+        help="Work in a git worktree, apart from your files, and offer to merge at the end.",
+    ),
+]
+
+
+class RunCommand(TyperCommand):
+    """`--worktree` takes a name only behind `=`: a word that follows it is the task."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options = args[: args.index("--")] if "--" in args else args
+        named = ["--worktree=" if word == "--worktree" else word for word in options]
+        return super().parse_args(ctx, [*named, *args[len(options) :]])
 
 
 def run(
@@ -38,6 +58,7 @@ def run(
     continues: Annotated[
         bool, typer.Option("--continue", help="Go on with this folder's latest session.")
     ] = False,
+    worktree: Branch = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
     ] = False,
@@ -47,8 +68,8 @@ def run(
 
     folder = existing_folder(workspace)
     check_record(record)
-    if continues and record:
-        raise UsageError("--record does not go with --continue", hint="A transcript begins with its run.")
+    if continues:
+        _check_continue(record, worktree)
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -65,4 +86,18 @@ def run(
         text = read_task(task, file) if task is not None or file is not None else None
         return continue_latest(text, choices, workspace, output=output, quiet=quiet)
     settings, prepared = prepare(read_task(task, file), folder, choices)
-    return execute(settings, prepared, output=output, quiet=quiet, record=record)
+    if worktree is None:
+        return execute(settings, prepared, output=output, quiet=quiet, record=record)
+    from codeflow.cli.isolation import run_isolated
+
+    return run_isolated(settings, prepared, worktree or None, output=output, quiet=quiet, record=record)
+
+
+def _check_continue(record: Path | None, worktree: str | None) -> None:
+    if record:
+        raise UsageError("--record does not go with --continue", hint="A transcript begins with its run.")
+    if worktree is not None:
+        raise UsageError(
+            "--worktree does not go with --continue",
+            hint="A session stays where it began; leave one of them out.",
+        )

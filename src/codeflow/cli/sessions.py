@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codeflow.cli.forking import fork_session
 from codeflow.cli.listing import ListOutput, show
 from codeflow.cli.render.figures import dollars
 from codeflow.core.errors import SessionError, UsageError
@@ -205,37 +206,7 @@ def rename_session(
         _tell(problem)
 
 
-@app.command("fork")
-def fork_session(
-    session: Which,
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="STEP", help="As `codeflow checkpoints list` names it; default: at its end."),
-    ] = None,
-    workspace: Workspace = None,
-) -> int:
-    """Begin a session as another one was at a step, files included; your own later edits are never overwritten."""
-    from codeflow.cli.checkpoints import refuse_running, worked_in
-    from codeflow.cli.undo import tell_conflicts
-    from codeflow.sessions.checkpoints import Checkpoints
-    from codeflow.sessions.forking import fork
-
-    store, _ = _open(workspace)
-    parent, folder = worked_in(session, workspace)
-    refuse_running(parent, folder)
-    checkpoints = Checkpoints(folder, parent)
-    step = checkpoints.find(at) if at is not None else None
-    undone = checkpoints.undo(step) if step else None
-    if undone and undone.conflicts:
-        tell_conflicts(undone)
-        return 1
-    new = fork(store, parent, folder, step)
-    if last := step or (None if checkpoints.unavailable else checkpoints.newest()):
-        checkpoints.continue_in(new, last)
-    where = f"as {parent} was at step {step.number}" if step else f"as {parent} is"
-    print(f"Session {new} begins {where}.")
-    print(f'`codeflow resume {new}` goes on with its task, `codeflow resume {new} "TASK"` with another one.')
-    return 0
+app.command("fork")(fork_session)
 
 
 @app.command("delete")
@@ -244,7 +215,7 @@ def delete_sessions(
     *,
     yes: Yes = False,
 ) -> None:
-    """Remove sessions with their checkpoints and notes, for good."""
+    """Remove sessions with their checkpoints, notes and worktrees, for good."""
     store, _ = _open(None)
     ids = {store.find(one) for one in session}
     _delete(store, [info for info in store.list() if info.id in ids], yes=yes)
@@ -259,7 +230,7 @@ def prune_sessions(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Remove the sessions that have been idle for some time; running ones are kept."""
+    """Remove the sessions that have been idle for some time; running ones and those with unmerged work are kept."""
     from codeflow.cli.request import age
     from codeflow.sessions.log import RUNNING
 
@@ -270,6 +241,11 @@ def prune_sessions(
         for info in store.list(None if everywhere else root)
         if info.updated < before and info.status != RUNNING
     ]
+    for kept in [info for info in old if _unmerged(info)]:
+        _tell(
+            f"session {kept.id} is kept: its worktree holds work that is not merged (`codeflow worktrees list`)"
+        )
+        old.remove(kept)
     if not old:
         print(f"no session has been idle for {older_than}")
     elif dry_run:
@@ -347,10 +323,13 @@ def _formatted(session_id: str, lines: list[bytes], form: ExportFormat) -> bytes
 
 
 def _delete(store: "SessionStore", infos: "list[SessionInfo]", *, yes: bool) -> None:
-    """Asks, then removes each session with its checkpoints and notes."""
+    """Asks, then removes each session with its checkpoints, notes and worktree."""
+    from codeflow.cli.isolation import drop
+    from codeflow.cli.workplaces import all_worktrees
     from codeflow.core.places import state_home
     from codeflow.knowledge.memory.shelf import Shelves
     from codeflow.sessions.pruning import forget
+    from codeflow.sessions.worktrees.records import Fate
 
     if not yes:
         _confirm(infos)
@@ -358,6 +337,11 @@ def _delete(store: "SessionStore", infos: "list[SessionInfo]", *, yes: bool) -> 
         store.delete(info.id)
         Shelves(state_home() / "memory").of_session(info.id).remove()
         dropped = forget(state_home() / "checkpoints", Path(info.workspace), info.id) if info.workspace else 0
+        if record := all_worktrees().find(info.id):
+            dropped += forget(state_home() / "checkpoints", record.worktree.folder, info.id)
+            if record.fate is Fate.OPEN:
+                drop(record.worktree)
+            all_worktrees().forget(info.id)
         print(f"Session {info.id} is deleted" + (f", with {dropped} checkpoints." if dropped else "."))
 
 
@@ -368,8 +352,22 @@ def _confirm(infos: "list[SessionInfo]") -> None:
     if not can_ask():
         raise UsageError("nobody is here to be asked whether to delete", hint="Give --yes to delete.")
     for info in infos:
-        print(f"{info.id}  {one_line(info.name or info.task, 80)}", file=sys.stderr)
-    typer.confirm(f"Delete {len(infos)} sessions with their checkpoints and notes?", abort=True, err=True)
+        lost = _unmerged(info)
+        work = f" [changed in its worktree and NOT merged: {lost} files]" if lost else ""
+        print(f"{info.id}  {one_line(info.name or info.task, 80)}{work}", file=sys.stderr)
+    typer.confirm(
+        f"Delete {len(infos)} sessions with their checkpoints, notes and worktrees?", abort=True, err=True
+    )
+
+
+def _unmerged(info: "SessionInfo") -> int:
+    """How many files are in the session's worktree and nowhere else."""
+    from codeflow.cli.workplaces import all_worktrees
+    from codeflow.cli.worktrees import unmerged
+    from codeflow.sessions.worktrees.records import Fate
+
+    record = all_worktrees().find(info.id)
+    return unmerged(record) if record and record.fate is Fate.OPEN else 0
 
 
 def _tell(text: str) -> None:

@@ -62,7 +62,7 @@ def _undo(
     """The exit code; None when there was nothing to undo."""
     from codeflow.cli.checkpoints import refuse_running
 
-    refuse_running(session_id, checkpoints.workspace)
+    refuse_running(session_id)
     target = checkpoints.find(to) if to is not None else None
     undone = checkpoints.undo(target, force=force)
     if target is None and not (undone.restored or undone.removed or undone.conflicts):

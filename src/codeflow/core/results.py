@@ -14,6 +14,7 @@ from codeflow.core.values import (
     Route,
     Status,
     Usage,
+    Worktree,
 )
 
 
@@ -56,3 +57,5 @@ class RunResult:
     """Actions the policy refused, one line each."""
     question: Question | None = None
     """What a paused run waits for."""
+    worktree: Worktree | None = None
+    """Where it worked, when not in the session's own folder."""

@@ -125,6 +125,11 @@ class MemorySettings(_Section):
     ttl_days: float = Field(gt=0)
 
 
+class WorktreeSettings(_Section):
+    linked: list[str]
+    copied: list[str]
+
+
 class ResearchEndpoints(_Section):
     tavily: str
     exa: str
@@ -155,6 +160,7 @@ class Settings(_Section):
     sessions: SessionSettings
     checkpoints: CheckpointSettings
     memory: MemorySettings
+    worktrees: WorktreeSettings
     research: ResearchSettings
 
 

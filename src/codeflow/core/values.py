@@ -92,8 +92,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worktree:
+    """A git worktree that a session has to itself; the session belongs to `origin`, the folder it was started in.
+
+    `path` is the worktree's root, `folder` the place in it that corresponds to `origin`. `branch` began at the commit
+    `base`, while `target` was checked out in `origin`; None: HEAD was detached.
+    """
+
+    session_id: str
+    origin: Path
+    path: Path
+    folder: Path
+    branch: str
+    base: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One request, as the front doors hand it to the engine; None means "decide for me"."""
+    """One request, as the front doors hand it to the engine; None means "decide for me".
+
+    `workspace` is where the work is done: in the `worktree`, when there is one.
+    """
 
     text: str
     workspace: Path
@@ -104,6 +124,12 @@ class Task:
     models: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     dry_run: bool = False
+    worktree: Worktree | None = None
+
+    @property
+    def home(self) -> Path:
+        """The folder that the session belongs to, whose settings and trust apply."""
+        return self.worktree.origin if self.worktree else self.workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ class Engine:
         started = RunStarted(
             session_id=self.session_id,
             task=self.task.text,
-            workspace=str(self.task.workspace),
+            workspace=str(self.task.home),
             mode=self.task.mode,
             roster=self.settings.run.roster,
             version=__version__,
@@ -352,6 +352,7 @@ class Engine:
             or (f"Undo: codeflow undo {self.session_id}" if files and verdict.error else None),
             denied=tuple(job.crew.bench.denied) if job else (),
             question=self._question,
+            worktree=self.task.worktree,
         )
 
     def _earlier_s(self) -> float:

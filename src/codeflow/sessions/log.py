@@ -71,8 +71,8 @@ class SessionStore:
     def shared(self) -> LogStore | None:
         return self._shared
 
-    def create(self, workspace: Path) -> SessionLog:
-        """A new, locked session of a workspace.
+    def create(self, workspace: Path, session_id: str | None = None) -> SessionLog:
+        """A new, locked session of a workspace, with an id of its own or one that `new_id` gave.
 
         Raises:
             SessionError: when its log cannot be written.
@@ -80,7 +80,7 @@ class SessionStore:
         folder = self._folder_of(workspace)
         newest = self._newest(workspace)
         try:
-            log = self._fresh(folder, newest)
+            log = self.install(session_id, workspace) if session_id else self._fresh(folder, newest)
         except OSError as error:
             raise SessionError(
                 f"{folder}: session logs cannot be written: {error.strerror}",
@@ -129,6 +129,11 @@ class SessionStore:
     def running(self, workspace: Path) -> Sequence[str]:
         """The ids of the workspace's sessions that another process of this machine is writing now."""
         return [name for name, path in self._paths(workspace).items() if is_locked(path)]
+
+    def is_running(self, session_id: str) -> bool:
+        """Whether a process of this machine is writing the session now."""
+        path = self._paths(None).get(session_id)
+        return path is not None and is_locked(path)
 
     def latest(self, workspace: Path) -> str | None:
         """The id of the workspace's newest session."""

@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -51,9 +51,17 @@ class Git:
     """Runs git on one repository, in one folder."""
 
     def __init__(
-        self, folder: Path, git_dir: Path, work_tree: Path | None = None, index: Path | None = None
+        self,
+        folder: Path,
+        git_dir: Path,
+        work_tree: Path | None = None,
+        index: Path | None = None,
+        *,
+        options: Sequence[str] = _OPTIONS,
     ) -> None:
+        """`options` stand before each command; by default nothing runs that the repository's configuration names."""
         self._folder = folder
+        self._options = options
         self._environment = {
             name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)
         } | {
@@ -75,7 +83,7 @@ class Git:
             SessionError: for an exit code outside `accept`, with git's complaint.
         """
         done = subprocess.run(
-            ["git", *_OPTIONS, *arguments],
+            ["git", *self._options, *arguments],
             cwd=self._folder,
             env=self._environment,
             input=stdin,
@@ -104,7 +112,7 @@ class Git:
         Raises:
             SessionError: for a blob that is missing or damaged.
         """
-        command = ["git", *_OPTIONS, "cat-file", "--batch"]
+        command = ["git", *self._options, "cat-file", "--batch"]
         with subprocess.Popen(
             command,
             cwd=self._folder,
@@ -182,7 +190,7 @@ class Project:
 
     def __init__(self, workspace: Path, store: Store) -> None:
         self._store = store
-        self._top = _top(workspace)
+        self._top = top_of(workspace)
         self._git = Git(workspace, self._top / ".git", self._top) if self._top else None
 
     @property
@@ -217,7 +225,7 @@ class Project:
 def outside(workspace: Path) -> Path | None:
     """The repository that a workspace is only a part of; what lies beside it is in no checkpoint."""
     try:
-        top = _top(workspace)
+        top = top_of(workspace)
     except SessionError:
         return None
     return top if top not in (None, workspace) else None
@@ -230,7 +238,7 @@ def why_unavailable(workspace: Path) -> str | None:
     if workspace == Path(workspace.anchor):
         return f"{workspace} is the root of the file system"
     try:
-        if _top(workspace) is not None:
+        if top_of(workspace) is not None:
             return None
     except SessionError as error:
         return str(error)
@@ -262,7 +270,7 @@ def _too_large(workspace: Path) -> str | None:
     return None
 
 
-def _top(workspace: Path) -> Path | None:
+def top_of(workspace: Path) -> Path | None:
     """The root of the repository's work tree.
 
     Raises:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from codeflow.core.secrets import is_secret_variable
+from codeflow.tools.borrowed import borrowed_environment, lender_of
 
 _NOT_FOR_COMMANDS = re.compile(
     r"^(CODEFLOW_.*|PYTHONPATH|PYTHONHOME|GIT_(?!(AUTHOR|COMMITTER)_(NAME|EMAIL)$).*)$"
@@ -45,6 +46,7 @@ def scrubbed_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
     if project := project_venv(root):
         kept["VIRTUAL_ENV"] = str(project)
         path.insert(0, str(project / "bin"))
+        kept |= borrowed_environment(project)
     return kept | {"PATH": os.pathsep.join(path)} | _FIXED
 
 
@@ -52,7 +54,13 @@ def reading_environment(env: Mapping[str, str], root: Path) -> dict[str, str]:
     """For programs that only look at `root`: as `scrubbed_environment`, but they do not come from there."""
     scrubbed = scrubbed_environment(env, root)
     entries = (Path(entry) for entry in scrubbed["PATH"].split(os.pathsep))
-    outside = [str(e) for e in entries if e.is_absolute() and not e.resolve().is_relative_to(root.resolve())]
+    venv = project_venv(root)
+    own = [root.resolve(), *([lender] if venv and (lender := lender_of(venv)) else [])]
+    outside = [
+        str(entry)
+        for entry in entries
+        if entry.is_absolute() and not any(entry.resolve().is_relative_to(folder) for folder in own)
+    ]
     return scrubbed | {"PATH": os.pathsep.join(outside)}
 
 

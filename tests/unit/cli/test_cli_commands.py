@@ -62,6 +62,7 @@ Commands:
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
   memory       List and change what later runs are told.
+  worktrees    List, merge and drop the worktrees of `run --worktree`.
 """)
 
 
@@ -94,6 +95,8 @@ Options:
   --record <path>                 Write a transcript for `codeflow replay`.
   --dry-run                       Route and plan only.
   --continue                      Go on with this folder's latest session.
+  --worktree [=BRANCH]            Work in a git worktree, apart from your
+                                  files, and offer to merge at the end.
   --quiet                         Print only the answer and the changed files.
   --help                          Show this message and exit.
 """)

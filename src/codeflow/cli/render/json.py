@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TextIO
 
 from codeflow.core.events import Event, RunFinished
 from codeflow.core.ports import Emit
 from codeflow.core.results import RunResult, Share
-from codeflow.core.values import EXIT_CODES, Cost, Usage
+from codeflow.core.values import EXIT_CODES, Cost, Usage, Worktree
 
 
 def json_renderer(out: TextIO) -> Emit:
@@ -46,6 +47,7 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "duration_s": result.duration_s,
         "denied": list(result.denied),
         "question": asdict(result.question) if result.question else None,
+        "worktree": _worktree(result.worktree) if result.worktree else None,
         "error": error,
     }
 
@@ -74,7 +76,14 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "duration_s": 0.0,
         "denied": [],
         "question": None,
+        "worktree": None,
         "error": {"message": message, "hint": hint},
+    }
+
+
+def _worktree(worktree: Worktree) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in asdict(worktree).items()
     }
 
 

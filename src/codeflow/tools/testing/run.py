@@ -1,6 +1,7 @@
 """The tool that runs a project's tests and says what failed, where and why."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -136,10 +137,10 @@ async def run_with(ws: Workspace, runner: Runner | None, line: Line, *, timeout_
 
 
 def _joined(env: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Options of the user's stay beside ours."""
-    options = {"PYTEST_ADDOPTS", "NODE_OPTIONS"}
+    """Options of the user's, and where the project's own packages are, stay beside ours."""
+    between = {"PYTEST_ADDOPTS": " ", "NODE_OPTIONS": " ", "PYTHONPATH": os.pathsep}
     return {
-        name: f"{env[name]} {value}" if name in options and name in env else value
+        name: f"{env[name]}{between[name]}{value}" if name in between and name in env else value
         for name, value in own.items()
     }
 

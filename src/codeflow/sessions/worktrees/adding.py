@@ -1,0 +1,165 @@
+"""A new worktree: whether there can be one, and making it at the last commit of the user's folder."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.settings import WorktreeSettings
+from codeflow.core.values import Worktree
+from codeflow.sessions.repository import Git, top_of
+from codeflow.sessions.worktrees.furnishing import furnish
+from codeflow.sessions.worktrees.records import Record, Worktrees
+from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, user_git
+
+_BRANCHES = "codeflow"
+_SUBMODULE = "160000"
+_MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a worktree of a folder would start from. `branch` None: it is named after the session.
+
+    `missing` are the paths whose uncommitted changes would not be in it.
+    """
+
+    origin: Path
+    top: Path
+    base: str
+    target: str | None
+    branch: str | None
+    missing: tuple[str, ...]
+    submodules: tuple[str, ...]
+
+
+def survey(origin: Path, branch: str | None) -> Survey:
+    """Looks at the repository of a folder; nothing is changed.
+
+    Raises:
+        UsageError: when there can be no worktree of it, or no branch of that name.
+    """
+    top = _repository(origin)
+    git = user_git(top)
+    try:
+        base = git.text("rev-parse", "--quiet", "--verify", "HEAD^{commit}", accept=(0, 1, 128))
+    except SessionError as error:
+        raise UsageError(f"{top}: {error}", hint="`git status` there should work first.") from error
+    if not base:
+        raise UsageError(
+            f"{top} has no commit yet: a worktree starts from one",
+            hint="Commit first, or leave --worktree out.",
+        )
+    place = origin.relative_to(top).as_posix()
+    if git.run("ls-tree", "-d", "-z", base, "--", place) == b"" and origin != top:
+        raise UsageError(
+            f"{place} is not in the last commit of {top}, so it would be missing in a worktree",
+            hint="Commit it first, or leave --worktree out.",
+        )
+    if branch is not None:
+        _check_branch(git, branch)
+    return Survey(
+        origin=origin,
+        top=top,
+        base=base,
+        target=current_branch(git),
+        branch=branch,
+        missing=tuple(dirty_paths(git)),
+        submodules=tuple(_submodules(git)),
+    )
+
+
+def add(found: Survey, session_id: str, worktrees: Worktrees, wanted: WorktreeSettings) -> Worktree:
+    """Makes the worktree, and takes along what the settings want of what git ignores.
+
+    Raises:
+        FileExistsError: when the session has one.
+        SessionError: when git, or the disk, refuses; nothing is left of it then.
+    """
+    place = worktrees.reserve(session_id)
+    path = place / (found.top.name or "root")
+    worktree = Worktree(
+        session_id=session_id,
+        origin=found.origin,
+        path=path,
+        folder=path / found.origin.relative_to(found.top),
+        branch=found.branch or f"{_BRANCHES}/{session_id}",
+        base=found.base,
+        target=found.target,
+    )
+    git = user_git(found.top, hooks=False)
+    try:
+        worktrees.write(Record(worktree=worktree))
+        git.run("worktree", "add", "--quiet", "--no-track", "-b", worktree.branch, str(path), found.base)
+        furnish(git, found.top, worktree, wanted)
+    except (SessionError, OSError) as error:
+        git.run("worktree", "remove", "--force", str(path), accept=range(256))
+        worktrees.forget(session_id)
+        if isinstance(error, SessionError):
+            raise
+        raise SessionError(
+            f"{path}: the worktree cannot be made: {error}", hint="Is the disk full?"
+        ) from error
+    return worktree
+
+
+def notes(found: Survey, worktree: Worktree, others: int) -> tuple[str, ...]:
+    """What the user should know before the run; `others` are the folder's worktrees that wait to be ended."""
+    return tuple(_notes(found, worktree, others))
+
+
+def _notes(found: Survey, worktree: Worktree, others: int) -> Iterator[str]:
+    start = f"{found.target or 'a detached HEAD'} at {found.base[:10]}"
+    yield f"works in the worktree {worktree.folder}, on the branch {worktree.branch}, from {start}"
+    if found.missing:
+        yield (
+            f"your uncommitted changes are NOT in the worktree: {_names(found.missing)}; "
+            "commit them first if the task needs them"
+        )
+    if found.submodules:
+        yield (
+            f"submodules are empty in the worktree: {_names(found.submodules)}; "
+            "`git submodule update --init` there fills them"
+        )
+    if others:
+        yield f"other worktrees of this folder wait to be merged or dropped: {others} (`codeflow worktrees list`)"
+
+
+def _repository(origin: Path) -> Path:
+    if shutil.which("git") is None:
+        raise UsageError("--worktree needs git, which is not installed", hint="Leave --worktree out.")
+    try:
+        top = top_of(origin)
+    except SessionError as error:
+        raise UsageError(f"no worktree here: {error}", hint="Use a checkout of it.") from error
+    if top is None:
+        raise UsageError(
+            f"{origin} is in no git repository, so it can have no worktree",
+            hint="Leave --worktree out: checkpoints and `codeflow undo` work without git.",
+        )
+    return top
+
+
+def _check_branch(git: Git, branch: str) -> None:
+    if not git.run("check-ref-format", "--branch", branch, accept=range(256)).strip():
+        raise UsageError(f"--worktree={branch}: not a branch name", hint="For example --worktree=fix-login.")
+    if git.run("rev-parse", "--quiet", "--verify", f"refs/heads/{branch}", accept=range(256)):
+        raise UsageError(
+            f"--worktree={branch}: the branch exists",
+            hint="Choose another name; `codeflow worktrees list` shows which sessions can be resumed.",
+        )
+
+
+def _submodules(git: Git) -> Iterator[str]:
+    if git.run("ls-files", "-z", "--full-name", "--", ":/.gitmodules"):
+        for entry in git.names("ls-files", "--stage", "-z", "--full-name", ":/"):
+            facts, _, path = entry.partition("\t")
+            if facts.startswith(_SUBMODULE):
+                yield path
+
+
+def _names(paths: Iterable[str]) -> str:
+    known = list(paths)
+    more = len(known) - _MOST_NAMES
+    return ", ".join(known[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,231 @@
+"""How a worktree stands, and its ends: merged into the user's branch, or dropped."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from codeflow.core.errors import SessionError
+from codeflow.core.values import Worktree
+from codeflow.sessions.repository import Git
+from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
+from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, is_merged, user_git
+
+_UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
+_ANY_CODE = range(256)
+_MOST_NAMES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a worktree stands. `changed` are the paths that differ from where it began, committed or not.
+
+    `is_merged`: the user's branch holds all of it. `exists` is False when somebody removed it by hand.
+    """
+
+    exists: bool
+    changed: tuple[str, ...] = ()
+    is_merged: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something would be lost with it."""
+        return bool(self.changed) and not self.is_merged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What a merge did: where it took the user's branch, None with a detached HEAD, and what could not be removed."""
+
+    target: str | None
+    commit: str
+    left: str | None
+
+
+def standing(worktree: Worktree) -> Standing:
+    """Looks at a worktree and at the branch that is checked out in its origin.
+
+    Raises:
+        SessionError: when git cannot read one of them.
+    """
+    if not (worktree.path / ".git").exists():
+        return Standing(exists=False)
+    git = user_git(worktree.path)
+    dirty = dirty_paths(git)
+    head = git.text("rev-parse", "HEAD")
+    committed = git.names("diff-tree", "-r", "-z", "--name-only", "--no-renames", worktree.base, head)
+    user = _origin_git(worktree)
+    merged = not dirty and user is not None and is_merged(user, head)
+    return Standing(exists=True, changed=tuple(sorted({*committed, *dirty})), is_merged=merged)
+
+
+def merge(record: Record, worktrees: Worktrees, message: str) -> Merged:
+    """Commits what is in the worktree, merges its branch into the user's, and removes both.
+
+    The user's folder is changed by one `git merge`, which does all or nothing. `message` is that of the commit.
+
+    Raises:
+        SessionError: when the branches conflict, the user's folder is in the way, or git refuses; nothing was merged.
+    """
+    worktree = record.worktree
+    if not (worktree.path / ".git").exists():
+        raise SessionError(
+            f"{worktree.path} is gone", hint=f"`git merge {worktree.branch}` merges its branch."
+        )
+    git = _origin_git(worktree)
+    if git is None:
+        raise SessionError(f"{worktree.origin}: the folder to merge into is gone", hint="Merge by hand.")
+    _check_origin(git, worktree)
+    commit = _commit(worktree, message)
+    before = git.text("rev-parse", "HEAD")
+    _check_paths(git, worktree, commit)
+    if not is_merged(user_git(worktree.path), before):
+        _check_conflicts(git, worktree, commit)
+    _merge(git, worktree, commit, message)
+    after = git.text("rev-parse", "HEAD")
+    left = _remove(worktree, git)
+    worktrees.write(replace(record, fate=Fate.MERGED, before=before, after=after))
+    return Merged(target=worktree.target, commit=after, left=left)
+
+
+def drop(record: Record, worktrees: Worktrees) -> str | None:
+    """Removes a worktree and its branch, with all that is in them; returns what could not be removed.
+
+    Raises:
+        SessionError: when the worktree cannot be removed.
+    """
+    left = _remove(record.worktree, _origin_git(record.worktree), force=True)
+    worktrees.write(replace(record, fate=Fate.DROPPED))
+    return left
+
+
+def is_merge(record: Record) -> bool:
+    """Whether a merged record made a merge commit, rather than moving the branch forward."""
+    git = _origin_git(record.worktree)
+    second = ("rev-parse", "--quiet", "--verify", f"{record.after}^2")
+    return git is not None and bool(git.text(*second, accept=(0, 1)))
+
+
+def _origin_git(worktree: Worktree) -> Git | None:
+    inside = worktree.folder.relative_to(worktree.path)
+    top = worktree.origin.parents[len(inside.parts) - 1] if inside.parts else worktree.origin
+    return user_git(top) if (top / ".git").exists() else None
+
+
+def _check_origin(git: Git, worktree: Worktree) -> None:
+    """Whether the user's folder is ready for a merge."""
+    for name in _UNFINISHED:
+        if Path(git.text("rev-parse", "--path-format=absolute", "--git-path", name)).exists():
+            raise SessionError(
+                f"{worktree.origin}: a merge, rebase or the like is under way there", hint="Finish it first."
+            )
+    now = current_branch(git)
+    if now != worktree.target:
+        there = f"on {now}" if now else "on no branch"
+        began = worktree.target or "a detached HEAD"
+        cure = f"`git switch {worktree.target}` first, or " if worktree.target else ""
+        raise SessionError(
+            f"{worktree.origin} is {there} now, and the session began on {began}",
+            hint=f"{cure}merge by hand: git merge {worktree.branch}",
+        )
+
+
+def _commit(worktree: Worktree, message: str) -> str:
+    """The worktree's newest commit, with everything in it that git does not ignore."""
+    git = user_git(worktree.path)
+    if git.run("ls-files", "--unmerged"):
+        raise SessionError(
+            "the worktree has conflicts that are not solved",
+            hint=f"Solve them in {worktree.path} and `git add` the files, then merge again.",
+        )
+    if dirty_paths(git):
+        try:
+            git.run("add", "--all")
+            git.run("commit", "--quiet", "--file=-", stdin=message.encode())
+        except SessionError as error:
+            raise SessionError(
+                f"the session's work could not be committed: {error}",
+                hint=f"Commit it yourself in {worktree.path}, then merge again.",
+            ) from error
+    return git.text("rev-parse", "HEAD")
+
+
+def _check_paths(git: Git, worktree: Worktree, commit: str) -> None:
+    """Whether the merge touches what the user has changed, or would put a file where an untracked one stands."""
+    changes = ("diff", "--name-only", "--no-renames", "-z")
+    dirty = {*dirty_paths(git)}
+    mine = {path for path in git.names(*changes, f"HEAD...{commit}") if path in dirty}
+    top = Path(git.text("rev-parse", "--show-toplevel"))
+    added = git.names(*changes, "--diff-filter=A", f"HEAD...{commit}")
+    if standing_here := {path for path in added if _stands(top, path)}:
+        mine |= standing_here - {*git.names("ls-files", "-z", "--full-name", ":/")}
+    if mine:
+        raise SessionError(
+            f"uncommitted changes of yours are in files that the session changed: {_names(sorted(mine))}",
+            hint=f"Commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
+        )
+
+
+def _stands(top: Path, path: str) -> bool:
+    """Whether something is at a path, or a file where a folder above it would have to be."""
+    place = top / path
+    folders = (top / parent for parent in PurePosixPath(path).parents)
+    return place.exists() or place.is_symlink() or any(f.exists() and not f.is_dir() for f in folders)
+
+
+def _check_conflicts(git: Git, worktree: Worktree, commit: str) -> None:
+    """Merges in memory; the user's folder and index are not touched."""
+    merging = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", "HEAD", commit)
+    _tree, *conflicts = [
+        name for name in git.run(*merging, accept=(0, 1)).decode(errors="replace").split("\0") if name
+    ]
+    if conflicts:
+        raise SessionError(
+            f"{worktree.target or 'HEAD'} has moved and conflicts with the session's work: {_names(conflicts)}",
+            hint=f"`git -C {worktree.path} merge {worktree.target or 'COMMIT'}`, solve the conflicts there, then merge again.",
+        )
+
+
+def _merge(git: Git, worktree: Worktree, commit: str, message: str) -> None:
+    title = f"Merge {worktree.branch}: {message.splitlines()[0]}"
+    try:
+        git.run("merge", "--ff", "--no-edit", "--quiet", "-m", title, commit)
+    except SessionError as error:
+        git.run(
+            "merge", "--abort", accept=_ANY_CODE
+        )  # there is one only when a hook refused the merge commit
+        raise SessionError(
+            f"git would not merge: {error}", hint=f"Try it by hand: git merge {worktree.branch}"
+        ) from error
+
+
+def _remove(worktree: Worktree, git: Git | None, *, force: bool = False) -> str | None:
+    """Removes the worktree, and the branch when it is merged or there is `force`; returns what is left of them."""
+    if git is not None:
+        git.run("worktree", "remove", "--force", "--force", str(worktree.path), accept=_ANY_CODE)
+    if worktree.path.exists():
+        try:
+            shutil.rmtree(worktree.path)
+        except OSError as error:
+            raise SessionError(
+                f"{worktree.path}: cannot be removed: {error.strerror}", hint="Remove it by hand."
+            ) from error
+    if git is None:
+        return None
+    git.run("worktree", "prune")
+    return f"the branch {worktree.branch}" if not _removed(git, worktree, force=force) else None
+
+
+def _removed(git: Git, worktree: Worktree, *, force: bool) -> bool:
+    ref = f"refs/heads/{worktree.branch}"
+    tip = git.text("rev-parse", "--quiet", "--verify", ref, accept=(0, 1))
+    if not tip:
+        return True
+    if not force and (worktree.target is None or not is_merged(git, tip)):
+        return False
+    git.run("branch", "--quiet", "-D", worktree.branch, accept=_ANY_CODE)
+    return not git.text("rev-parse", "--quiet", "--verify", ref, accept=(0, 1))
+
+
+def _names(paths: list[str]) -> str:
+    more = len(paths) - _MOST_NAMES
+    return ", ".join(paths[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,199 @@
+"""Worktrees without a run in them, on real repositories."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.settings import load_settings
+from codeflow.core.values import Worktree
+from codeflow.sessions.worktrees.adding import add, notes, survey
+from codeflow.sessions.worktrees.ending import drop, merge, standing
+from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
+
+SESSION = "20261121-084512-k3f9"
+TEXT = "".join(f"line {number}\n" for number in range(20))
+
+
+@pytest.fixture
+def repo(repo: Path, git) -> Path:
+    git("config", "user.name", "tester")
+    git("config", "user.email", "tester@localhost")
+    (repo / "a.txt").write_text(TEXT)
+    git("add", "-A")
+    git("commit", "-qm", "begin")
+    return repo
+
+
+@pytest.fixture
+def worktrees(tmp_path: Path) -> Worktrees:
+    return Worktrees(tmp_path / "state" / "worktrees")
+
+
+@pytest.fixture
+def worktree(repo: Path, worktrees: Worktrees) -> Worktree:
+    return make(repo, worktrees)
+
+
+def make(repo: Path, worktrees: Worktrees, session: str = SESSION) -> Worktree:
+    wanted = load_settings(repo, env={}).worktrees
+    return add(survey(repo, None), session, worktrees, wanted)
+
+
+def record(worktrees: Worktrees) -> Record:
+    found = worktrees.find(SESSION)
+    assert found is not None
+    return found
+
+
+def test_a_record_is_found_by_beginnings_and_branches_while_it_is_open(worktrees, worktree):
+    for name in (SESSION, SESSION[:9], worktree.branch):
+        assert worktrees.named(name).worktree == worktree
+    assert worktrees.origin_of(worktree.folder / "deep") == worktree.origin
+    with pytest.raises(UsageError, match="no session 'x' has a worktree"):
+        worktrees.named("x")
+    drop(record(worktrees), worktrees)
+    assert (record(worktrees).fate, worktrees.open()) == (Fate.DROPPED, [])
+    with pytest.raises(UsageError):
+        worktrees.named(SESSION)
+
+
+def test_one_that_was_killed_while_it_was_made_can_be_dropped(repo, worktrees, worktree, git):
+    shutil.rmtree(worktree.path)
+    assert not standing(worktree).exists
+    assert drop(record(worktrees), worktrees) is None
+    assert git("branch", "--format=%(refname:short)").split() == ["main"]
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
+def test_one_whose_repository_is_gone_can_be_dropped(repo, worktrees, worktree):
+    shutil.rmtree(repo)
+    with pytest.raises(SessionError):
+        standing(worktree)
+    assert drop(record(worktrees), worktrees) is None
+    assert not worktree.path.exists()
+
+
+def test_conflicts_are_solved_in_the_worktree_and_not_before(repo, worktrees, worktree, git):
+    (worktree.path / "a.txt").write_text("theirs\n")
+    (repo / "a.txt").write_text("mine\n")
+    git("commit", "-qam", "mine")
+    with pytest.raises(SessionError, match=r"main has moved and conflicts with the session's work: a\.txt"):
+        merge(record(worktrees), worktrees, "work\n")
+    with pytest.raises(Exception, match="merge"):
+        git("merge", "main", cwd=worktree.path)
+    with pytest.raises(SessionError, match="conflicts that are not solved"):
+        merge(record(worktrees), worktrees, "work\n")
+    (worktree.path / "a.txt").write_text("both\n")
+    git("add", "a.txt", cwd=worktree.path)
+    merge(record(worktrees), worktrees, "work\n")
+    assert (repo / "a.txt").read_text() == "both\n"
+    assert git("log", "--merges", "--format=%s").strip() == "work"
+
+
+def test_changes_of_the_user_elsewhere_stay_as_they_are(repo, worktrees, worktree, git):
+    (worktree.path / "new.txt").write_text("theirs\n")
+    (repo / "a.txt").write_text(TEXT + "mine\n")
+    (repo / "staged.txt").write_text("mine\n")
+    git("add", "staged.txt")
+    merge(record(worktrees), worktrees, "work\n")
+    assert git("status", "--porcelain") == " M a.txt\nA  staged.txt\n"
+    assert (repo / "new.txt").read_text() == "theirs\n"
+    assert "fast-forward" in git("reflog", "-1").lower()
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_merge_puts_nothing_where_something_untracked_stands(repo, worktrees, worktree, git, is_file):
+    (worktree.path / "out").mkdir()
+    (worktree.path / "out" / "x").write_text("theirs\n")
+    (repo / ".git" / "info" / "exclude").write_text("out\n")
+    git("add", "--force", "out", cwd=worktree.path)
+    if is_file:
+        (repo / "out").write_text("mine\n")
+    else:
+        (repo / "out").mkdir()
+        (repo / "out" / "x").write_text("mine\n")
+    with pytest.raises(SessionError, match=r"uncommitted changes of yours are in files .*: out/x"):
+        merge(record(worktrees), worktrees, "work\n")
+    assert (repo / ("out" if is_file else "out/x")).read_text() == "mine\n"
+
+
+def test_what_the_user_is_in_the_middle_of_is_finished_first(repo, worktrees, worktree, git):
+    (worktree.path / "new.txt").write_text("theirs\n")
+    git("branch", "side")
+    (repo / "a.txt").write_text("mine\n")
+    git("commit", "-qam", "mine")
+    git("switch", "-q", "side")
+    (repo / "a.txt").write_text("other\n")
+    git("commit", "-qam", "other")
+    git("switch", "-q", "main")
+    with pytest.raises(Exception, match="merge"):
+        git("merge", "side")
+    with pytest.raises(SessionError, match="under way"):
+        merge(record(worktrees), worktrees, "work\n")
+    assert (repo / ".git" / "MERGE_HEAD").exists()
+
+
+def test_work_that_was_merged_by_hand_can_go(repo, worktrees, worktree, git):
+    (worktree.path / "new.txt").write_text("theirs\n")
+    assert standing(worktree).has_work
+    git("add", "-A", cwd=worktree.path)
+    git("commit", "-qm", "work", cwd=worktree.path)
+    assert standing(worktree).has_work
+    git("merge", "-q", worktree.branch)
+    assert not standing(worktree).has_work
+    drop(record(worktrees), worktrees)
+    assert (repo / "new.txt").exists()
+
+
+def test_submodules_uncommitted_changes_and_other_worktrees_are_told(
+    repo, worktrees, worktree, git, tmp_path
+):
+    library = tmp_path / "library"
+    git("init", "-q", str(library))
+    git("commit", "-q", "--allow-empty", "-m", "begin", cwd=library)
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")
+    git("commit", "-qm", "lib")
+    (repo / "a.txt").write_text("mine\n")
+    found = survey(repo, None)
+    second = make(repo, worktrees, SESSION[:-1] + "0")
+    told = "\n".join(notes(found, second, 1))
+    for fact in (
+        "NOT in the worktree: a.txt",
+        "submodules are empty in the worktree: lib",
+        "other worktrees of this folder wait",
+    ):
+        assert fact in told
+    (second.path / "new.txt").write_text("theirs\n")
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", cwd=second.path)
+    known = worktrees.find(second.session_id)
+    assert known is not None
+    merge(known, worktrees, "work\n")
+    assert (repo / "new.txt").exists()
+    assert not second.path.exists()
+
+
+def test_what_git_ignores_comes_along_without_a_way_back_into_the_users_folder(repo, worktrees, git):
+    (repo / ".gitignore").write_text(".env\nnode_modules/\nbuild/\n")
+    git("add", "-A")
+    git("commit", "-qm", "ignore")
+    (repo / ".env").write_text("A=1\n")
+    (repo / ".env").chmod(0o600)
+    (repo / "build").mkdir()
+    modules = repo / "node_modules"
+    for folder in ("left/lib", "@scope/right"):
+        (modules / folder).mkdir(parents=True)
+    (repo / ".venv" / "bin").mkdir(parents=True)  # neither ignored nor committed
+    worktree = make(repo, worktrees)
+    assert (worktree.path / ".env").stat().st_mode & 0o777 == 0o600
+    assert not (worktree.path / "build").exists()
+    assert (worktree.path / ".venv" / "bin").readlink() == repo / ".venv" / "bin"
+    assert git("status", "--porcelain", cwd=worktree.path) == ""
+    (worktree.path / ".env").write_text("B=2\n")
+    (worktree.path / "node_modules" / "new").mkdir()
+    (worktree.path / "node_modules" / "@scope" / "right").unlink()
+    shutil.rmtree(worktree.path / "node_modules")
+    assert {path.name for path in modules.iterdir()} == {"@scope", "left"}
+    assert (modules / "@scope" / "right").is_dir()
+    assert (repo / ".env").read_text() == "A=1\n"
