@@ -148,6 +148,27 @@ def _file(place: str) -> str:
     return place.rpartition(":")[0]
 
 
+def by_name(known: list[Source], packages: set[str]) -> list[Question]:
+    """Every fortieth documented name of the packages that is unique there, asked for by its words."""
+    entries = [
+        (source.name, entry)
+        for source in known
+        if source.name in packages
+        for entry in source.read()
+        if not entry.place.startswith("README:")
+    ]
+    how_many = Counter((package, entry.name) for package, entry in entries)
+    unique = [(package, entry) for package, entry in entries if how_many[package, entry.name] == 1]
+    return [
+        Question(
+            package=package,
+            text=" ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", entry.name)).lower(),
+            answers=frozenset([_name(entry.title)]),
+        )
+        for package, entry in unique[::40]
+    ]
+
+
 def report(name: str, search: Search, questions: list[Question], wanted: list[frozenset[str]]) -> None:
     for kind in ("named", "all"):
         started = time.perf_counter()
@@ -170,14 +191,21 @@ def measure(file: Path, folder: Path) -> None:
     ws = project(folder, packages)
     known = asyncio.run(sources(ws))
     files, where = places(known)
-    names = [question.answers for question in questions]
-    if missing := [(one.package, name) for one in questions for name in one.answers if (one.package, name) not in where]:
+    answers = [question.answers for question in questions]
+    if missing := [
+        (one.package, name) for one in questions for name in one.answers if (one.package, name) not in where
+    ]:
         raise SystemExit(f"Not documented: {missing}")
     in_files = [frozenset(where[one.package, answer] for answer in one.answers) for one in questions]
     sys.stdout.write(f"{len(questions)} questions about {' '.join(packages)}\n")
     sys.stdout.write(f"{'':32} package     MRR   first  among {HITS}\n")
-    DocsSearch(folder, known, files=False)("everything is indexed first", "")
-    report("docs_search, entries", DocsSearch(folder, known, files=False), questions, names)
+    entries = DocsSearch(folder, known, files=False)
+    entries("everything is indexed first", "")
+    report("docs_search, entries", entries, questions, answers)
+    named = by_name(known, {question.package for question in questions})
+    report(
+        f"docs_search, {len(named)} by their names", entries, named, [question.answers for question in named]
+    )
     report("docs_search, files", DocsSearch(folder, known, files=True), questions, in_files)
     report("BM25 over whole files, files", WholeFiles(files), questions, in_files)
     report("ripgrep, words, files", Ripgrep(files), questions, in_files)
