@@ -77,7 +77,10 @@ async def test_go_itself(make_workspace: Callable[..., Workspace]):
         (ws.root / name).write_text(content)
     result = await run_tests.function(ws)
     assert result.display.startswith("1 failed, 1 passed; exit code 1")
-    assert "FAILED example.com/sums::TestBad  at sums_test.go:8\nSum is 2, want 3" in result.content
+    assert (
+        "FAILED example.com/sums::TestBad  at sums_test.go:8\nsums_test.go:8: Sum is 2, want 3"
+        in result.content
+    )
     assert (await run_tests.function(ws, only_failed=True)).display.startswith("1 failed; exit code 1")
 
 
