@@ -35,7 +35,8 @@ _LONGEST_LINE = 200
 _LONGEST_HOVER = 4_000
 _DEFINITION_LINES = 15
 _MOST_DEFINITIONS = 5
-_EDIT_WAIT_S = 1.5
+_EDIT_WAIT_S = 3.0
+"""TypeScript's older server needs nearly 2 s for the problems of before and after."""
 _REST = "more below; use read_file"
 
 
