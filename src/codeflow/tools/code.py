@@ -12,6 +12,7 @@ from codeflow.syntax.tags import outline
 from codeflow.tools.analysis import outline_line
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
+from codeflow.tools.output import capped
 from codeflow.tools.symbols import (
     also_written,
     ask_about,
@@ -34,7 +35,9 @@ _LONGEST_LINE = 200
 _LONGEST_HOVER = 4_000
 _DEFINITION_LINES = 15
 _MOST_DEFINITIONS = 5
-_EDIT_WAIT_S = 1.5
+_EDIT_WAIT_S = 3.0
+"""TypeScript's older server needs nearly 2 s for the problems of before and after."""
+_REST = "more below; use read_file"
 
 
 def _place(arguments: Arguments) -> str:
@@ -129,12 +132,10 @@ async def document_symbols(ws: Workspace, path: str) -> ToolResult:
         found = await symbols_of(ws, real)
     except NoAnswer as reason:
         return await _by_syntax(path, text, reason)
-    lines = [_outline(symbol) for symbol in found[:_MOST_LINES]]
-    if len(found) > _MOST_LINES:
-        lines.append(
-            f"[{len(found) - _MOST_LINES} more below line {found[_MOST_LINES].at.start.line}; use read_file]"
-        )
-    content = "\n".join(lines) or f"{path} defines nothing ({len(text.lines)} lines)."
+    content = (
+        "\n".join(capped([_outline(symbol) for symbol in found], _MOST_LINES, _REST))
+        or f"{path} defines nothing ({len(text.lines)} lines)."
+    )
     return ToolResult(content=content, display=f"{len(found)} symbols")
 
 
@@ -156,13 +157,10 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
     ours.sort(key=lambda symbol: (symbol.name.rpartition(".")[2] != query, symbol.at))
     lines = [
         f"{_name(ws, symbol.at.path)}:{symbol.at.start.line + 1} {symbol.kind} {symbol.name}"
-        for symbol in ours[:_MOST_LINES]
-    ]
-    if len(ours) > _MOST_LINES:
-        lines.append(f"[{len(ours) - _MOST_LINES} more; ask for a longer part of the name]")
-    if not lines:
-        lines.append(f"No symbol has {query!r} in its name; search_files searches all text.")
-    return ToolResult(content="\n".join([*lines, *reasons]), display=f"{len(ours)} symbols")
+        for symbol in ours
+    ] or [f"No symbol has {query!r} in its name; search_files searches all text."]
+    shown = capped(lines, _MOST_LINES, "more; ask for a longer part of the name")
+    return ToolResult(content="\n".join([*shown, *reasons]), display=f"{len(ours)} symbols")
 
 
 async def _named_like(ws: Workspace, file: Path, query: str) -> list[Symbol]:
@@ -182,9 +180,7 @@ async def diagnostics(ws: Workspace, path: str) -> ToolResult:
         found = await ws.servers.ask(real, lambda server: server.diagnostics(real))
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nrun_linter and run_tests find problems without one.") from reason
-    lines = [describe(problem) for problem in found[:_MOST_LINES]]
-    if len(found) > _MOST_LINES:
-        lines.append(f"[{len(found) - _MOST_LINES} more below; correct these first]")
+    lines = capped([describe(problem) for problem in found], _MOST_LINES, "more below; correct these first")
     return ToolResult(
         content="\n".join(lines) or f"No problems reported in {path}.", display=f"{len(found)} problems"
     )
@@ -255,9 +251,7 @@ async def _by_syntax(path: str, text: Text, reason: NoAnswer) -> ToolResult:
         raise NoAnswer(f"{reason}\nNor could {path} be parsed: {why}. Use search_files.") from why
     if not found:
         raise NoAnswer(f"{reason}\nIts syntax shows no definitions either; use read_file.") from reason
-    lines = [outline_line(item) for item in found[:_MOST_LINES]]
-    if len(found) > _MOST_LINES:
-        lines.append(f"[{len(found) - _MOST_LINES} more below line {found[_MOST_LINES].line}; use read_file]")
+    lines = capped([outline_line(item) for item in found], _MOST_LINES, _REST)
     content = "\n".join([str(reason), "By syntax alone, the file defines:", "", *lines])
     return ToolResult(content=content, display=f"{len(found)} symbols, by syntax")
 

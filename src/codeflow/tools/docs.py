@@ -25,7 +25,7 @@ async def docs_search(ws: Workspace, query: str, package: str = "") -> ToolResul
     """Search documentation offline: installed Python packages, in their versions here; Python; this repository's Markdown.
 
     Args:
-        query: Words or names, such as a function.
+        query: Names or words; add synonyms.
         package: Only this package; also "python" (standard library), "repository".
     """
     if not query.strip():

@@ -11,7 +11,7 @@ from pathlib import Path
 from codeflow.tools.docs_entries import Entry
 from codeflow.tools.docs_sources import Source
 
-_FORMAT = 2
+_FORMAT = 3
 _CANDIDATES = 8
 """Times the hits that are wanted: so many are ranked again."""
 _WAIT_S = 20.0
@@ -137,28 +137,30 @@ def find(database: sqlite3.Connection, query: str, known: dict[int, Source], cou
 
 
 def _fit(asked: list[str], found: Found) -> float:
-    """How much better than by its words alone an entry answers; the factors were tuned on 27 questions.
+    """How much better than by its words alone an entry answers; tuned on tests/bench/docs_tuning.tsv.
 
-    It counts how much of the query it holds, how much of its own name was asked for, whether its package was named,
-    and a little whether it stands alone or is a member of a class.
+    It counts how much of the query it holds, whether its name and the query are the same words, whether its package was
+    named, and a little whether it stands alone or is a member of a class. A short name within a long question says
+    nothing: "write" in "write a line to the log" does not ask for a method of that name.
     """
     entry = found.entry
     text = f"{entry.title} {entry.body}".lower()
     held = sum(_stem(word) in text for word in asked) / len(asked)
     own = [word for word in _words(entry.name) if word not in _STOPWORDS]
-    named = sum(_is_asked(word, asked) for word in own) / max(1, len(own))
+    named = sum(_is_among(word, asked) for word in own) / max(1, len(own))
+    spent = sum(_is_among(word, own) for word in asked) / len(asked)
     package = found.source.name.lower()
     is_of_package = package in asked or package.partition("-")[0] in asked
     return (
-        (0.7 + 0.3 * held)
-        * (1 + 2 * named)
+        (0.4 + 0.6 * held)
+        * (1 + named * spent)
         * (1.5 if is_of_package else 1)
         * (0.9 if "." in entry.name else 1)
     )
 
 
-def _is_asked(word: str, asked: list[str]) -> bool:
-    return any(word.startswith(_stem(one)) or one.startswith(_stem(word)) for one in asked)
+def _is_among(word: str, others: list[str]) -> bool:
+    return any(word.startswith(_stem(one)) or one.startswith(_stem(word)) for one in others)
 
 
 def _stem(word: str) -> str:

@@ -26,6 +26,7 @@ _NOT_DOCUMENTED = {
     "test",
     "testing",
     "_vendor",
+    "distutils",  # gone from Python 3.12, and setuptools' copy is not for callers
     "idlelib",
     "lib2to3",
     "site-packages",

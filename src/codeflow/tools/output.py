@@ -1,6 +1,7 @@
 """A command's output within bounds: the beginning and the end are kept, the middle is counted."""
 
 import re
+from collections.abc import Sequence
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours and cursor
@@ -51,6 +52,12 @@ class HeadTail:
 
     def _forget(self) -> None:
         del self._tail[: -self._capacity]
+
+
+def capped(lines: Sequence[str], most: int, more: str) -> list[str]:
+    """The first lines, and below them how many are left out, as in "[7 MORE]" where `more` stands for MORE."""
+    rest = len(lines) - most
+    return [*lines[:most], f"[{rest:,} {more}]"] if rest > 0 else list(lines)
 
 
 def plain(data: bytes) -> str:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from codeflow.core.values import ToolResult
+from codeflow.tools.output import capped
 from codeflow.tools.packages_managers import (
     SHORT_WAITS,
     Manager,
@@ -50,9 +51,8 @@ async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     headline = f"{manager.name}: {len(found.vulnerabilities)} known vulnerabilities in {packages}"
     if found.unknown:
         headline += f"; {len(found.unknown)} packages NOT audited"
-    parts = [headline, *found.vulnerabilities[:_MOST_SHOWN]]
-    if len(found.vulnerabilities) > _MOST_SHOWN:
-        parts.append(f"[{len(found.vulnerabilities) - _MOST_SHOWN} more; run_command: {' '.join(command)}]")
+    whole = f"more; run_command: {' '.join(command)}"
+    parts = [headline, *capped(found.vulnerabilities, _MOST_SHOWN, whole)]
     if found.unknown:
         parts.append("\n".join(found.unknown[:_MOST_SHOWN]))
     return ToolResult(content="\n".join(parts), display=headline)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codeflow.core.values import ToolResult
+from codeflow.tools.output import capped
 from codeflow.tools.packages_managers import (
     SHORT_WAITS,
     Manager,
@@ -39,9 +40,8 @@ async def updates(ws: Workspace, manager: Manager) -> ToolResult:
     if not found and outcome.exit_code != 0 and not output.strip():
         return failure(f"{manager.name} failed, so newer versions are unknown: {said}")
     headline = f"{manager.name}: {len(found)} dependencies have a newer version"
-    rows = [f"  {name} {here} -> {newest}" for name, here, newest in found[:_MOST_SHOWN]]
-    rest = [f"[{len(found) - _MOST_SHOWN} more]"] if len(found) > _MOST_SHOWN else []
-    return ToolResult(content="\n".join([headline, *rows, *rest]), display=headline)
+    rows = [f"  {name} {here} -> {newest}" for name, here, newest in found]
+    return ToolResult(content="\n".join([headline, *capped(rows, _MOST_SHOWN, "more")]), display=headline)
 
 
 async def _command(

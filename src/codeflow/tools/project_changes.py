@@ -4,19 +4,12 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from codeflow.tools.git_runner import INERT
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace, special_kind
 
-_GIT = (
-    "git",
-    "--no-pager",
-    "--no-optional-locks",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.quotePath=false",
-)
+_GIT = (*INERT, "-c", "core.quotePath=false")
 _DIFF = ("diff", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-prefix", "--relative")
 _FILE = re.compile(r"^\+\+\+ (?P<path>[^\t\n]+)")
 _HUNK = re.compile(r"^@@ \S+ \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.output import capped
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.project_changes import chosen_files
@@ -51,19 +52,38 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     findings: list[Finding] = []
     broken: list[str] = []
     for job in jobs:
-        outcome, output = await run_for_stdout(ws, [job.path, *job.program.arguments, *job.files])
-        found = job.program.read(output, ws.root)
+        outcome, output = await run_for_stdout(
+            ws, [job.path, *job.program.arguments, *_operands(job.program, job.files)]
+        )
+        found = job.program.read(outcome.output if job.program.on_stderr else output, ws.root)
         if found is None or outcome.timed_out:
             broken.append(_broken(job.program.name, outcome, output))
-        findings += found or []
+        findings += [finding for finding in found or [] if _is_asked_for(job.program, job.files, finding)]
     names = ", ".join(f"{job.program.name} on {len(job.files)} files" for job in jobs)
     headline = f"{len(findings):,} problems ({names})"
+    if broken:
+        headline += f"; {len(broken)} of {len(jobs)} linters did NOT work"
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column))
-    parts = [headline, *(finding.text for finding in findings[:_MOST_FINDINGS]), *broken]
-    if len(findings) > _MOST_FINDINGS:
-        parts.append(f"[{len(findings) - _MOST_FINDINGS:,} more problems; name fewer paths to see them]")
-    content = "\n".join([*parts, *(f"[{note}]" for note in notes)])
+    rows = [finding.text for finding in findings]
+    shown = capped(rows, _MOST_FINDINGS, "more problems; name fewer paths to see them")
+    content = "\n".join([headline, *shown, *broken, *(f"[{note}]" for note in notes)])
     return ToolResult(content=content, display=headline, is_error=bool(broken))
+
+
+def _operands(program: "Program", files: list[str]) -> list[str]:
+    """What comes after the arguments of a program."""
+    match program.takes:
+        case "files":
+            return files
+        case "folders":
+            return list(dict.fromkeys(f"./{PurePath(file).parent.as_posix()}" for file in files))
+        case "nothing":
+            return []
+
+
+def _is_asked_for(program: "Program", files: list[str], finding: "Finding") -> bool:
+    """Whether a finding is in one of the files, which a program that takes more than them may not see to."""
+    return program.takes == "files" or finding.path in files
 
 
 @tool(effect=Effect.EXECUTE, summary=_summary)

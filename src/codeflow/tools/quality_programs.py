@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from codeflow.tools.project_files import ProjectFiles
 from codeflow.tools.project_managers import how_to_add
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program that takes file names after its arguments."""
+    """A program that looks at files."""
 
     name: str
     suffixes: Sequence[str]
@@ -51,6 +51,8 @@ class Program:
     """(file, section) that show that a project uses it."""
     unconfigured: bool = False
     """Whether it is of use, and does no harm, in a project that does not mention it."""
+    takes: Literal["files", "folders", "nothing"] = "files"
+    """What comes after its arguments; nothing for one that always looks at the whole project."""
     by_stdin: bool = False
     """Whether it is given one file on stdin and prints the result, because it would touch other files too."""
 
@@ -84,8 +86,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linter(Program):
-    """A program that prints problems; `read` gets its stdout and the root, None means that it did not work."""
+    """A program that prints problems; `read` gets what it printed and the root, None means that it did not work."""
 
+    on_stderr: bool = False
+    """Whether it prints them there and not to stdout."""
     read: Callable[[str, Path], list[Finding] | None]
     gate: str = ""
     """The command that looks at the whole project and changes nothing."""
@@ -149,6 +153,42 @@ def _flake8(output: str, _: Path) -> list[Finding]:
             )
         )
     return found
+
+
+def _go_vet(output: str, _: Path) -> list[Finding] | None:
+    """A line for each problem, after the package in a comment; a package that cannot be compiled has only its first."""
+    told = [line for line in output.splitlines() if line.strip() and not line.startswith(("#", "go: "))]
+    found = [
+        Finding(
+            match["path"].removeprefix("./"),
+            int(match["line"]),
+            int(match["column"] or 0),
+            "",
+            match["message"],
+        )
+        for match in _LINE.finditer("\n".join(told))
+    ]
+    return found if found or not output.strip() else None
+
+
+def _clippy(output: str, _: Path) -> list[Finding] | None:
+    """Cargo prints an object a line; a test's copy of the library says everything again."""
+    rows = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    if not any(row["reason"] == "build-finished" for row in rows):
+        return None
+    told = [row["message"] for row in rows if row["reason"] == "compiler-message"]
+    places = [(said, span) for said in told for span in said["spans"] if span["is_primary"]]
+    findings = (
+        Finding(
+            span["file_name"],
+            span["line_start"],
+            span["column_start"],
+            (said["code"] or {}).get("code", ""),
+            " ".join(said["message"].split()),
+        )
+        for said, span in places
+    )
+    return list(dict.fromkeys(findings))
 
 
 _RUFF_FILES = ("ruff.toml", ".ruff.toml")
@@ -216,6 +256,25 @@ LINTERS: Sequence[Linter] = (
         config_files=(".shellcheckrc",),
         unconfigured=True,
         read=_json_reader(_shellcheck),
+    ),
+    Linter(
+        name="go",
+        suffixes=(".go",),
+        arguments=("vet",),
+        takes="folders",
+        package="get the Go toolchain",
+        unconfigured=True,
+        read=_go_vet,
+        on_stderr=True,
+    ),
+    Linter(
+        name="cargo-clippy",
+        suffixes=(".rs",),
+        arguments=("clippy", "--quiet", "--all-targets", "--message-format=json"),
+        takes="nothing",
+        package="get it: rustup component add clippy",
+        unconfigured=True,
+        read=_clippy,
     ),
 )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from codeflow.syntax.tags import Definition, tags
 from codeflow.tools.lsp.positions import apply_edits, split_lines, utf16_length
 from codeflow.tools.lsp.values import Edits, Location, Position, TextEdit
+from codeflow.tools.output import capped
 from codeflow.tools.symbols import Address, Hit
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -89,13 +90,11 @@ def left_over(ws: Workspace, hits: Sequence[Hit], old: str) -> list[str]:
     """Where a word still stands after a rename: in comments, strings and documents, or as another's name."""
     if not hits:
         return []
-    rows = [
-        f"{ws.relative(hit.path)}:{hit.line + 1}: {hit.text.strip()[:_LONGEST_LINE]}"
-        for hit in hits[:_MOST_PLACES]
+    rows = [f"{ws.relative(hit.path)}:{hit.line + 1}: {hit.text.strip()[:_LONGEST_LINE]}" for hit in hits]
+    return [
+        f"The word {old} still stands here; change by edit_file what means the symbol:",
+        *capped(rows, _MOST_PLACES, "more; search_files shows them"),
     ]
-    if len(hits) > _MOST_PLACES:
-        rows.append(f"[{len(hits) - _MOST_PLACES} more; search_files shows them]")
-    return [f"The word {old} still stands here; change by edit_file what means the symbol:", *rows]
 
 
 def _beside(place: Location, name: str) -> list[Definition]:

@@ -75,11 +75,22 @@ def test_languages_do_not_refer_to_each_other(root):
     assert draw(root, make(root, files)).startswith("e.py")
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    root = tmp_path_factory.mktemp("large") / "source"
+    make(root, {f"m{n}.py": "".join(f"def f{n}_{k}(): ...\n" for k in range(40)) for n in range(8)})
+    return root
+
+
 @given(tokens=st.integers(0, 400))
-def test_the_map_stays_in_its_budget(tmp_path_factory, tokens):
-    root = tmp_path_factory.getbasetemp() / "budget"
-    paths = make(root, {f"m{n}.py": "".join(f"def f{n}_{k}(): ...\n" for k in range(40)) for n in range(8)})
-    found = repository_map(root, paths, task="", tokens=tokens, cache=root.parent / "cache")
+def test_the_map_stays_in_its_budget(large, tokens):
+    found = repository_map(
+        large,
+        sorted(file.name for file in large.iterdir()),
+        task="",
+        tokens=tokens,
+        cache=large.parent / "cache",
+    )
     assert len(found) <= tokens * 4
 
 

@@ -99,6 +99,23 @@ async def test_node_with_c8_from_the_registry(make_workspace: Callable[..., Work
     assert "sums.js: 3-4" in content
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs npm")
+async def test_vitest_measures_also_when_a_test_fails(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(tests="npm run test", timeout_s=100)
+    (ws.root / "package.json").write_text('{"scripts": {"test": "vitest run"}}')
+    (ws.root / "sums.js").write_text("export function half(n) {\n  return n / 2;\n}\n")
+    (ws.root / "sums.test.js").write_text(
+        "import {expect, test} from 'vitest';\nimport {half} from './sums';\n"
+        "test('x', () => expect(half(2)).toBe(3));\n"
+    )
+    for package in ("vitest@3", "@vitest/coverage-v8@3"):
+        assert not (await install_dependency.function(ws, package, dev=True)).is_error
+    content = (await coverage_report.function(ws)).content
+    assert content.startswith("1 failed; exit code 1")
+    assert "100% sums.js" in content
+
+
 @given(st.sets(st.integers(1, 60)))
 def test_ranges_name_exactly_the_lines(lines: set[int]):
     named: set[int] = set()
@@ -113,3 +130,7 @@ def test_test_files_that_a_runner_does_not_measure_are_not_held_against_it():
     names = ("a_test.go", "x.test.go", "tests/test_a.go", "b.go")
     shown = _of_change({name: {1} for name in names}, {"c.go": FileCoverage({1}, {1})})
     assert shown[1:] == ["  b.go: not loaded by these tests", "  tests/test_a.go: not loaded by these tests"]
+
+
+def test_a_change_without_lines_that_run_is_not_counted():
+    assert _of_change({}, {"c.go": FileCoverage({1}, {1})}) == ["Changed lines: none that can run."]

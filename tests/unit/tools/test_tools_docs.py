@@ -158,7 +158,7 @@ async def test_nothing_found_is_no_error_and_no_syntax(project: Workspace, query
 async def test_an_empty_query_and_a_broken_index_are_explained(project: Workspace):
     assert (await search(project, " ")).content == "The query is empty."
     project.cache.mkdir(parents=True)
-    (project.cache / "docs-2.sqlite3").write_text(
+    (project.cache / "docs-3.sqlite3").write_text(
         "this is no database, but long enough to be read as one" * 20
     )
     assert "use search_files" in (await search(project, "x", "fruit")).content
@@ -184,7 +184,7 @@ def test_two_processes_can_index_the_same(tmp_path: Path):
         bring_up_to_date(one, [apple], seconds=60)
         known, _ = bring_up_to_date(two, [apple], seconds=60)
         assert len(find(two, "apple", known, 5)) == 1
-    assert sqlite3.connect(tmp_path / "docs-2.sqlite3").execute(
+    assert sqlite3.connect(tmp_path / "docs-3.sqlite3").execute(
         "SELECT count(*) FROM entries"
     ).fetchone() == (1,)
 
@@ -232,3 +232,19 @@ def test_names_that_were_asked_for_and_packages_that_were_named_come_first(tmp_p
         known, _ = bring_up_to_date(database, [other, rich], seconds=60)
         assert find(database, "draw a table with columns", known, 5)[0].entry.name == "Table"
         assert find(database, "rich progress bar", known, 1)[0].source.name == "rich"
+
+
+def test_a_short_name_within_a_long_question_is_not_its_answer(tmp_path: Path):
+    def entry(name: str, body: str) -> Entry:
+        return Entry(name=name, title=f"mod.{name}()", body=body, place="mod.py:1")
+
+    log = source(
+        "log",
+        entry("write", "Write bytes."),
+        entry("before_sleep", "Write a line to a logger ahead of each pause between two attempts."),
+    )
+    with opened(tmp_path) as database:
+        known, _ = bring_up_to_date(database, [log], seconds=60)
+        question = "write a line to the log ahead of every pause"
+        assert find(database, question, known, 1)[0].entry.name == "before_sleep"
+        assert find(database, "write", known, 1)[0].entry.name == "write"

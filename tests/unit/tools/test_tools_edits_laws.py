@@ -18,7 +18,7 @@ LINE = st.text(alphabet="ab =('\"\t\\né", max_size=8).map(lambda text: text.rep
 BLOCK = st.lists(LINE, min_size=1, max_size=5)
 ENDING = st.sampled_from(["\n", "\r\n"])
 ENCODING = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
-COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COMMON = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def no_problems(path: str, content: str) -> list[str]:

@@ -61,7 +61,9 @@ async def test_analyse_edit_check(shop: Workspace):
     assert (await run(shop, "find_references", symbol="Order.total")).display == "2 references"
     assert "shop.ts:3" in (await run(shop, "go_to_definition", symbol="total", path="main.ts")).content
     assert "number" in (await run(shop, "get_type_info", symbol="price", path="main.ts")).content
-    assert "class Order" in (await run(shop, "document_symbols", path="shop.ts")).content
+    (shop.root / "order.ts").write_text("export const z = 1;\nexport class A {}\nexport const b = 2;\n")
+    symbols = (await run(shop, "document_symbols", path="order.ts")).content
+    assert [row.split()[2] for row in symbols.split("\n")] == ["z", "A", "b"]
     assert "shop.ts:1 class Order" in (await run(shop, "workspace_symbols", query="Order")).content
     renamed = await run(shop, "rename_symbol", symbol="Order.total", new_name="sum")
     assert sorted(renamed.changed) == ["main.ts", "shop.ts"]

@@ -186,6 +186,37 @@ def test_flake8_lines_are_read():
     ]
 
 
+GO = 'package a\n\nimport "fmt"\n\nfunc F() {\n\tfmt.Printf("%d", "x")\n}\n'
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="needs go")
+async def test_go_is_vetted_by_package_and_shown_by_file(ws: Workspace):
+    (ws.root / "go.mod").write_text("module example.com/a\n\ngo 1.19\n")
+    (ws.root / "a.go").write_text(GO)
+    (ws.root / "b.go").write_text(GO.replace("func F", "func G"))
+    result = await run_linter.function(ws, ["b.go"])
+    assert result.content.startswith("1 problems (go on 1 files)\nb.go:6:2 fmt.Printf format %d has arg")
+    (ws.root / "b.go").write_text("package a\n\nvar x int = y\n")
+    assert "b.go:3:13 und" in (await run_linter.function(ws, ["b.go"])).content
+    (ws.root / "go.mod").unlink()
+    result = await run_linter.function(ws, ["b.go"])
+    assert result.is_error
+    assert result.display == "0 problems (go on 1 files); 1 of 1 linters did NOT work"
+
+
+@pytest.mark.skipif(not shutil.which("cargo-clippy"), reason="needs clippy")
+async def test_clippy_looks_at_the_crate_and_is_shown_by_file(ws: Workspace):
+    ws.env["HOME"] = os.environ["HOME"]  # where rustup keeps its toolchains
+    (ws.root / "Cargo.toml").write_text('[package]\nname = "a"\nedition = "2021"\n')
+    (ws.root / "src").mkdir()
+    (ws.root / "src/lib.rs").write_text("pub mod other;\npub fn f() -> i32 {\n    return 1;\n}\n")
+    (ws.root / "src/other.rs").write_text("pub fn g() -> i32 {\n    return 2;\n}\n")
+    result = await run_linter.function(ws, ["src/other.rs"])
+    assert result.content == (
+        "1 problems (cargo-clippy on 1 files)\nsrc/other.rs:2:5 clippy::needless_return unneeded `return` statement"
+    )
+
+
 @pytest.mark.slow
 async def test_linters_and_formatters_from_npm(make_workspace: Callable[..., Workspace]):
     ws = make_workspace(timeout_s=100)

@@ -137,6 +137,7 @@ async def test_files_outside_the_workspace_are_never_written(project: Workspace)
 async def test_a_fix_is_listed_and_applied(project: Workspace):
     (project.root / "c.py").write_text("print(textwrap.dedent(''))\n")
     listed = await code_actions.function(project, "c.py", 1)
+    assert not listed.is_error, listed.content
     number = next(row.split(".")[0] for row in listed.content.splitlines() if "import textwrap" in row)
     applied = await code_actions.function(project, "c.py", 1, apply=int(number))
     assert applied.changed == ("c.py",)

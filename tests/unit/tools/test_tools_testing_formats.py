@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeflow.tools.testing.compiled import GO, MAVEN
+from codeflow.tools.testing.compiled import CARGO, GO, MAVEN
 from codeflow.tools.testing.javascript import JEST, NODE
 from codeflow.tools.testing.report import Failure, Report, clip, own_frames, text
 from codeflow.tools.testing.run import run_tests
@@ -77,8 +77,16 @@ async def test_go_itself(make_workspace: Callable[..., Workspace]):
         (ws.root / name).write_text(content)
     result = await run_tests.function(ws)
     assert result.display.startswith("1 failed, 1 passed; exit code 1")
-    assert "FAILED example.com/sums::TestBad  at sums_test.go:8\nSum is 2, want 3" in result.content
+    assert (
+        "FAILED example.com/sums::TestBad  at sums_test.go:8\nsums_test.go:8: Sum is 2, want 3"
+        in result.content
+    )
     assert (await run_tests.function(ws, only_failed=True)).display.startswith("1 failed; exit code 1")
+    missed = await run_tests.function(ws, "TestNone")
+    assert missed.is_error
+    assert "No test of TestNone ran" in missed.content
+    assert "[no tests to run]" in missed.content
+    assert '"Action"' not in missed.content
 
 
 @pytest.mark.parametrize(
@@ -88,10 +96,30 @@ async def test_go_itself(make_workspace: Callable[..., Workspace]):
         (["p::TestA/one"], "go test -run '^TestA$/^one$' p"),
         (["p::TestA", "q::TestB/x"], "go test -run '^(TestA|TestB)$' p q"),
         (["p", "q::TestB"], "go test p q"),
+        (["sub"], "go test ./sub"),
+        (["sub/a_test.go::TestA"], "go test -run '^TestA$' ./sub"),
+        (["a_test.go"], "go test ."),
+        (["TestA/one"], "go test -run '^TestA$/^one$' ./..."),
     ],
 )
-def test_go_runs_only_what_is_aimed_at(targets: list[str], command: str):
-    assert GO.aim("go test ./...", targets) == command
+def test_go_runs_only_what_is_aimed_at(tmp_path: Path, targets: list[str], command: str):
+    (tmp_path / "sub").mkdir()
+    assert GO.aim("go test ./...", targets, tmp_path) == command
+
+
+@pytest.mark.parametrize(
+    ("targets", "command"),
+    [
+        (["tests::adds_up"], "cargo test -- tests::adds_up"),
+        (["src/lib.rs"], "cargo test"),
+        (["src/cart/total.rs::adds_up"], "cargo test -- cart::total::adds_up"),
+        (["tests/shop.rs"], "cargo test --test shop"),
+        (["tests/shop.rs::opens", "tests/shop.rs::closes"], "cargo test --test shop -- opens closes"),
+        (["tests/shop.rs::opens", "adds_up"], "cargo test -- opens adds_up"),
+    ],
+)
+def test_cargo_runs_only_what_is_aimed_at(tmp_path: Path, targets: list[str], command: str):
+    assert CARGO.aim("cargo test", targets, tmp_path) == command
 
 
 def test_maven_reports_only_what_this_run_wrote(tmp_path: Path):
@@ -111,10 +139,13 @@ def test_maven_reports_only_what_this_run_wrote(tmp_path: Path):
     assert MAVEN.read(later) is None
 
 
-def test_javascript_targets_are_files_and_names():
-    assert JEST.aim("npm run test", ["a.js::sums (all)"]) == r"npm run test -- a.js -t '(sums \(all\))$'"
-    assert JEST.aim("yarn run test", ["a.js", "b.js::x"]) == "yarn run test a.js b.js"
-    assert NODE.aim("node --test", ["a.js::x"]) == "node --test '--test-name-pattern=(x)$' a.js"
+def test_javascript_targets_are_files_and_names(tmp_path: Path):
+    assert (
+        JEST.aim("npm run test", ["a.js::sums (all)"], tmp_path)
+        == r"npm run test -- a.js -t '(sums \(all\))$'"
+    )
+    assert JEST.aim("yarn run test", ["a.js", "b.js::x"], tmp_path) == "yarn run test a.js b.js"
+    assert NODE.aim("node --test", ["a.js::x"], tmp_path) == "node --test '--test-name-pattern=(x)$' a.js"
 
 
 @pytest.mark.parametrize(

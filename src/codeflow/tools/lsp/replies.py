@@ -38,7 +38,13 @@ def hover(reply: types.Hover | None) -> str:
 
 def symbols(reply: Any, path: Path) -> list[Symbol]:
     """From a tree of one document's symbols, or a flat list that names their containers; in order of appearance."""
-    return [symbol for item in reply or () for symbol in _symbols(item, path, ())]
+    return [symbol for item in sorted(reply or (), key=_start) for symbol in _symbols(item, path, ())]
+
+
+def _start(item: Any) -> tuple[int, int]:
+    """Where a symbol begins; some servers order them by name."""
+    span = item.range if isinstance(item, types.DocumentSymbol) else getattr(item.location, "range", None)
+    return (span.start.line, span.start.character) if span else (0, 0)
 
 
 def _symbols(item: Any, path: Path, around: tuple[str, ...]) -> Iterator[Symbol]:
@@ -57,7 +63,7 @@ def _symbols(item: Any, path: Path, around: tuple[str, ...]) -> Iterator[Symbol]
         at=Location(path, _position(item.selection_range.start), _position(item.selection_range.end)),
         last_line=item.range.end.line,
     )
-    for child in item.children or ():
+    for child in sorted(item.children or (), key=_start):
         yield from _symbols(child, path, names)
 
 

@@ -203,7 +203,7 @@ class Server:
                 types.Range(types.Position(line, 0), types.Position(line, end)),
                 types.CodeActionContext(problems),
             )
-            limit = self._deadlines.listing
+            limit = self._deadlines.project  # what could be imported is looked for in every module there is
             offered = await self._connection.ask(types.TEXT_DOCUMENT_CODE_ACTION, params, limit) or []
             literal = [action for action in offered if isinstance(action, types.CodeAction)]
             complete = [await self._resolved(action) for action in literal if not action.disabled]

@@ -158,7 +158,7 @@ class Servers:
         language = self.languages[name]
         if problems:
             return (
-                f"No language server for {name} starts here: {'; '.join(problems)}. "
+                f"No language server for {name} starts here: {'; '.join(problems).rstrip('.')}. "
                 f"If it is not installed: {language.install}."
             )
         own = os.pathsep.join(_own_programs(root, self._top))

@@ -13,6 +13,7 @@ from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
 from codeflow.tools.testing.runner import Line, Ran, Runner
 
 _GO_PLACE = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
+_GO_TEST = re.compile(r"(Test|Example|Fuzz)([A-Z_0-9]\w*)?(/.*)?")
 _GO_PROGRESS = re.compile(r"=== |\s*--- PASS|PASS$")
 _CARGO_FAILURE = re.compile(
     r"^---- (?P<test>.+) stdout ----\n(?P<text>(?:(?!---- |failures:\n).*\n)*)", re.MULTILINE
@@ -27,11 +28,11 @@ GoTest = tuple[str, str]
 """Package and test; without a test, the package itself."""
 
 
-def _aim_go(command: str, targets: Sequence[str]) -> str:
-    """A target is a package, a package::Test, or ::Test for every package."""
-    pairs = [target.partition("::") for target in targets]
-    packages = list(dict.fromkeys(package for package, _, _ in pairs if package))
-    names = [name for _, _, name in pairs if name]
+def _aim_go(command: str, targets: Sequence[str], root: Path) -> str:
+    """A target is a folder, file or package, with ::Test behind it if wanted; a test alone is looked for in all."""
+    pairs = [_go_target(target) for target in targets]
+    packages = list(dict.fromkeys(_go_package(package, root) for package, _ in pairs if package))
+    names = [name for _, name in pairs if name]
     if packages:
         command = command.replace("./...", shlex.join(packages))
     if len(names) == len(pairs):
@@ -44,15 +45,52 @@ def _aim_go(command: str, targets: Sequence[str]) -> str:
     return command
 
 
-def _aim_cargo(command: str, targets: Sequence[str]) -> str:
-    return f"{command} -- {shlex.join(targets)}"
+def _go_target(target: str) -> tuple[str, str]:
+    """The package and the test."""
+    if _GO_TEST.fullmatch(target):
+        return "", target
+    package, _, name = target.partition("::")
+    return package, name
 
 
-def _aim_maven(command: str, targets: Sequence[str]) -> str:
+def _go_package(target: str, root: Path) -> str:
+    """Go takes a folder without ./ for a package of its own, and a file for a whole package."""
+    path = Path(target)
+    if target.endswith(".go"):
+        path = path.parent
+    elif not (root / path).is_dir():
+        return target
+    return target if path.is_absolute() else f"./{path.as_posix()}".removesuffix("/.")
+
+
+def _aim_cargo(command: str, targets: Sequence[str], _: Path) -> str:
+    """A target is part of a test's name, or a file: of tests/ a program of its own, of src/ a module."""
+    pairs = [_cargo_target(target) for target in targets]
+    programs = dict.fromkeys(program for program, _ in pairs)
+    if all(programs):
+        command += "".join(f" --test {shlex.quote(program)}" for program in programs)
+    names = [name for _, name in pairs]
+    return f"{command} -- {shlex.join(names)}" if all(names) else command
+
+
+def _cargo_target(target: str) -> tuple[str, str]:
+    """The test program and what its tests' names hold; empty for all."""
+    file, separator, name = target.partition(".rs")
+    if not separator:
+        return "", target
+    name = name.removeprefix("::")
+    parts = [part for part in Path(file).parts if part not in {"src", "lib", "main", "mod"}]
+    if parts and parts[0] == "tests":
+        return parts[-1], name
+    module = "::".join(parts)
+    return "", f"{module}::{name}" if module else name
+
+
+def _aim_maven(command: str, targets: Sequence[str], _: Path) -> str:
     return f"{command} {shlex.quote('-Dtest=' + ','.join(map(_class_name, targets)))} -Dsurefire.failIfNoSpecifiedTests=false"
 
 
-def _aim_gradle(command: str, targets: Sequence[str]) -> str:
+def _aim_gradle(command: str, targets: Sequence[str], _: Path) -> str:
     wanted = [word for target in targets for word in ("--tests", _class_name(target).replace("#", "."))]
     return f"{command} {shlex.join(wanted)}"
 

@@ -97,6 +97,8 @@ def _of_change(changed: Mapping[str, set[int]] | None, coverage: "Coverage") -> 
     missed = sum(len(file.missed) for file in measured.values())
     rows = [f"  {path}: {ranges(file.missed)} not reached" for path, file in measured.items() if file.missed]
     rows += [f"  {path}: not loaded by these tests" for path in unmeasured]
+    if not total and not unmeasured:
+        return ["Changed lines: none that can run."]
     return [f"Changed lines: {total - missed} of {total} that can run are reached.", *rows]
 
 

@@ -79,7 +79,12 @@ def _measuring_jest(command: str, folder: Path) -> str:
 
 
 def _measuring_vitest(command: str, folder: Path) -> str:
-    options = ["--coverage.enabled", "--coverage.reporter=json", f"--coverage.reportsDirectory={folder}"]
+    options = [
+        "--coverage.enabled",
+        "--coverage.reportOnFailure",  # or nothing is written when a test fails
+        "--coverage.reporter=json",
+        f"--coverage.reportsDirectory={folder}",
+    ]
     return with_arguments(command, options)
 
 

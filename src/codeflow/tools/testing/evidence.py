@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 from codeflow.tools.process import Outcome
-from codeflow.tools.testing.report import clip
 from codeflow.tools.testing.run import TestRun, run_with
-from codeflow.tools.testing.runner import Line, Runner
+from codeflow.tools.testing.runner import Line
 from codeflow.tools.workspace import Workspace
 
 
@@ -38,16 +37,14 @@ async def gather(ws: Workspace, command: str, timeout_s: float) -> Evidence:
         return Evidence(outcome=tested.outcome)
     tested = replace(tested, must_report=direct and runner.always_reports)
     return Evidence(
-        outcome=replace(tested.outcome, output=_own_output(ws, runner, tested)),
+        outcome=replace(tested.outcome, output=_own_output(tested)),
         tests_ran=tested.report.ran if tested.report and not tested.report.early_end else None,
         doubt=tested.doubt,
     )
 
 
-def _own_output(ws: Workspace, runner: Runner, tested: TestRun) -> str:
+def _own_output(tested: TestRun) -> str:
     """The output without what only our report brought into it, so that it can be compared with another run's."""
-    output = tested.outcome.output
-    if runner.shown is not None:
-        output = clip(runner.shown(tested.run.text()), ws.settings.output_limit_chars)
     report_name = tested.run.path.with_suffix(".report").name
-    return "".join(line for line in output.splitlines(keepends=True) if report_name not in line)
+    lines = tested.outcome.output.splitlines(keepends=True)
+    return "".join(line for line in lines if report_name not in line)

@@ -32,12 +32,12 @@ def _split(targets: Sequence[str]) -> tuple[list[str], str]:
     return files, f"({'|'.join(names)})$" if names and not whole_file else ""
 
 
-def _aim_jest(command: str, targets: Sequence[str]) -> str:
+def _aim_jest(command: str, targets: Sequence[str], _: Path) -> str:
     files, names = _split(targets)
     return with_arguments(command, [*files, *(["-t", names] if names else [])])
 
 
-def _aim_node(command: str, targets: Sequence[str]) -> str:
+def _aim_node(command: str, targets: Sequence[str], _: Path) -> str:
     """Names can be given only to node itself: behind a script, whole files are run."""
     files, names = _split(targets)
     if names and not _BY_SCRIPT.search(command):

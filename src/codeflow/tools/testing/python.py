@@ -21,7 +21,7 @@ _BLOCK = re.compile(
 _FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 
 
-def _appended(command: str, targets: Sequence[str]) -> str:
+def _appended(command: str, targets: Sequence[str], _: Path) -> str:
     return f"{command} {shlex.join(targets)}"
 
 
@@ -110,7 +110,7 @@ def _pytest_failure(event: Mapping[str, Any], root: Path) -> Failure:
     )
 
 
-def _aim_unittest(command: str, targets: Sequence[str]) -> str:
+def _aim_unittest(command: str, targets: Sequence[str], _root: Path) -> str:
     """Modules, classes and methods are dotted; a file is written as its module."""
     dotted = [
         target.removesuffix(".py").replace("/", ".") if "/" in target or target.endswith(".py") else target

@@ -73,7 +73,8 @@ def _failure_text(failure: Failure, limit_chars: int) -> str:
     place = f"  at {failure.place}" if failure.place else ""
     message, details = failure.message.strip(), failure.details.strip()
     parts = [f"FAILED {failure.test}{place}"]
-    if not details.startswith(message):
+    opening = "\n".join(details.splitlines()[: message.count("\n") + 2])
+    if message not in opening:
         parts.append(clip(message, min(_MESSAGE_CHARS, limit_chars)))
     room = limit_chars - sum(map(len, parts))
     if room >= _LEAST_DETAILS_CHARS:

@@ -104,7 +104,7 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
         raise Mistake(
             f"{command!r} takes no target. Run everything without one, or a single test with run_command."
         )
-    return Line(command=runner.aim(command, targets))
+    return Line(command=runner.aim(command, targets, ws.root))
 
 
 async def run_line_of_tests(ws: Workspace, line: Line, *, timeout_s: float | None = None) -> TestRun:
@@ -132,6 +132,9 @@ async def run_with(ws: Workspace, runner: Runner | None, line: Line, *, timeout_
     )
     if runner is None:
         return TestRun(run=run, outcome=outcome, report=None)
+    if runner.shown is not None:
+        output = reports.clip(runner.shown(run.text()), ws.settings.output_limit_chars)
+        outcome = replace(outcome, output=output)
     ran = Ran(root=ws.root, report=report_file, output=run.text(), started=started)
     return TestRun(run=run, outcome=outcome, report=await asyncio.to_thread(runner.read, ran))
 
@@ -175,7 +178,8 @@ def _problem(tested: TestRun, targets: Sequence[str]) -> str:
     report, exit_code = tested.report, tested.outcome.exit_code
     if doubt := (report.early_end if report else "") or (tested.doubt if exit_code == 0 else ""):
         return f"This is no success: {doubt}."
-    if targets and exit_code not in {0, _NOT_FOUND, None} and not (report and report.ran):
+    has_run = report.ran if report else exit_code == 0
+    if targets and exit_code not in {_NOT_FOUND, None} and not has_run:
         return f"No test of {', '.join(targets[:5])} ran: see below why, find the right name with search_files, or run all."
     return ""
 

@@ -35,8 +35,8 @@ class Runner:
 
     name: str
     pattern: re.Pattern[str]
-    aim: Callable[[str, Sequence[str]], str]
-    """(command, targets) -> the command that runs only these; a Mistake when it cannot."""
+    aim: Callable[[str, Sequence[str], Path], str]
+    """(command, targets, root) -> the command that runs only these; a Mistake when it cannot."""
     reporting: Callable[[Line, Path], Line]
     """(line, report file) -> the line that reports there."""
     read: Callable[[Ran], Report | None]
