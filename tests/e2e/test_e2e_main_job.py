@@ -80,6 +80,7 @@ def test_events_come_in_the_order_of_the_work(shell, scripted):
         "model_called",
         "tool_started",
         "checkpoint_taken",
+        "checkpoint_taken",
         "tool_finished",
         "model_started",
         "model_called",

@@ -107,7 +107,7 @@ async def test_a_command_that_sets_its_own_python_path_still_reports(with_tests:
 
 
 async def test_parallel_workers_are_counted_once(with_tests: Callable[..., Workspace]):
-    ws = with_tests(f"{PYTEST} -n 2", {"tests/test_a.py": PYTHON_TESTS})
+    ws = with_tests(f"{PYTEST} -n 2", {"tests/test_a.py": PYTHON_TESTS}, timeout_s=110)
     assert (await run_tests.function(ws)).display.startswith("2 failed, 1 passed, 1 skipped; exit code 1")
 
 
