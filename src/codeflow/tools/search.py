@@ -2,10 +2,11 @@
 
 import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.output import plain
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.tool import Arguments, Mistake, one_line, tool
 from codeflow.tools.workspace import Workspace
@@ -16,10 +17,12 @@ _LONGEST_LINE = 300
 _MOST_LINES = 300
 _MOST_FILES = 200
 _LISTED_CHARS = 20_000_000
+_BINARY = "binary file matches"
 _SEPARATOR = "\u241f"
 _EVERYWHERE = ("--no-config", "--color=never", "--sort=path", "--hidden", "--no-require-git", "--glob=!.git")
 _LINES = (
     "--no-heading",
+    "--crlf",
     "--with-filename",
     "--line-number",
     f"--max-columns={_LONGEST_LINE}",
@@ -54,29 +57,32 @@ async def search_files(
     """
     narrow = [f"--glob={glob}"] if glob else []
     command = [*_LINES, *narrow, f"--regexp={pattern}"]
-    outcome = await _ripgrep(ws, path, command, most_chars=_COLLECTED_CHARS)
-    hits = [line.split(_SEPARATOR, 2) for line in outcome.output.split("\n") if line.count(_SEPARATOR) > 1]
+    raw = bytearray()
+    outcome = await _ripgrep(ws, path, command, most_chars=_COLLECTED_CHARS, also=raw.extend)
+    lines = raw[:_COLLECTED_CHARS].decode("utf-8", "replace").split("\n")
+    hits = [line.split(_SEPARATOR, 2) for line in lines if line.count(_SEPARATOR) > 1]
+    binary = [line for line in lines if _SEPARATOR not in line and _BINARY in line]
     if not hits and outcome.timed_out:
         raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
-    if not hits and outcome.exit_code != 1:
+    if not hits and outcome.exit_code != 1 and not binary:
         raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
     if hits and glob:  # to ripgrep, a glob outranks what git ignores
         visible = set(await visible_files(ws, path))
         hits = [hit for hit in hits if hit[0] in visible]
     if not hits:
-        return ToolResult(content="No matches.", display="no matches")
+        return ToolResult(content="\n".join(["No matches.", *binary]), display="no matches")
     complete = not outcome.timed_out and outcome.total_chars < _COLLECTED_CHARS
-    return _answer(hits, max(0, skip), min(max(1, max_results), _MOST_LINES), complete=complete)
+    return _answer(hits, binary, max(0, skip), min(max(1, max_results), _MOST_LINES), complete=complete)
 
 
-def _answer(hits: list[list[str]], skip: int, most: int, *, complete: bool) -> ToolResult:
+def _answer(hits: list[list[str]], binary: list[str], skip: int, most: int, *, complete: bool) -> ToolResult:
     total = f"{len(hits):,}" if complete else f"more than {len(hits):,}"
     shown = hits[skip : skip + most]
     if not shown:
         raise Mistake(f"There are {total} matching lines; skip {skip} is beyond them.")
     parts = []
     for path, lines in groupby(shown, key=lambda hit: hit[0].removeprefix("./")):
-        parts.append("\n".join([path, *(f"{number:>5}\t{text}" for _, number, text in lines)]))
+        parts.append("\n".join([path, *(f"{number:>5}\t{_shown(text)}" for _, number, text in lines)]))
     reached = skip + len(shown)
     if reached < len(hits):
         parts.append(
@@ -84,7 +90,14 @@ def _answer(hits: list[list[str]], skip: int, most: int, *, complete: bool) -> T
         )
     elif not complete:
         parts.append(f"[{len(shown)} of {total} matching lines; narrow with path, glob or pattern]")
+    if binary and reached == len(hits):
+        parts.append("\n".join(binary))
     return ToolResult(content="\n\n".join(parts), display=f"{total} lines")
+
+
+def _shown(text: str) -> str:
+    """The line without terminal escapes; a carriage return within it must not hide what stands before."""
+    return plain(text.removesuffix("\r").replace("\r", "\\r").encode())
 
 
 @tool(effect=Effect.READ, summary=_summary)
@@ -120,7 +133,15 @@ async def visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
     return outcome.output.splitlines()
 
 
-async def _ripgrep(ws: Workspace, path: str, command: list[str], *, most_chars: int) -> Outcome:
+async def _ripgrep(
+    ws: Workspace,
+    path: str,
+    command: list[str],
+    *,
+    most_chars: int,
+    also: Callable[[bytes], None] | None = None,
+) -> Outcome:
+    """`also` gets the output as it is, while the outcome's is as a terminal would show it."""
     program = find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; use run_command with grep -rn instead.")
@@ -133,6 +154,7 @@ async def _ripgrep(ws: Workspace, path: str, command: list[str], *, most_chars: 
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
         output_limit_chars=most_chars,
+        also=also,
     )
 
 

@@ -187,3 +187,9 @@ def test_a_unified_diff_makes_what_it_was_made_from_or_is_refused(
     except Mistake:
         return
     assert result in (new, new.removesuffix("\n"))
+
+
+def test_a_copy_is_refused_since_it_is_no_rename():
+    patch = "diff --git a/f.py b/g.py\nsimilarity index 100%\ncopy from f.py\ncopy to g.py\n"
+    with pytest.raises(Mistake, match="cannot copy a file"):
+        parsing.parse(patch)

@@ -85,3 +85,20 @@ async def test_a_missing_ripgrep_says_what_to_do(tree: Workspace, monkeypatch: p
     monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
     tree.reading_env["PATH"] = "/nowhere"
     assert "use run_command with grep" in (await search(tree, "x")).content
+
+
+async def test_the_end_of_a_line_is_found_before_its_carriage_return(tree: Workspace):
+    assert "2\tnot here" in (await search(tree, "here$")).content
+
+
+async def test_what_a_carriage_return_would_hide_is_shown(ws: Workspace):
+    (ws.root / "progress.log").write_bytes(b"abc\rneedle one\nneedle two\n\x1b[2Kneedle three\n")
+    assert (await search(ws, "needle")).content == (
+        "progress.log\n    1\tabc\\rneedle one\n    2\tneedle two\n    3\tneedle three"
+    )
+
+
+async def test_a_binary_file_that_matches_is_named(ws: Workspace):
+    (ws.root / "late.bin").write_bytes(b"text\n" * 20_000 + b"\x00needle\n")
+    content = (await search(ws, "needle", path="late.bin")).content
+    assert "binary file matches" in content

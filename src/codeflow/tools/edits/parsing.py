@@ -102,6 +102,10 @@ def _git_detail(file: FilePatch, line: str) -> None:
     """A line between `diff --git` and the first hunk."""
     if line.startswith(("GIT binary patch", "Binary files ")):
         raise Mistake("Binary files cannot be patched. Leave them out of the patch.")
+    if line.startswith("copy from "):
+        raise Mistake(
+            "A patch cannot copy a file here. Write the copy with write_file, and leave it out of the patch."
+        )
     if line.startswith("deleted file mode"):
         file.target = None
     elif mode := _MODE.fullmatch(line):
