@@ -1,6 +1,7 @@
 """Tools that read code by its meaning, on language servers; without one, text search stands in and says so."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.syntax.parsing import Unparsable
-from codeflow.syntax.tags import outline
+from codeflow.syntax.tags import outline, tags
 from codeflow.tools.analysis import outline_line
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
@@ -31,6 +32,8 @@ from codeflow.tools.workspace import Workspace
 _MOST_LINES = 200
 _MOST_FILES = 10
 _MOST_LANGUAGES = 3
+_MOST_OUTLINED = 500
+"""Files of one language that are parsed for want of a server."""
 _LONGEST_LINE = 200
 _LONGEST_HOVER = 4_000
 _DEFINITION_LINES = 15
@@ -147,12 +150,13 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
         query: Part of a name.
     """
     found: list[Symbol] = []
-    reasons = []
-    for file in await _samples(ws):
+    notes: list[str] = []
+    for files in await _by_language(ws):
         try:
-            found += await _named_like(ws, file, query)
+            found += await _named_like(ws, files[0], query)
         except NoAnswer as reason:
-            reasons.append(str(reason))
+            named = await asyncio.to_thread(_named_by_syntax, ws, files[:_MOST_OUTLINED], query)
+            notes += [str(reason), "By syntax alone:" if named else "Its syntax shows none either.", *named]
     ours = [symbol for symbol in found if symbol.at.path.is_relative_to(ws.root)]
     ours.sort(key=lambda symbol: (symbol.name.rpartition(".")[2] != query, symbol.at))
     lines = [
@@ -160,7 +164,7 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
         for symbol in ours
     ] or [f"No symbol has {query!r} in its name; search_files searches all text."]
     shown = capped(lines, _MOST_LINES, "more; ask for a longer part of the name")
-    return ToolResult(content="\n".join([*shown, *reasons]), display=f"{len(ours)} symbols")
+    return ToolResult(content="\n".join([*shown, *notes]), display=f"{len(ours)} symbols")
 
 
 async def _named_like(ws: Workspace, file: Path, query: str) -> list[Symbol]:
@@ -256,12 +260,27 @@ async def _by_syntax(path: str, text: Text, reason: NoAnswer) -> ToolResult:
     return ToolResult(content=content, display=f"{len(found)} symbols, by syntax")
 
 
-async def _samples(ws: Workspace) -> list[Path]:
-    """One file of each of the languages that the workspace has most files of."""
+async def _by_language(ws: Workspace) -> list[list[Path]]:
+    """The files of each of the languages that the workspace has most files of."""
     by_language = defaultdict(list)
     for file in await source_files(ws):
         by_language[language_name(ws.servers.languages, file)].append(file)
-    return [files[0] for files in sorted(by_language.values(), key=len, reverse=True)[:_MOST_LANGUAGES]]
+    return sorted(by_language.values(), key=len, reverse=True)[:_MOST_LANGUAGES]
+
+
+def _named_by_syntax(ws: Workspace, files: Sequence[Path], query: str) -> list[str]:
+    """Definitions with the query in their name, for want of a server."""
+    lines = []
+    for file in files:
+        with contextlib.suppress(Mistake):
+            path, _, text = ws.read(ws.relative(file))
+            found = tags(ws.relative(path), text.content).definitions
+            lines += [
+                f"{ws.relative(path)}:{item.line} {item.kind} {item.qualified}"
+                for item in found
+                if query.lower() in item.name.lower()
+            ]
+    return list(capped(lines, _MOST_LINES, "more; ask for a longer part of the name"))
 
 
 async def _by_text(

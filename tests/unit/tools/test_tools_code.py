@@ -237,3 +237,10 @@ async def test_without_a_server_text_search_answers_and_says_so(bare: Workspace)
 
 async def test_agents_of_one_run_share_the_servers(shop: Workspace):
     assert shop.for_agent("coder").servers is shop.servers
+
+
+async def test_without_a_server_symbols_are_found_by_syntax(bare: Workspace):
+    content = (await run(bare, "workspace_symbols", query="Tot")).content
+    assert "By syntax alone:\nmain.go:3 function total" in content
+    nothing = (await run(bare, "workspace_symbols", query="zzz")).content
+    assert "Its syntax shows none either." in nothing
