@@ -74,11 +74,16 @@ def _operands(program: "Program", files: list[str]) -> list[str]:
     """What comes after the arguments of a program."""
     match program.takes:
         case "files":
-            return files
+            return [_operand(file) for file in files]
         case "folders":
             return list(dict.fromkeys(f"./{PurePath(file).parent.as_posix()}" for file in files))
         case "nothing":
             return []
+
+
+def _operand(file: str) -> str:
+    """The file's name where a program would take it for an option."""
+    return f"./{file}" if file.startswith("-") else file
 
 
 def _is_asked_for(program: "Program", files: list[str], finding: "Finding") -> bool:
@@ -118,10 +123,10 @@ async def _formatted(ws: Workspace, job: "_Job[Program]") -> list[tuple[Outcome,
     arguments = [argument.format(edition=_rust_edition(ws)) for argument in job.program.arguments]
     command = [job.path, *arguments]
     if not job.program.by_stdin:
-        return [await run_for_stdout(ws, [*command, *job.files])]
+        return [await run_for_stdout(ws, [*command, *map(_operand, job.files)])]
     results = []
     for file in job.files:
-        outcome, output = await run_for_stdout(ws, ["sh", "-c", 'exec "$@" < "$0"', file, *command])
+        outcome, output = await run_for_stdout(ws, ["sh", "-c", 'exec "$@" < "$0"', f"./{file}", *command])
         if outcome.exit_code == 0:
             ws.write(ws.writable(file), output.encode())
         results.append((outcome, output))

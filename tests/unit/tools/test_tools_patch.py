@@ -193,3 +193,11 @@ def test_a_copy_is_refused_since_it_is_no_rename():
     patch = "diff --git a/f.py b/g.py\nsimilarity index 100%\ncopy from f.py\ncopy to g.py\n"
     with pytest.raises(Mistake, match="cannot copy a file"):
         parsing.parse(patch)
+
+
+def test_two_names_without_a_rename_are_refused_since_one_file_would_go():
+    with pytest.raises(Mistake, match=r"turns old\.py into new\.py"):
+        parsing.parse("--- old.py\n+++ new.py\n@@ -1 +1 @@\n-a\n+b\n")
+    header = "diff --git a/old.py b/new.py\nsimilarity index 90%\nrename from old.py\nrename to new.py\n"
+    (moved,) = parsing.parse(f"{header}--- a/old.py\n+++ b/new.py\n@@ -1 +1 @@\n-a\n+b\n")
+    assert (moved.source, moved.target) == ("old.py", "new.py")

@@ -243,3 +243,13 @@ async def test_linters_and_formatters_from_npm(make_workspace: Callable[..., Wor
     assert "a.js:1:1 eslint(no-debugger)" in (await run_linter.function(ws, ["a.js"])).content
     (ws.root / "b.css").write_text("a{b:c}")
     assert "prettier" in (await format_code.function(ws, ["b.css"])).content
+
+
+async def test_a_file_whose_name_looks_like_an_option_is_a_file(committed: Workspace):
+    (committed.root / "--output-file=old.py").write_text(BAD)
+    result = await run_linter.function(committed)
+    assert "F821 Undefined name `undefined_name`" in result.content
+    assert (committed.root / "old.py").read_text() == BAD
+    assert (await format_code.function(committed)).changed == ("--output-file=old.py",)
+    assert "def f():" in (committed.root / "--output-file=old.py").read_text()
+    assert (committed.root / "old.py").read_text() == BAD

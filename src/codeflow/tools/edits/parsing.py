@@ -68,26 +68,36 @@ def _open_hunk(file: FilePatch, line: str, anchors: tuple[str, ...]) -> tuple[st
 
 def _unified(lines: Sequence[str]) -> list[FilePatch]:
     files: list[FilePatch] = []
-    in_hunk = has_git_header = False
+    in_hunk = has_git_header = renames = False
     for number, line in enumerate(lines, 1):
         following = lines[number] if number < len(lines) else ""
         if found := _GIT_HEADER.fullmatch(line):
             files.append(FilePatch(found[1], found[2]))
-            in_hunk, has_git_header = False, True
+            in_hunk, has_git_header, renames = False, True, False
         elif line.startswith("--- ") and following.startswith("+++ "):
             source, target = _names(line, following)
+            if None not in (source, target) and source != target and not renames:
+                raise _two_names(source, target)
             if has_git_header:
                 files.pop()
             files.append(FilePatch(source, target))
-            in_hunk = has_git_header = False
+            in_hunk = has_git_header = renames = False
         elif line.startswith("@@") and files:
             _open_hunk(files[-1], line, ())
             in_hunk = True
         elif in_hunk:
             _add(files[-1], number, line)
         elif files:
+            renames |= line.startswith("rename from ")
             _git_detail(files[-1], line)
     return [_trimmed(file) for file in files]
+
+
+def _two_names(source: str | None, target: str | None) -> Mistake:
+    return Mistake(
+        f"The patch turns {source} into {target}. To change a file, name the same path twice; to move it, say so with "
+        "`rename from` and `rename to` lines below a `diff --git` line, or use `*** Update File` and `*** Move to`."
+    )
 
 
 def _names(old: str, new: str) -> tuple[str | None, str | None]:
