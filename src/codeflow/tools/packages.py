@@ -25,6 +25,8 @@ from codeflow.tools.workspace import Workspace
 Ecosystem = Literal["auto", "python", "javascript", "rust", "go"]
 
 _NAME = re.compile(r"[A-Za-z0-9@][\w@./:<>=~!,^*+\[\]-]*")
+_LOCAL = re.compile(r"\b(?:file|link|portal):|(?:^|[/@:])\.\.?(?:/|$)")
+"""A folder instead of a package."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _TRACKED = [
     "pyproject.toml",
@@ -56,7 +58,7 @@ async def install_dependency(
         dev: Only for development.
         ecosystem: For projects in several languages.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or _LOCAL.search(name):
         raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
     manager = _one_manager(find_managers(ws.root), ecosystem)
     before = _manifests(ws)

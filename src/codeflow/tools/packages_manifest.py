@@ -30,8 +30,10 @@ def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
 
 def add_to_requirements(text: str, requirement: str) -> str:
     """The requirements file with one more line."""
-    if any(_same_package(line.strip(), requirement) for line in text.splitlines()):
-        return text
+    for line in text.splitlines():
+        if _same_package(line.strip(), requirement):
+            _refuse_another_version(line.strip(), requirement)
+            return text
     newline = "\r\n" if "\r\n" in text else "\n"
     start = text if not text or text.endswith("\n") else text + newline
     return f"{start}{requirement}{newline}"
@@ -47,8 +49,10 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
     before = tomllib.loads(text)
     table, key = _place(before, dev=dev)
     listed = _listed(before, table, key)
-    if any(_same_package(entry, requirement) for entry in listed):
-        return text
+    for entry in listed:
+        if _same_package(entry, requirement):
+            _refuse_another_version(entry, requirement)
+            return text
     after = _with_entry(text, table, key, requirement)
     parsed = _parsed(after)
     if parsed is None or _listed(parsed, table, key) != [*listed, requirement]:
@@ -57,6 +61,16 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
             f"add {requirement!r} to {table}.{key} yourself."
         )
     return after
+
+
+def _refuse_another_version(listed: str, requirement: str) -> None:
+    """A Mistake when one version was asked for and the manifest says something else."""
+    wanted = requirement.replace(" ", "")
+    if "==" not in wanted or listed.partition("#")[0].replace(" ", "") == wanted:
+        return
+    raise Mistake(
+        f"{requirement} is installed, but the manifest still says {listed!r}: change that line, or install what it says."
+    )
 
 
 def _parsed(text: str) -> dict[str, object] | None:

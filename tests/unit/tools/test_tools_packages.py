@@ -223,3 +223,17 @@ def test_a_form_that_is_not_understood_is_left_alone():
 def test_requirements_keep_their_line_endings():
     assert add_to_requirements("a\r\nb", "c") == "a\r\nb\r\nc\r\n"
     assert add_to_requirements("A_b==1\n", "a-b") == "A_b==1\n"
+
+
+async def test_a_version_that_the_manifest_contradicts_is_said(project: Workspace):
+    await install_dependency.function(project, "sums==1.5")
+    text = (project.root / "pyproject.toml").read_text()
+    (project.root / "pyproject.toml").write_text(text.replace("sums==1.5", "sums==1.4"))
+    result = await install_dependency.function(project, "sums==1.5")
+    assert result.is_error
+    assert "the manifest still says 'sums==1.4'" in result.content
+
+
+@pytest.mark.parametrize("name", ["left-pad@file:../evil", "x@link:/tmp", "a@../b", "../b", "./b"])
+async def test_a_folder_is_no_package(project: Workspace, name: str):
+    assert "is not a package" in (await install_dependency.function(project, name)).content
