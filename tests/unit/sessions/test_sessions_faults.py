@@ -54,6 +54,7 @@ async def main(folder):
         await log.flushed()
         print(log.problem)
     else:
+        sys.stdout.flush()
         os._exit(9)
     log.close()
 
