@@ -18,8 +18,8 @@ install: $(VENV)/.dev ## everything for working on codeflow
 test: $(VENV)/.dev ## all tests
 	$(BIN)/pytest
 
-soak: $(VENV)/.dev ## two hundred kills of a run, each resumed to the same end
-	$(BIN)/pytest -m soak
+soak: $(VENV)/.dev ## two hundred kills of a run, each resumed to the same end; SEEDS=4: forty
+	SEEDS=$(or $(SEEDS),20) $(BIN)/pytest -m soak
 
 check: $(VENV)/.dev ## lint, format, types, import contracts, lengths, spelling
 	$(BIN)/ruff check .
