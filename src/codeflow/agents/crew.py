@@ -25,7 +25,7 @@ from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded
 from codeflow.core.ports import Emit
 from codeflow.core.reliability import FaultSettings
-from codeflow.core.values import Effect, Mode
+from codeflow.core.values import LOOKING, Mode
 from codeflow.models.guarded import GuardedModel
 from codeflow.sessions.past import Conversation
 from codeflow.tools.registry import TOOLS
@@ -121,7 +121,7 @@ class Crew:
     def _make(self, specialist: Specialist, past: Conversation) -> Agent:
         tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
         if self.mode is Mode.PLAN:
-            tools = [tool for tool in tools if tool.effect in {Effect.READ, Effect.NETWORK}]
+            tools = [tool for tool in tools if tool.effect in LOOKING]
         tracing.install()
         workspace = self.bench.workspace.for_agent(specialist.name)
         workspace.remember(past.seen.values())

@@ -8,10 +8,8 @@ from strands.tools.executors._executor import ToolExecutor
 from strands.types.tools import ToolUse
 from typing_extensions import override
 
-from codeflow.core.values import Effect
+from codeflow.core.values import LOOKING
 from codeflow.tools.registry import TOOLS
-
-_FREE = frozenset({Effect.READ, Effect.NETWORK})
 
 
 class OrderedToolExecutor(ToolExecutor):
@@ -31,4 +29,4 @@ class OrderedToolExecutor(ToolExecutor):
 
 def _is_free(tool_use: ToolUse) -> bool:
     tool = TOOLS.get(tool_use["name"])
-    return tool is None or tool.effect in _FREE
+    return tool is None or tool.effect in LOOKING

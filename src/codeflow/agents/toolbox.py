@@ -22,7 +22,7 @@ from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import ApprovalDecided, ToolFinished, ToolStarted
 from codeflow.core.ports import Barrier, Emit, no_barrier
-from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
+from codeflow.core.values import LOOKING, Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.sessions.past import Conversation, tool_result
 from codeflow.tools.output import HeadTail
 from codeflow.tools.registry import Tool
@@ -291,7 +291,7 @@ class PolicedTool(AgentTool):
 
     async def _guarded(self, call_id: str, summary: str, arguments: dict[str, Any]) -> ToolResult:
         """One writer at a time, after the checkpoint; what leaves the work tree alone runs freely."""
-        if self._tool.effect in {Effect.READ, Effect.NETWORK, Effect.NOTE}:
+        if self._tool.effect in {*LOOKING, Effect.NOTE}:
             return await self._run(arguments)
         change = Change(
             agent=self._agent,

@@ -68,10 +68,13 @@ def resume(
     if approve and deny is not None:
         raise UsageError("--approve and --deny exclude each other", hint="Give one of them.")
     store = _store(workspace)
-    session_id = store.find(session) if session else _latest(store, workspace)
+    if session:
+        session_id = store.find(session)
+        past = _recalled(store, session_id)
+    else:
+        session_id, past = _latest(store, workspace)
     chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
     text = read_task(task, None) if task is not None else None
-    past = _recalled(store, session_id)
     answer = _answer(past, session_id, approve=approve, deny=deny)
     place = workspace if session else _place(past, workspace)
     return go_on(
@@ -159,20 +162,27 @@ def _recalled(store: "SessionStore", session_id: str) -> "Past":
     return recall(store.events(session_id))
 
 
-def _latest(store: "SessionStore", workspace: Path | None) -> str:
+def _latest(store: "SessionStore", workspace: Path | None) -> "tuple[str, Past]":
+    """The folder's newest session that did not finish, else its newest."""
     from codeflow.cli.request import existing_folder
     from codeflow.core.errors import UsageError
 
     folder = existing_folder(workspace)
     running = store.running(folder)
-    past = {known.id: _readable(store, known.id) for known in store.list(folder) if known.id not in running}
-    ids = [name for name, found in past.items() if found is not None]
-    if not ids:
+    newest: tuple[str, Past] | None = None
+    for known in store.list(folder):
+        past = None if known.id in running else _readable(store, known.id)
+        if past is None:
+            continue
+        if not past.run.is_over:
+            return known.id, past
+        newest = newest or (known.id, past)
+    if newest is None:
         raise UsageError(
             f"no run in {folder} was cut short",
             hint="`codeflow sessions --all` lists those of other folders.",
         )
-    return next((name for name, found in past.items() if found and not found.run.is_over), ids[0])
+    return newest
 
 
 def _readable(store: "SessionStore", session_id: str) -> "Past | None":

@@ -58,6 +58,10 @@ class Effect(StrEnum):
     EXECUTE = "execute"
 
 
+LOOKING = frozenset({Effect.READ, Effect.NETWORK})
+"""What changes nothing anywhere."""
+
+
 class Status(StrEnum):
     """How a run ended; each has one exit code."""
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
@@ -13,7 +13,7 @@ from codeflow.core.values import CarriedFile
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint
 from codeflow.sessions.past import LastRun, Past
-from codeflow.sessions.snapshots import Entry, Snapshot
+from codeflow.sessions.snapshots import Snapshot
 
 LARGEST_BYTES = 1_000_000
 """Of one file; a larger one is left out and named."""
@@ -33,7 +33,9 @@ def carried(checkpoints: Checkpoints, since: Checkpoint) -> FilesCarried | None:
     files: list[CarriedFile] = []
     left_out: list[str] = []
     room = TOTAL_BYTES
-    for path, content in _contents(checkpoints, left, changed):
+    contents = checkpoints.contents(left.values())
+    for path in changed:
+        content = next(contents) if path in left else b""
         if len(content) > min(room, LARGEST_BYTES):
             left_out.append(path)
             continue
@@ -154,13 +156,6 @@ def _files(before: Snapshot, after: Snapshot) -> list[str]:
     private = before.private | after.private
     entries = {**before.entries, **after.entries}
     return sorted(path for path, entry in entries.items() if not entry.is_folder and path not in private)
-
-
-def _contents(
-    checkpoints: Checkpoints, left: Mapping[str, Entry], changed: list[str]
-) -> Iterator[tuple[str, bytes]]:
-    contents = dict(zip(left, checkpoints.contents(left.values()), strict=True))
-    return ((path, contents.get(path, b"")) for path in changed)
 
 
 def _state(snapshot: Snapshot, path: str) -> str:

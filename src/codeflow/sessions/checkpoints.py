@@ -119,10 +119,6 @@ class Checkpoints:
         number = int(checkpoint_id.rpartition("/")[2])
         return any((one.number, one.taken_at) == (number, taken_at) for one in self.history())
 
-    def snapshot(self, checkpoint: Checkpoint) -> Snapshot:
-        """What a checkpoint holds."""
-        return self._read(checkpoint)
-
     def contents(self, entries: Iterable[Entry]) -> Iterator[bytes]:
         """The bytes of each file, or the target of a link."""
         return self._store.contents(entry.blob for entry in entries)
@@ -175,10 +171,11 @@ class Checkpoints:
         """
         steps = [one for one in self.history() if before.number <= one.number <= after.number]
         account = Account(set(), set())
+        entries = self.snapshot(before).entries
         for earlier, later in pairwise(steps):
             if earlier.tree != later.tree:
-                entries = self._read(earlier).entries, self._read(later).entries
-                account.add(Step(*entries, claims(earlier, later)))
+                known, entries = entries, self.snapshot(later).entries
+                account.add(Step(known, entries, claims(earlier, later)))
         theirs = account.by_user - account.by_run
         return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=theirs)
 
@@ -222,7 +219,7 @@ class Checkpoints:
             SessionError: when there is such work, or something that no checkpoint holds is in the way, or a file cannot
                 be written.
         """
-        target = self._read(checkpoint)
+        target = self.snapshot(checkpoint)
         newest = self._newest()
         now = self._look({*target.entries, *(newest[0].held if newest else ())})
         goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
@@ -255,11 +252,11 @@ class Checkpoints:
 
         A path that the first did not cover counts as it was when it was first seen.
         """
-        goal = Goal(dict(self._read(steps[0]).entries), kept=steps[0].uncovered)
+        goal = Goal(dict(self.snapshot(steps[0]).entries), kept=steps[0].uncovered)
         account = Account(set(), set())
         before: Mapping[str, Entry] = goal.entries
         for earlier, later in pairwise(steps):
-            after = before if later.tree == earlier.tree else self._read(later).entries
+            after = before if later.tree == earlier.tree else self.snapshot(later).entries
             known = goal.discover(
                 before, after, uncovered=earlier.uncovered, held={*later.held} - {*earlier.held}
             )
@@ -295,10 +292,11 @@ class Checkpoints:
 
     def _newest(self) -> tuple[Checkpoint, Snapshot] | None:
         if self._last is None and (history := self.history()):
-            self._last = history[-1], self._read(history[-1])
+            self._last = history[-1], self.snapshot(history[-1])
         return self._last
 
-    def _read(self, checkpoint: Checkpoint) -> Snapshot:
+    def snapshot(self, checkpoint: Checkpoint) -> Snapshot:
+        """What a checkpoint holds."""
         snapshot = read_tree(self._store, checkpoint.tree)
         return replace(snapshot, skipped=checkpoint.skipped, ignored=checkpoint.ignored)
 
