@@ -1,6 +1,5 @@
 """`codeflow sessions fork`: a second session that begins as another one was at a step."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +16,13 @@ def fork_session(
 ) -> int:
     """Begin a session as another one was at a step, files included; your own later edits are never overwritten."""
     from codeflow.cli.checkpoints import refuse_running, worked_in
-    from codeflow.cli.request import existing_folder
+    from codeflow.cli.request import open_store
     from codeflow.cli.undo import tell_conflicts
     from codeflow.cli.workplaces import working_folder
-    from codeflow.core.settings import load_settings
     from codeflow.sessions.checkpoints import Checkpoints
     from codeflow.sessions.forking import fork
-    from codeflow.sessions.opening import open_sessions
 
-    store = open_sessions(load_settings(existing_folder(workspace), env=os.environ), os.environ)
+    store, _ = open_store(workspace)
     parent, folder = worked_in(session, workspace)
     refuse_running(parent)
     checkpoints = Checkpoints(working_folder(parent, folder), parent)

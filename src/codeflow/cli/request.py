@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings, load_settings
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Task
+
+if TYPE_CHECKING:
+    from codeflow.sessions.log import SessionStore
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -71,6 +74,18 @@ def existing_folder(folder: Path | None) -> Path:
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise UsageError(f"{resolved}: may not be entered", hint="Check the folder's permissions.")
     return resolved
+
+
+def open_store(workspace: Path | None) -> "tuple[SessionStore, Path]":
+    """The sessions as the settings of a folder, by default the current one, keep them; and the folder.
+
+    Raises:
+        UsageError: when it is no folder, or its settings are wrong.
+    """
+    from codeflow.sessions.opening import open_sessions
+
+    root = existing_folder(workspace)
+    return open_sessions(load_settings(root, env=os.environ), os.environ), root
 
 
 def age(text: str, flag: str = "--older-than") -> timedelta:

@@ -1,6 +1,5 @@
 """`codeflow resume`: a session goes on, with the run that was cut short or with another task."""
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,18 +60,18 @@ def resume(
     It was interrupted, stopped, paused or killed; or its session gets another TASK. What the log holds is not done
     again: answers, tool calls and gates are taken from there.
     """
-    from codeflow.cli.request import Choices
+    from codeflow.cli.request import Choices, open_store
     from codeflow.cli.tasktext import read_task
     from codeflow.core.errors import UsageError
 
     if approve and deny is not None:
         raise UsageError("--approve and --deny exclude each other", hint="Give one of them.")
-    store = _store(workspace)
+    store, folder = open_store(workspace)
     if session:
         session_id = store.find(session)
         past = _recalled(store, session_id)
     else:
-        session_id, past = _latest(store, workspace)
+        session_id, past = _latest(store, folder)
     chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
     text = read_task(task, None) if task is not None else None
     answer = _answer(past, session_id, approve=approve, deny=deny)
@@ -86,11 +85,10 @@ def continue_latest(
     text: str | None, chosen: "Choices", workspace: Path | None, *, output: Output, quiet: bool
 ) -> int:
     """`run --continue`: the folder's latest session, with another task or with the run that was cut short."""
-    from codeflow.cli.request import existing_folder
+    from codeflow.cli.request import open_store
     from codeflow.core.errors import SessionError
 
-    store = _store(workspace)
-    folder = existing_folder(workspace)
+    store, folder = open_store(workspace)
     latest = store.latest(folder)
     if latest is None:
         raise SessionError(f"no session has worked in {folder}", hint="Leave --continue out to begin one.")
@@ -148,26 +146,16 @@ def _after(task: Task) -> "Callable[[RunResult], None] | None":
     return partial(offer, task.worktree)
 
 
-def _store(workspace: Path | None) -> "SessionStore":
-    from codeflow.cli.request import existing_folder
-    from codeflow.core.settings import load_settings
-    from codeflow.sessions.opening import open_sessions
-
-    return open_sessions(load_settings(existing_folder(workspace), env=os.environ), os.environ)
-
-
 def _recalled(store: "SessionStore", session_id: str) -> "Past":
     from codeflow.sessions.past import recall
 
     return recall(store.events(session_id))
 
 
-def _latest(store: "SessionStore", workspace: Path | None) -> "tuple[str, Past]":
+def _latest(store: "SessionStore", folder: Path) -> "tuple[str, Past]":
     """The folder's newest session that did not finish, else its newest."""
-    from codeflow.cli.request import existing_folder
     from codeflow.core.errors import UsageError
 
-    folder = existing_folder(workspace)
     running = store.running(folder)
     newest: tuple[str, Past] | None = None
     for known in store.list(folder):

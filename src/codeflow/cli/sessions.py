@@ -1,7 +1,6 @@
 """`codeflow sessions`: what was run here, what happened in a run, and how sessions are kept."""
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -284,12 +283,9 @@ def set_up_store() -> None:
 
 
 def _open(workspace: Path | None) -> "tuple[SessionStore, Path]":
-    from codeflow.cli.request import existing_folder
-    from codeflow.core.settings import load_settings
-    from codeflow.sessions.opening import open_sessions
+    from codeflow.cli.request import open_store
 
-    root = existing_folder(workspace)
-    return open_sessions(load_settings(root, env=os.environ), os.environ), root
+    return open_store(workspace)
 
 
 def _row(info: "SessionInfo") -> dict[str, Any]:
