@@ -1,6 +1,8 @@
 """What goes wrong on the wire, one test a fault: recovered, or ended with the right status and exit code."""
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -225,3 +227,48 @@ def test_a_killed_process_leaves_a_readable_session_and_undo_works(shell, projec
     undone = shell("undo")
     assert undone.code == 0, undone.stderr
     assert (project / "calc.py").read_text() == BUG
+
+
+ASKING = {"CODEFLOW_FAULTS__ON_FAILURE": "ask", "CODEFLOW_FAULTS__MAX_ATTEMPTS": "1"}
+DOWN = {"faults": [{"error": "ServiceUnavailableException"}] * 9}
+
+
+@pytest.mark.parametrize(
+    ("replies", "typed", "end"),
+    [
+        ([ROUTER, {**READ, **DOWN}], b"sk\n", (1, "no gate shows that the task is done")),
+        ([ROUTER, READ, EDIT, {**SAID, **DOWN}], b"what\nsk\n", (0, "you chose to skip")),
+        ([ROUTER, {**READ, **DOWN}], b"st\n", (75, "ServiceUnavailableException")),
+    ],
+    ids=["skip where no gate is", "skip after the edit", "stop"],
+)
+def test_a_person_who_skips_the_only_agent_gets_what_the_gates_say(shell, scripted, replies, typed, end):
+    code, said = end
+    if code == 1:
+        (shell.project / "test_calc.py").unlink()
+    person, terminal = pty.openpty()
+    with scripted(replies) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "run", "make the failing test pass"],
+            cwd=shell.project,
+            env={**shell.env, **environment(endpoint.url), **QUICK, **ASKING, "TERM": "dumb"},
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        os.write(person, typed)
+        shown = read_all(person)
+        assert run.wait(60) == code, shown
+    assert "go on how?" in shown
+    assert said in " ".join(shown.split())
+
+
+def read_all(terminal):
+    """What a terminal shows until nobody holds its other end."""
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux's way to say so
+        while piece := os.read(terminal, 10_000):
+            shown += piece
+    os.close(terminal)
+    return shown.decode()

@@ -191,7 +191,7 @@ def test_a_session_is_not_written_by_two_processes(shell, scripted):
 
 SLOW = {
     "agent": "fast_coder",
-    "call": [{"run_command": {"command": "echo one >> log.txt; touch began; sleep 60"}}],
+    "call": [{"run_command": {"command": "echo one >> log.txt; touch began; test -e mine.txt || sleep 60"}}],
 }
 
 
@@ -200,9 +200,10 @@ def interrupted_in_a_command(shell: Shell, endpoint: Endpoint, number: int) -> N
     while not (shell.project / "began").exists():
         time.sleep(0.01)
     killed(run, number)
-    past = time.time() - 60  # the run was alive a minute ago; what follows is the user's work
+    past = time.time() - 2  # as if two seconds had gone by: what follows is the user's work
     (log,) = Path(shell.env["XDG_STATE_HOME"]).glob("codeflow/sessions/*/*.jsonl")
     os.utime(log, (past, past))
+    time.sleep(0.05)  # file times are that coarse
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -217,6 +218,25 @@ def test_work_of_the_user_since_a_command_was_cut_is_not_undone(shell, project, 
             assert "calc.py" in refused.result["error"]["message"]
             assert (project / "mine.txt").read_text() == "mine"
             assert (project / "calc.py").read_text() == BUG + "# mine\n"
+
+
+@pytest.mark.parametrize("way", ["undo", "rename, then undo", "resume as is, then undo"])
+def test_undo_of_a_killed_run_leaves_the_work_of_the_user_since(shell, project, scripted, way):
+    with scripted([ROUTER, SLOW, {**SAID, "step": 2}]) as endpoint:
+        interrupted_in_a_command(shell, endpoint, signal.SIGKILL)
+        (project / "calc.py").write_text(FIXED + "# mine\n")
+        (project / "mine.txt").write_text("mine")
+        if way.startswith("rename"):
+            (log,) = Path(shell.env["XDG_STATE_HOME"]).glob("codeflow/sessions/*/*.jsonl")
+            assert shell("sessions", "rename", log.stem, "cut").code == 0
+        if way.startswith("resume"):
+            again = resumed(shell, endpoint, "--as-is").result
+            assert {change["path"] for change in again["files_changed"]} == {"began", "log.txt"}
+    undone = shell("undo")
+    assert undone.code == 0, undone.stderr
+    assert (project / "mine.txt").read_text() == "mine"
+    assert (project / "calc.py").read_text() == FIXED + "# mine\n"
+    assert not (project / "log.txt").exists()
 
 
 def test_a_command_that_was_cut_is_made_again_from_the_files_before_it(shell, project, scripted):

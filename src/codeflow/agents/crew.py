@@ -49,6 +49,8 @@ class Visit:
     ok: bool
     text: str
     said: str = ""
+    skipped: bool = False
+    """It did not finish, and a person chose to go on without it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -141,8 +141,14 @@ def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple
     if books.resumes:
         moved = settle_in(checkpoints, books.past, books.broadcast, as_is=books.as_is)
     first = books.past.run.first if books.resumes else None
-    began_at = first.checkpoint_id if first else None
-    return Safety(checkpoints, books.broadcast, is_busy=workspace.runs.is_busy, began_at=began_at), moved
+    safety = Safety(
+        checkpoints,
+        books.broadcast,
+        is_busy=workspace.runs.is_busy,
+        began_at=first.checkpoint_id if first else None,
+        cut_at=books.past.cut_at or books.log.ended_at,
+    )
+    return safety, moved
 
 
 def _bench(
@@ -159,8 +165,7 @@ def _bench(
 
     async def rewind(call_id: str) -> None:
         if call_id in run.checkpoints and not books.as_is:
-            cut_at = run.cut.get(call_id, books.log.ended_at)
-            await safety.rewind(run.checkpoints[call_id], cut_at=cut_at)
+            await safety.rewind(run.checkpoints[call_id])
 
     return Bench(
         workspace=workspace,

@@ -34,10 +34,11 @@ def cost(
 ) -> None:
     """Show what runs have cost."""
     from codeflow.core.places import state_home
-    from codeflow.telemetry.ledger import Ledger
+    from codeflow.telemetry.ledger import ledger_to_read
 
     begin = None if since is None else datetime.now(UTC) - timedelta(days=since)
-    rows = Ledger(state_home() / "ledger.sqlite3").report(by=by.value, since=begin)
+    with ledger_to_read(state_home() / "ledger.sqlite3") as ledger:
+        rows = ledger.report(by=by.value, since=begin)
     shape = _text if output is ListOutput.TEXT else _json
     titles = ["name", ">calls", ">in", ">cached", ">out", ">cost"]
     show(map(shape, rows), titles, output=output, empty="nothing has been spent")

@@ -27,7 +27,7 @@ def fork_session(
     refuse_running(parent)
     checkpoints = Checkpoints(working_folder(parent, folder), parent)
     step = checkpoints.find(at) if at is not None else None
-    undone = checkpoints.undo(step) if step else None
+    undone = checkpoints.undo(step, cut_at=store.cut_at(parent)) if step else None
     if undone and undone.conflicts:
         tell_conflicts(undone)
         return 1

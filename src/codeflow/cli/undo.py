@@ -61,10 +61,13 @@ def _undo(
 ) -> int | None:
     """The exit code; None when there was nothing to undo."""
     from codeflow.cli.checkpoints import refuse_running
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
 
     refuse_running(session_id)
     target = checkpoints.find(to) if to is not None else None
-    undone = checkpoints.undo(target, force=force)
+    store = SessionStore(state_home() / "sessions")
+    undone = checkpoints.undo(target, force=force, cut_at=store.cut_at(session_id))
     if target is None and not (undone.restored or undone.removed or undone.conflicts):
         return None
     if output is ListOutput.JSON:

@@ -13,6 +13,8 @@ CodeflowError                 1
 └── SessionError              1   a session or checkpoint that cannot be read or restored
 """
 
+import errno
+
 from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Question, Status
 
 
@@ -95,3 +97,16 @@ class PausedError(CodeflowError):
 
 class SessionError(CodeflowError):
     """A session or checkpoint cannot be found, read or restored."""
+
+
+def remedy(error: OSError) -> str:
+    """What a person can do about a file that could not be written, as a sentence."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Make room on that disk."
+        case errno.EROFS:
+            return "Its disk is read-only: mount it writable."
+        case errno.EACCES | errno.EPERM:
+            return "Make it writable for you."
+        case _:
+            return "Look at that file and its folder."

@@ -34,7 +34,8 @@ from codeflow.core.values import (
 class RunStarted:
     """First event of every run. `notes` are facts the user should know (no git, no tests found, …).
 
-    `request` is the task with all that was asked for; logs of before 2026-11-21 do not have it.
+    `request` is the task with all that was asked for; logs of before 2026-11-21 do not have it. `ended_at` is the last
+    sign of life of the process that wrote this session before, in seconds since 1970.
     """
 
     session_id: str
@@ -45,6 +46,7 @@ class RunStarted:
     version: str
     notes: tuple[str, ...] = ()
     request: Task | None = None
+    ended_at: float | None = None
     kind: Literal["run_started"] = "run_started"
 
 

@@ -207,7 +207,8 @@ def load_settings(
     layers.append((_FLAGS, dict(flags or {})))
 
     merged: Table = {}
-    for _, layer in layers:
+    for name, layer in layers:
+        _refuse_values_for_tables(name, layer, merged)
         merged = merge(merged, layer)
     try:
         return Settings.model_validate(merged)
@@ -241,6 +242,20 @@ def _project(path: Path, workspace: Path, user: Table) -> Table:
                 hint=f"Remove it, or add this folder to trusted_folders in {config_home() / 'settings.toml'}.",
             )
     return table
+
+
+def _refuse_values_for_tables(layer: str, table: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    """Each section of `base` is a section in `table` too; else the mistake would show as keys that are missing."""
+    for key, known in base.items():
+        value = table.get(key, known)
+        if not isinstance(known, Mapping):
+            continue
+        if not isinstance(value, Mapping):
+            raise UsageError(
+                f"{layer}: {key} is a section, not one value: {value!r}",
+                hint="The file that `codeflow init` writes documents every setting.",
+            )
+        _refuse_values_for_tables(layer, cast("Table", value), cast("Table", known))
 
 
 def _from_environment(env: Mapping[str, str]) -> Table:

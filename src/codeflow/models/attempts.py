@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import random
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
@@ -21,25 +20,6 @@ from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.faults import Fault, Outcome
 from codeflow.models.pricing import price
 from codeflow.models.replies import Answer
-
-FIRST_WAIT_S = 2.0
-
-
-def allows_retry(policy: FaultPolicy, failures: Sequence[Fault]) -> bool:
-    """Whether the same model gets the request again after these failures of it, last one last."""
-    last = failures[-1]
-    if last.retry == "never" or len(failures) >= policy.max_attempts:
-        return False
-    return last.retry == "backoff" or [failure.outcome for failure in failures].count(last.outcome) == 1
-
-
-def retry_wait_s(policy: FaultPolicy, failures: Sequence[Fault]) -> float:
-    """Exponential with full jitter, so that parallel agents do not come back together, but not before the service
-    asked for.
-    """
-    longest = min(policy.max_wait_s, FIRST_WAIT_S * 2 ** (len(failures) - 1))
-    jittered = random.uniform(0, longest)  # noqa: S311 — jitter, not a secret
-    return min(policy.max_wait_s, max(jittered, failures[-1].retry_after_s))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,11 +22,12 @@ from codeflow.core.events import BreakerChanged, ModelCalled, ModelRetried, Mode
 from codeflow.core.ports import Admit, Barrier, Emit, no_barrier
 from codeflow.core.reliability import FaultPolicy
 from codeflow.core.values import CallEstimate, Usage
-from codeflow.models.attempts import Meter, Step, Stop, allows_retry, bill, listen, retry_wait_s
+from codeflow.models.attempts import Meter, Step, Stop, bill, listen
 from codeflow.models.breaker import Breakers, Key, State
 from codeflow.models.catalogue import Catalogue, ModelSpec
 from codeflow.models.diagnosis import classify
 from codeflow.models.faults import Fault, Outcome, to_error
+from codeflow.models.patience import allows_retry, breaker_wait_s, retry_wait_s
 from codeflow.models.pricing import highest_prices
 from codeflow.models.providers import Connect, Connection
 from codeflow.models.replies import Answer
@@ -34,8 +35,6 @@ from codeflow.models.sizes import GrowingSize, frame_tokens, message_tokens
 
 T = TypeVar("T", bound=BaseModel)
 _POLL_S = 0.1
-_PROBE_POLL_S = 1.0
-"""How often an agent without another model looks whether somebody else's probe of its model has ended."""
 _HANDED_ON = (Outcome.CANCELLED, Outcome.INTERNAL)
 """Exceptions that are not a vendor's: they are metered, then go their way."""
 
@@ -212,7 +211,7 @@ class GuardedModel(Model):
             self._switch(step)
             self._tell_retry(step, left_alone, 0.0, "its circuit is open")
             return False
-        delay_s = _PROBE_POLL_S if wait_s is None else wait_s
+        delay_s = breaker_wait_s(self.policy, wait_s, left_alone)
         self._tell_retry(step, left_alone, delay_s, "its circuit is open and no other model is left to ask")
         await self._pause(delay_s, step)
         return False

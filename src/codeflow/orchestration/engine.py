@@ -140,6 +140,7 @@ class Engine:
             version=__version__,
             notes=self.notes,
             request=self.task,
+            ended_at=None if self.resumes else self.log.ended_at,
         )
         if not self.resumes:
             self.broadcast(started)
@@ -223,8 +224,10 @@ class Engine:
             return await self._plan_only(job)
         await self._measure(route)
         if self._pattern is Pattern.GRAPH:
-            return await GraphRun(job, self._planning(job)).run()
-        return await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
+            problem = await GraphRun(job, self._planning(job)).run()
+        else:
+            problem = await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
+        return problem or job.unproven()
 
     async def _classify(self) -> Route:
         known = self.past.run.route if self.resumes else None

@@ -9,7 +9,7 @@ from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Decided, Notice
 from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings
-from codeflow.core.values import Decide, Gate, GateResult, Mode, Plan, Route, Task, TaskKind
+from codeflow.core.values import Decide, Gate, GateResult, GateStatus, Mode, Plan, Route, Task, TaskKind
 from codeflow.orchestration.briefs import debug_message, first_message, follow_up
 from codeflow.orchestration.gates import Gates, red
 from codeflow.orchestration.safety import Safety
@@ -39,6 +39,8 @@ class Job:
     gate_results: tuple[GateResult, ...] = ()
     helpers: dict[str, bool] = field(default_factory=dict)
     """Node -> whether its last visit went well, of those that the work does not depend on."""
+    skipped: set[str] = field(default_factory=set)
+    """Agents that the work depends on, whose last visit a person chose to go on without."""
 
     @property
     def visits(self) -> Visits:
@@ -73,6 +75,7 @@ class Job:
         visit = await self.visits.make(agent, prompt, node=node)
         if visit.ok:
             self.answer = visit.text
+        (self.skipped.add if visit.skipped else self.skipped.discard)(agent)
         return visit
 
     async def visit_optional(self, agent: str, prompt: str, *, node: str) -> Visit:
@@ -88,6 +91,12 @@ class Job:
             )
         self.helpers[node] = visit.ok
         return visit
+
+    def unproven(self) -> str | None:
+        """None when every agent that the work depends on finished, or a gate that ran accepts what there is."""
+        if not self.skipped or any(gate.status is GateStatus.GREEN for gate in self.gate_results):
+            return None
+        return f"{', '.join(sorted(self.skipped))} did not finish, and no gate shows that the task is done"
 
     def missing_helpers(self) -> str | None:
         """None when enough of the agents that the work does not depend on have finished."""

@@ -32,12 +32,17 @@ class Safety:
         *,
         is_busy: Callable[[], bool] = lambda: False,
         began_at: str | None = None,
+        cut_at: float | None = None,
     ) -> None:
-        """`is_busy` says whether commands run in the background; `began_at` is the first checkpoint of a resumed run."""
+        """`is_busy` says whether commands run in the background; `began_at` is the first checkpoint of a resumed run.
+
+        `cut_at`, in seconds since 1970, is when the process before this one was alive last, which may have been killed.
+        """
         self._checkpoints = checkpoints
         self._emit = emit
         self._is_busy = is_busy
         self._began_at = began_at
+        self._cut_at = cut_at
         self._first: Checkpoint | None = None
         self._lock = asyncio.Lock()
         self._agents: set[str] = set()
@@ -62,7 +67,7 @@ class Safety:
                 self._first = await asyncio.to_thread(self._find, self._began_at)
             self._commands_ran = True  # a run that was killed may have left a command half done
             label = "before the first change" if self._first is None else "where the run went on"
-            taken = await self._take(label)
+            taken = await self._take(label, cut_at=self._cut_at)
             self._first = self._first or taken
 
     async def before(self, change: Change) -> None:
@@ -99,10 +104,8 @@ class Safety:
                 with contextlib.suppress(SessionError):  # likewise, or the end of the run says so
                     await self._take(label)
 
-    async def rewind(self, checkpoint_id: str, *, cut_at: float | None) -> None:
+    async def rewind(self, checkpoint_id: str) -> None:
         """Put the work tree back to exactly a checkpoint, for a tool call that was cut short and is made again.
-
-        `cut_at` is when that was, in seconds since 1970.
 
         Raises:
             SessionError: when somebody has worked there since, the checkpoint is gone, or a file cannot be written.
@@ -110,7 +113,7 @@ class Safety:
         await self.ensure()
         async with self._lock:
             checkpoint = await asyncio.to_thread(self._checkpoints.find, checkpoint_id)
-            back = await asyncio.to_thread(self._checkpoints.restore_to, checkpoint, ended_at=cut_at)
+            back = await asyncio.to_thread(self._checkpoints.restore_to, checkpoint)
         if back.safety:
             names = ", ".join((*back.restored, *back.removed))
             self._emit(
@@ -158,9 +161,12 @@ class Safety:
         call_id: str | None = None,
         after: str | None = None,
         held: Iterable[str] = (),
+        cut_at: float | None = None,
     ) -> Checkpoint:
         claimed = None if self._commands_ran else frozenset(self._claimed)
-        taken = await asyncio.to_thread(self._checkpoints.take, label, kind, claimed=claimed, held=held)
+        taken = await asyncio.to_thread(
+            self._checkpoints.take, label, kind, claimed=claimed, held=held, cut_at=cut_at
+        )
         tree = await asyncio.to_thread(self._checkpoints.files_of, taken)
         self._claimed.clear()
         self._commands_ran = self._is_busy()

@@ -49,7 +49,7 @@ class Visits:
                 case Move.ASK if (choice := await self._ask(who, node, visit, error)) is not Choice.STOP:
                     self._tell(f"{who} did not finish ({visit.text}); you chose to {choice}")
                     if choice is Choice.SKIP:
-                        return Visit(ok=True, text=visit.said)
+                        return Visit(ok=True, text=visit.said, skipped=True)
                     who, message = agent, prompt
                 case _:
                     return _ended(visit, error)

@@ -19,7 +19,8 @@ from codeflow.sessions.restore import (
     Plan,
     Step,
     carry_out,
-    changed_after,
+    changed_until,
+    is_folder,
     plan_exact,
     plan_undo,
 )
@@ -79,8 +80,12 @@ class Checkpoints:
         *,
         claimed: Collection[str] | None = None,
         held: Iterable[str] = (),
+        cut_at: float | None = None,
     ) -> Checkpoint:
         """Save the work tree. When nothing changed since the last step, that one gets a further label instead.
+
+        `cut_at`, in seconds since 1970, is when the process that took the last step was alive last: what changed later
+        is not claimed.
 
         Raises:
             SessionError: when there are no checkpoints here, or one cannot be saved.
@@ -89,6 +94,8 @@ class Checkpoints:
         self._store.create()
         names = {*(last[0].held if last else ()), *held}
         snapshot = self._look(names)
+        if last is not None and cut_at is not None:
+            claimed = changed_until(self.workspace, Step(last[1].entries, snapshot.entries, claimed), cut_at)
         draft = self._draft(snapshot, label, kind, claimed, names)
         if last is None or not last[0].kind is kind is Kind.STEP or last[1] != snapshot:
             return self._keep(draft, snapshot)
@@ -192,11 +199,14 @@ class Checkpoints:
         names = self._store.names("diff-tree", "-r", "-z", "--name-only", before.tree, after.tree)
         return len([name for name in names if name != "facts"])
 
-    def undo(self, to: Checkpoint | None = None, *, force: bool = False) -> Undone:
+    def undo(
+        self, to: Checkpoint | None = None, *, force: bool = False, cut_at: float | None = None
+    ) -> Undone:
         """Put back every path that the session changed since a checkpoint; by default, since it began.
 
-        A path that the user changed as well is a conflict: then nothing is done, unless `force`. Where the session was
-        killed, all that changed after its last checkpoint counts as the session's.
+        A path that the user changed as well is a conflict: then nothing is done, unless `force`. `cut_at`, in seconds
+        since 1970, is when the session's process was alive last: where it was killed, what changed after its last
+        checkpoint until then counts as the session's.
 
         Raises:
             SessionError: when there are no checkpoints here, or a file cannot be written.
@@ -205,18 +215,17 @@ class Checkpoints:
         target = to or beginning(history)
         if target is None:
             return Undone()
-        goal, account, now = self._trace([one for one in history if one.number >= target.number])
+        goal, account, now = self._trace([one for one in history if one.number >= target.number], cut_at)
         plan = plan_undo(self.workspace, goal, now.entries, account, force=force)
         return self._go_back(plan, now, target, Kind.UNDONE)
 
-    def restore_to(self, checkpoint: Checkpoint, *, ended_at: float | None = None) -> Undone:
+    def restore_to(self, checkpoint: Checkpoint) -> Undone:
         """Put the work tree back to exactly a checkpoint; what it did not cover stays.
 
-        The session goes on from there: what changes next is the run's. `ended_at`, in seconds since 1970, is when the
-        run stopped changing files: a later change is somebody's work, and then nothing is done.
+        The session goes on from there: what changes next is the run's.
 
         Raises:
-            SessionError: when there is such work, or something that no checkpoint holds is in the way, or a file cannot
+            SessionError: when there is a user's work since that would be lost, or something that no checkpoint holds is in the way, or a file cannot
                 be written.
         """
         target = self.snapshot(checkpoint)
@@ -229,7 +238,10 @@ class Checkpoints:
                 f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
                 hint="Move it elsewhere, then try again.",
             )
-        if later := changed_after(self.workspace, plan, ended_at):
+        steps = [one for one in self.history() if one.number >= checkpoint.number]
+        _, account, _ = self._trace(steps)
+        theirs = account.by_user & {*plan.restore, *plan.remove}
+        if later := sorted(path for path in theirs if not is_folder(path, goal.entries, now.entries)):
             raise SessionError(
                 f"{', '.join(map(printable, later))}: changed since the run was cut short, which stopped in a call that "
                 "has to be made again from the files before it",
@@ -247,7 +259,7 @@ class Checkpoints:
             kind = Kind.END if one.number == last.number and one.kind is not Kind.UNDONE else one.kind
             self._save(replace(one, id=_in(session_id, one.id), kind=kind, back_to=back_to), is_new=True)
 
-    def _trace(self, steps: list[Checkpoint]) -> tuple[Goal, Account, Snapshot]:
+    def _trace(self, steps: list[Checkpoint], cut_at: float | None = None) -> tuple[Goal, Account, Snapshot]:
         """What the first of these checkpoints held, who changed what since, and the work tree now.
 
         A path that the first did not cover counts as it was when it was first seen.
@@ -264,7 +276,10 @@ class Checkpoints:
             before = after
         now = self._look(steps[-1].held)
         known = goal.discover(before, now.entries, uncovered=steps[-1].uncovered, held=())
-        account.add(Step(known, now.entries, claims(steps[-1], None)))
+        last = Step(known, now.entries, claims(steps[-1], None))
+        if cut_at is not None:
+            last = replace(last, claimed=changed_until(self.workspace, last, cut_at))
+        account.add(last)
         return goal, account, now
 
     def _go_back(self, plan: Plan, now: Snapshot, target: Checkpoint, kind: Kind) -> Undone:

@@ -1,21 +1,23 @@
 """All sessions of a user: on this machine, and in a shared store if the settings name one."""
 
+import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import sha256
-from os import fsencode
 from pathlib import Path
 
-from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.errors import SessionError, UsageError, remedy
 from codeflow.core.events import Event
 from codeflow.core.session_events import SessionNamed
 from codeflow.core.values import Cost
 from codeflow.sessions.ids import id_after, is_id, moment_of
+from codeflow.sessions.past import recall
 from codeflow.sessions.records import decode, read_file, whole_lines
 from codeflow.sessions.sharing import catch_up, replace_by_shared
 from codeflow.sessions.stores.owner import this_process
@@ -84,7 +86,7 @@ class SessionStore:
         except OSError as error:
             raise SessionError(
                 f"{folder}: session logs cannot be written: {error.strerror}",
-                hint="Set XDG_STATE_HOME to a folder that you can write.",
+                hint=f"{remedy(error)} Or set XDG_STATE_HOME to a folder that you can write.",
             ) from error
         if self._shared:
             log.replicator = Replicator(self._shared, log.owner, log.session_id, None, now=self._now)
@@ -105,7 +107,9 @@ class SessionStore:
         try:
             log = SessionLog(path) if path else self._copied(session_id, workspace)
         except OSError as error:
-            raise SessionError(f"{path or session_id}: cannot be written: {error.strerror}") from error
+            raise SessionError(
+                f"{path or session_id}: cannot be written: {error.strerror}", hint=remedy(error)
+            ) from error
         if self._shared:
             try:
                 self._join(log, self._shared)
@@ -134,6 +138,16 @@ class SessionStore:
         """Whether a process of this machine is writing the session now."""
         path = self._paths(None).get(session_id)
         return path is not None and is_locked(path)
+
+    def cut_at(self, session_id: str) -> float | None:
+        """When the process that made a session's last changes was alive last, in seconds since 1970, if that is known."""
+        path = self._paths(None).get(session_id)
+        if path is None:
+            return None
+        with suppress(SessionError):  # a damaged log still has a time stamp
+            if (known := recall(self.events(session_id)).cut_at) is not None:
+                return known
+        return path.stat().st_mtime
 
     def latest(self, workspace: Path) -> str | None:
         """The id of the workspace's newest session."""
@@ -209,6 +223,8 @@ class SessionStore:
         log = self.resume(session_id)
         log(SessionNamed(name=name))
         log.close()
+        if log.ended_at is not None:  # a new name is no sign of life of the run
+            os.utime(log.path, (log.ended_at, log.ended_at))
         return log.problem
 
     def delete(self, session_id: str) -> None:
@@ -227,7 +243,7 @@ class SessionStore:
                 self._delete_shared(session_id)
                 remove_files(path)
         except OSError as error:
-            raise SessionError(f"{path}: cannot be removed: {error.strerror}") from error
+            raise SessionError(f"{path}: cannot be removed: {error.strerror}", hint=remedy(error)) from error
 
     def install(self, session_id: str, workspace: Path) -> SessionLog:
         """A new, empty session with a given id, for lines from elsewhere.
@@ -240,7 +256,9 @@ class SessionStore:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return SessionLog(folder / (session_id + _SUFFIX), fresh=True)
         except OSError as error:
-            raise SessionError(f"{folder}: session logs cannot be written: {error.strerror}") from error
+            raise SessionError(
+                f"{folder}: session logs cannot be written: {error.strerror}", hint=remedy(error)
+            ) from error
 
     def new_id(self, workspace: Path) -> str:
         return id_after(self._newest(workspace), datetime.fromtimestamp(self._now(), UTC))
@@ -336,7 +354,7 @@ class SessionStore:
     def _folder_of(self, workspace: Path) -> Path:
         whole = str(workspace.resolve())
         name = re.sub(r"[^\w.-]", "_", workspace.resolve().name, flags=re.ASCII)[:40]
-        return self._folder / f"{name}-{sha256(fsencode(whole)).hexdigest()[:12]}"
+        return self._folder / f"{name}-{sha256(os.fsencode(whole)).hexdigest()[:12]}"
 
     def _paths(self, workspace: Path | None) -> dict[str, Path]:
         """The logs of this machine by id."""

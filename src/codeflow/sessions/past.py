@@ -157,8 +157,6 @@ class LastRun:
     denied: list[str] = field(default_factory=list)
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Tool call -> the checkpoint taken before it."""
-    cut: dict[str, float | None] = field(default_factory=dict)
-    """Tool call that did not end -> when the process that made it was alive last."""
     first: CheckpointTaken | None = None
     """Where it began."""
     last_checkpoint: CheckpointTaken | None = None
@@ -236,6 +234,8 @@ class Past:
     """Task and answer of each run that ended, oldest first."""
     used_tools: set[str] = field(default_factory=set)
     """Names of the tools that agents have called, refused calls left out."""
+    cut_at: float | None = None
+    """When the process that changed files after the last checkpoint was alive last, where another one came after it."""
 
     def reopen(self) -> None:
         """Lets the failed visits that ended the run go on."""
@@ -264,11 +264,15 @@ class Past:
             case ModelStarted() | ModelCalled():
                 self._meter(event)
             case CheckpointTaken() | FilesCarried() | SessionMoved():
+                if not isinstance(event, FilesCarried):
+                    self.cut_at = None
                 self.run.note_files(event)
             case _:
                 self._decide(event)
 
     def _run(self, event: RunStarted | RunResumed | RunFinished) -> None:
+        if self.cut_at is None and not isinstance(event, RunFinished):
+            self.cut_at = event.ended_at
         match event:
             case RunStarted():
                 self.begin_run()
@@ -279,8 +283,6 @@ class Past:
                 self.run.mode = event.started.mode
                 for conversation in self.conversations.values():
                     conversation.turns = 0
-                    for call_id in conversation.begun:
-                        self.run.cut.setdefault(call_id, event.ended_at)
             case RunFinished(result=result):
                 self.run.status, self.run.question = result.status, result.question
                 self.run.duration_s, self.run.result = result.duration_s, result

@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
-from codeflow.core.errors import SessionError
+from codeflow.core.errors import SessionError, remedy
 
 REFS = "refs/codeflow"
 """Where a store keeps its checkpoints: REFS/SESSION/NUMBER."""
@@ -177,7 +177,7 @@ class Store(Git):
             if not self.exists:  # else another process was faster
                 raise SessionError(
                     f"{self.path}: checkpoints cannot be written: {error.strerror}",
-                    hint="Make room there, or set XDG_STATE_HOME to a folder that you can write.",
+                    hint=f"{remedy(error)} Or set XDG_STATE_HOME to a folder that you can write.",
                 ) from error
 
     def with_index(self, index: Path) -> Git:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from codeflow.core.errors import SessionError
+from codeflow.core.errors import SessionError, remedy
 from codeflow.sessions.repository import Store
 from codeflow.sessions.scanning import lies_in
 from codeflow.sessions.snapshots import Entry
@@ -95,7 +95,7 @@ def plan_undo(workspace: Path, goal: Goal, now: Entries, account: Account, *, fo
     plan = _plan(goal, changed)
     obstacles = set(_obstacles(workspace, plan))
     # two hands in one folder are no conflict: it is only removed when it is empty
-    contested = {path for path in account.by_user & set(changed) if not _is_folder(path, goal.entries, now)}
+    contested = {path for path in account.by_user & set(changed) if not is_folder(path, goal.entries, now)}
     if not force:
         return Plan(plan.restore, plan.remove, tuple(sorted(obstacles | contested)))
     # an obstacle outside `now` is in no checkpoint, so that not even force may delete it
@@ -110,17 +110,17 @@ def plan_exact(workspace: Path, goal: Goal, now: Entries) -> Plan:
     return Plan(plan.restore, plan.remove, tuple(sorted(_obstacles(workspace, plan))))
 
 
-def changed_after(workspace: Path, plan: Plan, moment: float | None) -> list[str]:
-    """The files that a plan would overwrite or delete and that changed after a moment; none without a moment."""
-    if moment is None:
-        return []
-    later = []
-    for path in (*plan.restore, *plan.remove):
-        with contextlib.suppress(OSError):
-            status = (workspace / path).lstat()
-            if not stat.S_ISDIR(status.st_mode) and status.st_ctime > moment + _SLACK_S:
-                later.append(path)
-    return sorted(later)
+def changed_until(workspace: Path, step: Step, moment: float) -> frozenset[str]:
+    """What of a step's claimed changes may have been made by a moment; a deletion may always."""
+    changed = step.changed() if step.claimed is None else step.changed() & {*step.claimed}
+    return frozenset(path for path in changed if not _changed_after(workspace / path, moment))
+
+
+def _changed_after(file: Path, moment: float) -> bool:
+    with contextlib.suppress(OSError):
+        status = file.lstat()
+        return not stat.S_ISDIR(status.st_mode) and status.st_ctime > moment + _SLACK_S
+    return False
 
 
 def carry_out(store: Store, plan: Plan) -> None:
@@ -145,7 +145,7 @@ def carry_out(store: Store, plan: Plan) -> None:
     except OSError as error:
         raise SessionError(
             f"undo stopped at {path}: {error.strerror}",
-            hint="Make the file writable, then run undo again; it continues where it stopped.",
+            hint=f"{remedy(error)} Then run undo again; it continues where it stopped.",
         ) from error
 
 
@@ -168,7 +168,8 @@ def _without_filled_folders(paths: Collection[str]) -> list[str]:
     return [path for path in paths if path not in folders]
 
 
-def _is_folder(path: str, target: Entries, now: Entries) -> bool:
+def is_folder(path: str, target: Entries, now: Entries) -> bool:
+    """Whether a path is a folder in both states, or in the one that has it."""
     known = [entry for entry in (target.get(path), now.get(path)) if entry is not None]
     return all(entry.is_folder for entry in known)
 
@@ -221,10 +222,14 @@ def _write(file: Path, entry: Entry, content: bytes) -> None:
             Path(folder).rmdir()
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".codeflow-{secrets.token_hex(8)}")
-    if stat.S_ISLNK(entry.mode):
-        temporary.symlink_to(os.fsdecode(content))
-    else:
-        temporary.touch(mode=0o600, exist_ok=False)
-        temporary.write_bytes(content)
-        temporary.chmod(stat.S_IMODE(entry.mode))
-    temporary.replace(file)
+    try:
+        if stat.S_ISLNK(entry.mode):
+            temporary.symlink_to(os.fsdecode(content))
+        else:
+            temporary.touch(mode=0o600, exist_ok=False)
+            temporary.write_bytes(content)
+            temporary.chmod(stat.S_IMODE(entry.mode))
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

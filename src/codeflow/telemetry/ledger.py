@@ -1,13 +1,16 @@
 """What every model call of every run has cost: one SQLite file for all of a user's repositories."""
 
 import os
+import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from codeflow.core.errors import CodeflowError
@@ -144,6 +147,21 @@ class Ledger:
 
     def close(self) -> None:
         self._database.close()
+
+
+@contextmanager
+def ledger_to_read(path: Path) -> Iterator[Ledger]:
+    """The ledger; a copy of it where SQLite could not make its own files beside it, as on a read-only disk."""
+    if os.access(path if path.exists() else path.parent, os.W_OK) or not path.parent.exists():
+        with closing(Ledger(path)) as ledger:
+            yield ledger
+        return
+    with TemporaryDirectory(prefix="codeflow-") as folder:
+        for file in (path, path.with_name(f"{path.name}-wal")):
+            if file.exists():
+                shutil.copyfile(file, Path(folder) / file.name)
+        with closing(Ledger(Path(folder) / path.name)) as ledger:
+            yield ledger
 
 
 class Recorder:

@@ -112,7 +112,9 @@ def test_without_another_model_the_agent_waits_for_the_cool_down_and_probes():
     async def scene() -> tuple[Bench, float]:
         loop = asyncio.get_running_loop()
         breakers = Breakers(POLICY, loop.time)
-        bench = Bench(SLOW, SLOW, SLOW, GOOD, breakers=breakers, policy=fault_policy(max_attempts=9))
+        bench = Bench(
+            SLOW, SLOW, SLOW, GOOD, breakers=breakers, policy=fault_policy(max_attempts=9, max_wait_s=30)
+        )
         bench.model._sleep = asyncio.sleep
         await bench.ask()
         return bench, loop.time()
@@ -122,6 +124,21 @@ def test_without_another_model_the_agent_waits_for_the_cool_down_and_probes():
     assert elapsed >= POLICY.cool_down_s
     states = [event.state for event in bench.events if isinstance(event, BreakerChanged)]
     assert states == ["open", "half_open", "closed"]
+
+
+def test_without_another_model_nobody_waits_longer_than_a_retry_may():
+    async def scene() -> tuple[Bench, float]:
+        loop = asyncio.get_running_loop()
+        policy = fault_policy(max_attempts=9, max_wait_s=POLICY.cool_down_s / 2)
+        bench = Bench(SLOW, SLOW, SLOW, GOOD, breakers=Breakers(POLICY, loop.time), policy=policy)
+        bench.model._sleep = asyncio.sleep
+        with pytest.raises(ModelError, match=r"left alone for \d+ s, longer than faults\.max_wait_s"):
+            await bench.ask()
+        return bench, loop.time()
+
+    bench, elapsed = virtual_time.run(scene())
+    assert bench.outcomes == ["throttled"] * 3
+    assert elapsed < POLICY.cool_down_s
 
 
 def test_one_agent_probes_while_the_others_wait_for_what_it_finds():

@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -140,3 +141,33 @@ def test_a_write_that_fails_is_remembered_and_not_raised(ledger, tmp_path):
     other.close()
     record(called())
     assert record.problem == "the cost ledger misses calls of this run: no such table: calls"
+
+
+READER = """
+import os, sys
+from pathlib import Path
+from codeflow.telemetry.ledger import ledger_to_read
+if os.getuid() == 0:
+    os.setuid(65534)
+with ledger_to_read(Path(sys.argv[1])) as ledger:
+    print([row.calls for row in ledger.report("session")])
+"""
+
+
+def test_a_ledger_in_a_read_only_folder_is_read_with_what_a_killed_process_left_beside_it():
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders may be entered by nobody else
+        path = Path(folder) / "ledger.sqlite3"
+        writer = Ledger(path)
+        record = writer.recorder("s1", Path("/"))
+        record(STARTED)
+        record(called())
+        assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+        for file in Path(folder).iterdir():
+            file.chmod(0o444)
+        Path(folder).chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, check=False
+        )
+        Path(folder).chmod(0o700)
+        writer.close()
+    assert (done.stdout, done.stderr) == ("[1]\n", "")
