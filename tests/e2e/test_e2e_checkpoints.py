@@ -128,7 +128,7 @@ def test_undo_says_how_to_move_head_back(shell, precious, scripted):
 
 def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, precious, scripted):
     with scripted(calling("touch new.txt")) as endpoint:
-        assert shell.run(endpoint, "--mode", "auto").code == 0
+        session = shell.run(endpoint, "--mode", "auto").result["session_id"]
     for arguments, code, said in (
         (["undo", "--to", "99"], 2, "no checkpoint '99'"),
         (["checkpoints", "diff", "x", "y"], 2, "name one or two steps"),
@@ -136,8 +136,13 @@ def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, preci
     ):
         done = shell(*arguments)
         assert (done.code, said in done.stderr) == (code, True), done.stderr
-    assert "Deleted 0 checkpoints" in shell("checkpoints", "prune").stdout
-    assert "of 1 sessions" in shell("checkpoints", "prune", "--older-than", "0h").stdout
+    assert "Deleted 0 checkpoints" in shell("checkpoints", "prune", "--yes").stdout
+    refused = shell("checkpoints", "prune", "--older-than", "0h")
+    assert (refused.code, "Give --yes to delete" in refused.stderr) == (2, True)
+    assert "of 1 sessions" in shell("checkpoints", "prune", "--older-than", "0h", "--yes").stdout
+    for undo in (["undo"], ["undo", session]):
+        gone = shell(*undo)
+        assert (gone.code, "its checkpoints are not here" in gone.stderr) == (1, True), gone.stderr
     assert "no session has changed anything" in shell("checkpoints", "list").stderr
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,14 @@ def test_a_killed_run_is_listed_and_goes_on_in_its_worktree(shell, project, scri
         refused = shell("worktrees", "drop", "fix", "--yes")
         assert (refused.code, "is at work" in refused.stderr) == (1, True)
         killed(run)
-    assert listed(shell)[0]["state"] == "unmerged"
+    assert listed(shell)[0]["state"] == "unfinished"
+    refused = shell("worktrees", "merge", "fix")
+    assert (refused.code, "--as-is merges what there is" in refused.stderr) == (1, True)
+    shutil.rmtree(row["path"])
+    for command in ("merge", "restore"):
+        done = shell("worktrees", command, "fix", *(["--as-is"] if command == "merge" else []))
+        assert (done.code, "restore" in done.stderr) == ((1, True) if command == "merge" else (0, False))
+    assert (Path(row["folder"]) / "calc.py").read_text() == FIXED
     with scripted(NUMBERED) as endpoint:
         done = shell("resume", "--output", "json", env=environment(endpoint.url))
     assert done.code == 0, done.stderr

@@ -75,6 +75,9 @@ class Crew:
     _said: dict[str, list[str]] = field(default_factory=dict)
     """Texts of each agent's visit under way, or of its last one."""
 
+    def __post_init__(self) -> None:
+        tracing.install()  # before a graph makes Strands' own tracer
+
     async def visit(self, name: str, prompt: str, *, node: str) -> Visit:
         """Give a specialist a task; a second visit continues its conversation, so its prefix stays cached.
 
@@ -124,7 +127,6 @@ class Crew:
         tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
         if self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect in LOOKING]
-        tracing.install()
         workspace = self.bench.workspace.for_agent(specialist.name)
         workspace.remember(past.seen.values())
         model = self.model_for(specialist, past)

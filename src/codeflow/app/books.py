@@ -78,8 +78,10 @@ class Books:
         for event in self.past.run.metered:
             self.budget(event)
             self.meter(event)
-        if self._recorder:
-            self._recorder.catch_up([e for e in self.past.run.metered if isinstance(e, ModelCalled)])
+        started = self.past.run.started
+        if self._recorder and started:
+            called = [event for event in self.past.run.metered if isinstance(event, ModelCalled)]
+            self._recorder.catch_up(called, started.session_id)
 
     def late_warnings(self) -> list[str]:
         """What only the end of a run shows."""

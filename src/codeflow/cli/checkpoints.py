@@ -86,8 +86,13 @@ def prune_checkpoints(
         typer.Option(metavar="AGE", help="Such as 12h, 30d or 4w; default: checkpoints.keep_days."),
     ] = None,
     output: Annotated[ListOutput, typer.Option(help="How to print what was done.")] = ListOutput.TEXT,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete the checkpoints of sessions that are older, in every folder; running sessions keep theirs."""
+    """Delete the checkpoints of sessions that are older, in every folder; running sessions keep theirs.
+
+    What they hold can then not be undone any more.
+    """
     from dataclasses import asdict
 
     from codeflow.core.places import state_home
@@ -95,10 +100,12 @@ def prune_checkpoints(
     from codeflow.sessions.pruning import prune
     from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 
-    home = state_home()
+    home, older_than_s = state_home(), _age_s(older_than)
+    if not yes:
+        _confirm_pruning(older_than)
     pruned = prune(
         home / "checkpoints",
-        older_than_s=_age_s(older_than),
+        older_than_s=older_than_s,
         running=sessions_at_work(SessionStore(home / "sessions"), Worktrees(home / "worktrees")),
     )
     if output is ListOutput.JSON:
@@ -180,15 +187,14 @@ def sessions_of(root: Path) -> Sequence[str]:
     Raises:
         SessionError: when there is none.
     """
+    from codeflow.cli.workplaces import elsewhere
     from codeflow.core.errors import SessionError
     from codeflow.core.places import state_home
     from codeflow.sessions.log import SessionStore
 
     ids = [known.id for known in SessionStore(state_home() / "sessions").list(root)]
     if not ids:
-        raise SessionError(
-            f"no session has worked in {root}", hint="`codeflow sessions --all` lists those of other folders."
-        )
+        raise SessionError(f"no session has worked in {root}", hint=elsewhere(root))
     return ids
 
 
@@ -231,6 +237,18 @@ def _rows(changes: "Sequence[FileChange]", *, private: bool) -> list[dict[str, A
     from dataclasses import asdict
 
     return [{**asdict(change), "ignored": private} for change in changes]
+
+
+def _confirm_pruning(older_than: str | None) -> None:
+    from codeflow.cli.approval import can_ask
+    from codeflow.core.errors import UsageError
+
+    if not can_ask():
+        raise UsageError("nobody is here to be asked whether to delete", hint="Give --yes to delete.")
+    which = f"idle for {older_than}" if older_than else "older than checkpoints.keep_days"
+    typer.confirm(
+        f"Delete every undo of the sessions that are {which}, in every folder?", abort=True, err=True
+    )
 
 
 def _age_s(text: str | None) -> float:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ENDED = (Status.DONE, Status.FAILED)
 _SUBJECT_CHARS = 72
+_MOST_NAMES = 6
 
 
 def run_isolated(
@@ -68,13 +69,13 @@ def offer(worktree: Worktree, result: "RunResult") -> None:
 
     try:
         now = standing(worktree)
-        if result.status is Status.DONE and now.exists and not now.changed:
+        if result.status is Status.DONE and now.exists and not (now.changed or now.ignored):
             drop(worktree)
             _tell("nothing was changed; the worktree is removed")
         elif result.status in _ENDED and can_ask():
             _ask(worktree, now, result.session_id)
         else:
-            _tell_ways(worktree, result, len(now.changed))
+            _tell_ways(worktree, result, now)
     except CodeflowError as error:
         _tell(f"the worktree stays: {error}")
         _tell_more(error.hint)
@@ -89,10 +90,11 @@ def drop(worktree: Worktree) -> None:
         _tell(f"{left} is still there")
 
 
-def merge(worktree: Worktree, session_id: str) -> str:
+def merge(worktree: Worktree, session_id: str, *, with_ignored: bool = True) -> str:
     """Merge a worktree's branch into the user's, and remove both; returns what was done, for people.
 
-    The session is the one whose last task and answer become the commit's message.
+    The session is the one whose last task and answer become the commit's message. `with_ignored`: new files that git
+    ignores come along.
 
     Raises:
         SessionError: why nothing was merged.
@@ -100,7 +102,7 @@ def merge(worktree: Worktree, session_id: str) -> str:
     from codeflow.sessions.worktrees.ending import merge as carry_out
 
     worktrees = all_worktrees()
-    done = carry_out(_record(worktree, worktrees), worktrees, _message(session_id))
+    done = carry_out(_record(worktree, worktrees), worktrees, _message(session_id), with_ignored=with_ignored)
     left = f"; {done.left} is still there" if done.left else ""
     return f"merged into {done.target or 'HEAD'} ({done.commit[:10]}), the worktree is removed{left}"
 
@@ -135,14 +137,12 @@ def _record(worktree: Worktree, worktrees: "Worktrees") -> "Record":
 
 def _ask(worktree: Worktree, now: "Standing", session_id: str) -> None:
     target = worktree.target or "your detached HEAD"
-    _tell(
-        f"{count_files(len(now.changed))} changed in the worktree {worktree.folder} (branch {worktree.branch})"
-    )
+    _tell_changes(worktree, now)
     match _answer(f"[m]erge into {one_line(target)} / [k]eep / [d]rop: ", ("merge", "keep", "drop")):
         case "merge":
             _tell(merge(worktree, session_id))
         case "drop" if (
-            not now.has_work
+            not now.work
             or _answer("  all of it is lost then; drop it? [y]es / [n]o: ", ("no", "yes")) == "yes"
         ):
             drop(worktree)
@@ -169,8 +169,18 @@ def _answer(question: str, known: tuple[str, ...]) -> str:
                 return word
 
 
-def _tell_ways(worktree: Worktree, result: "RunResult", changed: int) -> None:
-    _tell(f"{count_files(changed)} changed in the worktree {worktree.folder} (branch {worktree.branch})")
+def _tell_changes(worktree: Worktree, now: "Standing") -> None:
+    _tell(
+        f"{count_files(len(now.changed))} changed in the worktree {worktree.folder} (branch {worktree.branch})"
+    )
+    if now.ignored:
+        _tell_more(
+            f"and {count_files(len(now.ignored))} that git ignores: {', '.join(now.ignored[:_MOST_NAMES])}"
+        )
+
+
+def _tell_ways(worktree: Worktree, result: "RunResult", now: "Standing") -> None:
+    _tell_changes(worktree, now)
     if result.status not in _ENDED:
         _tell_more(f"go on: codeflow resume {result.session_id}")
     _tell_commands(worktree)

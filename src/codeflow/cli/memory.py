@@ -221,7 +221,12 @@ def _age(note: Note) -> tuple[Any, str]:
 def _days(ttl: str | None) -> float | None:
     from codeflow.cli.request import age
 
-    return None if ttl is None else age(ttl, "--ttl").total_seconds() / 86_400
+    if ttl is None:
+        return None
+    days = age(ttl, "--ttl").total_seconds() / 86_400
+    if days == 0:
+        raise UsageError(f"--ttl {ttl}: it would be over at once", hint="For example 30d, 12h or 8w.")
+    return days
 
 
 def _edited(text: str) -> str:

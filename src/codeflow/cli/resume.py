@@ -154,6 +154,7 @@ def _recalled(store: "SessionStore", session_id: str) -> "Past":
 
 def _latest(store: "SessionStore", folder: Path) -> "tuple[str, Past]":
     """The folder's newest session that did not finish, else its newest."""
+    from codeflow.cli.workplaces import elsewhere
     from codeflow.core.errors import UsageError
 
     running = store.running(folder)
@@ -168,7 +169,7 @@ def _latest(store: "SessionStore", folder: Path) -> "tuple[str, Past]":
     if newest is None:
         raise UsageError(
             f"no run in {folder} was cut short",
-            hint="`codeflow sessions --all` lists those of other folders.",
+            hint=elsewhere(folder),
         )
     return newest
 

@@ -61,12 +61,18 @@ def _undo(
 ) -> int | None:
     """The exit code; None when there was nothing to undo."""
     from codeflow.cli.checkpoints import refuse_running
+    from codeflow.core.errors import SessionError
     from codeflow.core.places import state_home
     from codeflow.sessions.log import SessionStore
 
     refuse_running(session_id)
     target = checkpoints.find(to) if to is not None else None
     store = SessionStore(state_home() / "sessions")
+    if not checkpoints.history() and any(one.id == session_id and one.files_changed for one in store.list()):
+        raise SessionError(
+            f"session {session_id} changed files, and its checkpoints are not here",
+            hint="They were pruned (checkpoints.keep_days), or are on the machine that it ran on.",
+        )
     undone = checkpoints.undo(target, force=force, cut_at=store.cut_at(session_id))
     if target is None and not (undone.restored or undone.removed or undone.conflicts):
         return None

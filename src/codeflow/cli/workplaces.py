@@ -35,6 +35,14 @@ def worktree_of(session_id: str) -> "Record | None":
     return worktrees.find(started.request.worktree.session_id)
 
 
+def elsewhere(folder: Path) -> str:
+    """Where to look for sessions when none belongs to a folder, as a sentence."""
+    for record in all_worktrees().open():
+        if folder.is_relative_to(record.worktree.path):
+            return f"This is the worktree of session {record.worktree.session_id}: name it."
+    return "`codeflow sessions --all` lists those of other folders."
+
+
 def still_there(worktree: Worktree, session_id: str) -> Worktree:
     """The worktree that a session goes on in.
 
@@ -43,14 +51,16 @@ def still_there(worktree: Worktree, session_id: str) -> Worktree:
     """
     from codeflow.sessions.worktrees.records import Fate
 
-    if worktree.folder.is_dir():
-        return worktree
     record = all_worktrees().find(worktree.session_id)
+    if record and worktree.folder.is_dir():
+        return worktree
     fates = {Fate.MERGED: f"was merged into {worktree.target or 'HEAD'}", Fate.DROPPED: "was dropped"}
     fate = fates.get(record.fate, "is gone") if record else "is not on this machine"
+    back = record is not None and record.fate is Fate.OPEN
+    restore = f"`codeflow worktrees restore {worktree.session_id}` makes it again, " if back else ""
     raise UsageError(
         f"session {session_id} worked in a worktree that {fate}: {worktree.path}",
-        hint=f"`codeflow resume {session_id} TASK --workspace {worktree.origin}` gives it a task in your own folder.",
+        hint=f"{restore}`codeflow resume {session_id} TASK --workspace {worktree.origin}` gives it a task in your own folder.",
     )
 
 
@@ -71,7 +81,7 @@ def working_folder(session_id: str, root: Path) -> Path:
         if not folder.is_dir():
             raise SessionError(
                 f"session {session_id} worked in {folder}, which is gone",
-                hint=f"`codeflow worktrees drop {record.worktree.session_id}` forgets the worktree.",
+                hint=f"`codeflow worktrees restore {record.worktree.session_id}` makes it again, `drop` forgets it.",
             )
         return folder
     here = Checkpoints(root, session_id)

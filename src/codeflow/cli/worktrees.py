@@ -37,15 +37,51 @@ def list_worktrees(
 
 
 @app.command("merge")
-def merge_worktree(session: Which) -> None:
+def merge_worktree(
+    session: Which,
+    *,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Also where the session did not come to its end.")
+    ] = False,
+    without_ignored: Annotated[
+        bool, typer.Option("--without-ignored", help="Lose what git ignores; else new files come along.")
+    ] = False,
+) -> None:
     """Commit a session's work and merge it into your branch; then its worktree is removed.
 
-    Nothing is done where that conflicts with your branch, or with changes that you have not committed.
+    Nothing is done where that conflicts with your branch, with changes that you have not committed, or with files of
+    yours that git ignores.
     """
     from codeflow.cli.isolation import merge
+    from codeflow.core.errors import SessionError
 
     record = _idle(session)
-    print(f"Session {record.worktree.session_id}: {merge(record.worktree, record.worktree.session_id)}.")
+    session_id = record.worktree.session_id
+    if not as_is and _is_unfinished(session_id):
+        raise SessionError(
+            f"session {session_id} did not come to its end",
+            hint=f"`codeflow resume {session_id}` goes on; --as-is merges what there is.",
+        )
+    done = merge(record.worktree, session_id, with_ignored=not without_ignored)
+    print(f"Session {session_id}: {done}.")
+
+
+@app.command("restore")
+def restore_worktree(session: Which) -> None:
+    """Make a worktree that was removed by hand again, with the files of its last checkpoint."""
+    import os
+
+    from codeflow.cli.workplaces import all_worktrees
+    from codeflow.core.settings import load_settings
+    from codeflow.sessions.worktrees.restoring import restore
+
+    record = all_worktrees().named(session)
+    settings = load_settings(record.worktree.origin, env=os.environ)
+    checkpoint = restore(record.worktree, settings.worktrees)
+    where = (
+        f"as it was at {checkpoint}" if checkpoint else "as its branch was committed: it has no checkpoint"
+    )
+    print(f"Session {record.worktree.session_id}: {record.worktree.folder} is {where}.")
 
 
 @app.command("drop")
@@ -71,7 +107,7 @@ def unmerged(record: "Record") -> int:
         now = standing(record.worktree)
     except SessionError:
         return 1
-    return len(now.changed) if now.has_work else 0
+    return len(now.work)
 
 
 def _idle(session: str) -> "Record":
@@ -102,7 +138,6 @@ def _confirm(record: "Record") -> None:
 
 
 def _row(record: "Record") -> dict[str, Any]:
-    from codeflow.cli.workplaces import is_used
     from codeflow.core.errors import SessionError
     from codeflow.sessions.worktrees.ending import Standing, standing
 
@@ -114,9 +149,10 @@ def _row(record: "Record") -> dict[str, Any]:
         now, problem = Standing(exists=True), str(error)
     return {
         "session": worktree.session_id,
-        "state": "running" if is_used(record) else "damaged" if problem else _state(now),
+        "state": _state(record, now, problem),
         "changed": len(now.changed),
         "files": now.changed,
+        "ignored": now.ignored,
         "branch": worktree.branch,
         "folder": str(worktree.folder),
         "path": str(worktree.path),
@@ -127,9 +163,30 @@ def _row(record: "Record") -> dict[str, Any]:
     }
 
 
-def _state(now: "Standing") -> str:
+def _state(record: "Record", now: "Standing", problem: str | None) -> str:
+    from codeflow.cli.workplaces import is_used
+
+    if is_used(record):
+        return "running"
+    if problem:
+        return "damaged"
     if not now.exists:
         return "gone"
+    if _is_unfinished(record.worktree.session_id):
+        return "unfinished"
     if not now.changed:
         return "unchanged"
     return "merged" if now.is_merged else "unmerged"
+
+
+def _is_unfinished(session_id: str) -> bool:
+    """Whether the session can still be resumed; one whose log cannot be read cannot."""
+    from codeflow.core.errors import CodeflowError
+    from codeflow.core.places import state_home
+    from codeflow.sessions.log import SessionStore
+    from codeflow.sessions.past import recall
+
+    try:
+        return not recall(SessionStore(state_home() / "sessions").events(session_id)).run.is_over
+    except CodeflowError:
+        return False

@@ -318,7 +318,7 @@ class Engine:
             return *comparing.result(), verdict
         except CodeflowError as error:
             self._warn(f"the run's changes could not be compared with the checkpoint: {error}")
-            return (), "", verdict
+            return _claimed(self._job.crew.bench.changed) if self._job else (), "", verdict
 
     async def _settle(self) -> tuple[tuple[FileChange, ...], str]:
         """End everything that could still change the tree, then look at it."""

@@ -228,16 +228,7 @@ class Checkpoints:
             SessionError: when there is a user's work since that would be lost, or something that no checkpoint holds is in the way, or a file cannot
                 be written.
         """
-        target = self.snapshot(checkpoint)
-        newest = self._newest()
-        now = self._look({*target.entries, *(newest[0].held if newest else ())})
-        goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
-        plan = plan_exact(self.workspace, goal, now.entries)
-        if plan.conflicts:
-            raise SessionError(
-                f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
-                hint="Move it elsewhere, then try again.",
-            )
+        goal, now, plan = self._way_to(checkpoint)
         steps = [one for one in self.history() if one.number >= checkpoint.number]
         _, account, _ = self._trace(steps)
         theirs = account.by_user & {*plan.restore, *plan.remove}
@@ -249,6 +240,29 @@ class Checkpoints:
                 "they are.",
             )
         return self._go_back(plan, now, checkpoint, Kind.STEP)
+
+    def refill(self, checkpoint: Checkpoint) -> None:
+        """Put what a checkpoint holds into the workspace's folder, which was made anew.
+
+        Raises:
+            SessionError: when something is in the way, or a file cannot be written.
+        """
+        _, now, plan = self._way_to(checkpoint)
+        self._go_back(plan, now, checkpoint, Kind.UNDONE)
+
+    def _way_to(self, checkpoint: Checkpoint) -> tuple[Goal, Snapshot, Plan]:
+        """The way from now to exactly a checkpoint."""
+        target = self.snapshot(checkpoint)
+        newest = self._newest()
+        now = self._look({*target.entries, *(newest[0].held if newest else ())})
+        goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
+        plan = plan_exact(self.workspace, goal, now.entries)
+        if plan.conflicts:
+            raise SessionError(
+                f"{', '.join(map(printable, plan.conflicts))}: in the way of checkpoint {checkpoint.id}",
+                hint="Move it elsewhere, then try again.",
+            )
+        return goal, now, plan
 
     def continue_in(self, session_id: str, last: Checkpoint) -> None:
         """Give a new session the steps up to one of them; what changes after it is the user's until that session runs."""

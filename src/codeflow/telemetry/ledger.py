@@ -182,12 +182,17 @@ class Recorder:
         except sqlite3.Error as error:
             self.problem = f"the cost ledger misses calls of this run: {error}"
 
-    def catch_up(self, calls: Sequence[ModelCalled]) -> None:
-        """Add what a killed process logged and could not enter here: `calls` are all of the session's last run."""
+    def catch_up(self, calls: Sequence[ModelCalled], begun_as: str) -> None:
+        """Add what a killed process logged and could not enter here: `calls` are all of the session's last run.
+
+        `begun_as` is the session that made them: another one where this is a copy of it.
+        """
         try:
             with self._database:
-                self._run = self._latest() or self._begin()
-                entered = self._database.execute("SELECT count(*) FROM calls WHERE run = ?", (self._run,))
+                mine = self._latest(self._session_id)
+                known = mine or self._latest(begun_as)
+                self._run = mine or self._begin()
+                entered = self._database.execute("SELECT count(*) FROM calls WHERE run = ?", (known,))
                 for call in calls[entered.fetchone()[0] :]:
                     self._add(call)
         except sqlite3.Error as error:
@@ -198,7 +203,7 @@ class Recorder:
             case RunStarted():
                 self._run = self._begin()
             case RunResumed():
-                self._run = self._latest() or self._begin()
+                self._run = self._latest(self._session_id) or self._begin()
             case Routed():
                 self._set_complexity(event.route.complexity)
             case PatternChosen():
@@ -213,10 +218,8 @@ class Recorder:
             case _:
                 pass
 
-    def _latest(self) -> int | None:
-        found = self._database.execute(
-            "SELECT max(id) FROM runs WHERE session = ?", (self._session_id,)
-        ).fetchone()
+    def _latest(self, session_id: str) -> int | None:
+        found = self._database.execute("SELECT max(id) FROM runs WHERE session = ?", (session_id,)).fetchone()
         run: int | None = found[0]
         return run
 

@@ -157,5 +157,7 @@ def test_what_the_user_did_since_survives_or_nothing_is_done(repository, before,
         for path in now.keys() | run.keys():
             was_changed_by_user = now.get(path) != run.get(path)
             is_folder = path in now and stat.S_ISDIR(now[path][0])
+            # what the user removed may be needed as a folder again, for a file that comes back in it
+            is_folder |= path not in now and path in after and stat.S_ISDIR(after[path][0])
             if was_changed_by_user and not is_folder and now.get(path) != first.get(path):
                 assert after.get(path) == now.get(path)

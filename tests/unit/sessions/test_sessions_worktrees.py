@@ -80,14 +80,14 @@ def test_conflicts_are_solved_in_the_worktree_and_not_before(repo, worktrees, wo
     (repo / "a.txt").write_text("mine\n")
     git("commit", "-qam", "mine")
     with pytest.raises(SessionError, match=r"main has moved and conflicts with the session's work: a\.txt"):
-        merge(record(worktrees), worktrees, "work\n")
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     with pytest.raises(Exception, match="merge"):
         git("merge", "main", cwd=worktree.path)
     with pytest.raises(SessionError, match="conflicts that are not solved"):
-        merge(record(worktrees), worktrees, "work\n")
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     (worktree.path / "a.txt").write_text("both\n")
     git("add", "a.txt", cwd=worktree.path)
-    merge(record(worktrees), worktrees, "work\n")
+    merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     assert (repo / "a.txt").read_text() == "both\n"
     assert git("log", "--merges", "--format=%s").strip() == "work"
 
@@ -97,7 +97,7 @@ def test_changes_of_the_user_elsewhere_stay_as_they_are(repo, worktrees, worktre
     (repo / "a.txt").write_text(TEXT + "mine\n")
     (repo / "staged.txt").write_text("mine\n")
     git("add", "staged.txt")
-    merge(record(worktrees), worktrees, "work\n")
+    merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     assert git("status", "--porcelain") == " M a.txt\nA  staged.txt\n"
     assert (repo / "new.txt").read_text() == "theirs\n"
     assert "fast-forward" in git("reflog", "-1").lower()
@@ -115,7 +115,7 @@ def test_a_merge_puts_nothing_where_something_untracked_stands(repo, worktrees, 
         (repo / "out").mkdir()
         (repo / "out" / "x").write_text("mine\n")
     with pytest.raises(SessionError, match=r"uncommitted changes of yours are in files .*: out/x"):
-        merge(record(worktrees), worktrees, "work\n")
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     assert (repo / ("out" if is_file else "out/x")).read_text() == "mine\n"
 
 
@@ -131,18 +131,18 @@ def test_what_the_user_is_in_the_middle_of_is_finished_first(repo, worktrees, wo
     with pytest.raises(Exception, match="merge"):
         git("merge", "side")
     with pytest.raises(SessionError, match="under way"):
-        merge(record(worktrees), worktrees, "work\n")
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     assert (repo / ".git" / "MERGE_HEAD").exists()
 
 
 def test_work_that_was_merged_by_hand_can_go(repo, worktrees, worktree, git):
     (worktree.path / "new.txt").write_text("theirs\n")
-    assert standing(worktree).has_work
+    assert standing(worktree).work
     git("add", "-A", cwd=worktree.path)
     git("commit", "-qm", "work", cwd=worktree.path)
-    assert standing(worktree).has_work
+    assert standing(worktree).work
     git("merge", "-q", worktree.branch)
-    assert not standing(worktree).has_work
+    assert not standing(worktree).work
     drop(record(worktrees), worktrees)
     assert (repo / "new.txt").exists()
 
@@ -169,7 +169,7 @@ def test_submodules_uncommitted_changes_and_other_worktrees_are_told(
     git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", cwd=second.path)
     known = worktrees.find(second.session_id)
     assert known is not None
-    merge(known, worktrees, "work\n")
+    merge(known, worktrees, "work\n", with_ignored=True)
     assert (repo / "new.txt").exists()
     assert not second.path.exists()
 
@@ -197,3 +197,26 @@ def test_what_git_ignores_comes_along_without_a_way_back_into_the_users_folder(r
     assert {path.name for path in modules.iterdir()} == {"@scope", "left"}
     assert (modules / "@scope" / "right").is_dir()
     assert (repo / ".env").read_text() == "A=1\n"
+
+
+def test_ignored_files_of_the_run_are_work_and_a_merge_takes_the_new_ones_along(
+    repo, worktrees, worktree, git
+):
+    (repo / ".git/info/exclude").write_text(".env\ndata/\n__pycache__/\n")
+    (repo / ".env").write_text("A=1\n")
+    (worktree.path / "data" / "__pycache__").mkdir(parents=True)
+    (worktree.path / "data" / "__pycache__" / "x.pyc").write_text("cache")
+    (worktree.path / "data" / "r.csv").write_text("1,2\n")
+    (worktree.path / ".env").write_text("A=1\n")  # as the user has it
+    now = standing(worktree)
+    assert (now.changed, now.work) == ((), ("data/r.csv",))
+    (worktree.path / ".env").write_text("A=2\n")
+    assert standing(worktree).work == (".env", "data/r.csv")
+    with pytest.raises(SessionError, match=r"not the same here and in the worktree: \.env$"):
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert not (repo / "data").exists()
+    (worktree.path / ".env").unlink()
+    merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert (repo / "data" / "r.csv").read_text() == "1,2\n"
+    assert not (repo / "data" / "__pycache__").exists()
+    assert not worktree.path.exists()

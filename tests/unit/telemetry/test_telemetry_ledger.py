@@ -171,3 +171,17 @@ def test_a_ledger_in_a_read_only_folder_is_read_with_what_a_killed_process_left_
         Path(folder).chmod(0o700)
         writer.close()
     assert (done.stdout, done.stderr) == ("[1]\n", "")
+
+
+def test_a_copy_of_a_session_does_not_count_its_calls_again(ledger):
+    calls = [called() for _ in range(3)]
+    record = ledger.recorder("original", Path("/"))
+    record(STARTED)
+    for call in calls[:2]:  # the third was made elsewhere
+        record(call)
+    copy = ledger.recorder("copy", Path("/"))
+    copy.catch_up(calls, "original")
+    assert {row.name: row.calls for row in ledger.report("session")} == {"original": 2, "copy": 1}
+    stranger = ledger.recorder("stranger", Path("/"))
+    stranger.catch_up(calls, "never heard of")
+    assert {row.name: row.calls for row in ledger.report("session")}["stranger"] == 3

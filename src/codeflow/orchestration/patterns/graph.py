@@ -6,14 +6,15 @@ architect -> design_check -> coder -> gates -> test_engineer -> gates -> reviewe
                                +--------------------------------------------+
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from enum import IntEnum, auto
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
 from strands.multiagent.graph import GraphBuilder
 
-from codeflow.agents.node import GuardedNode
+from codeflow.agents.node import GuardedNode, Walk
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Planned
 from codeflow.core.values import Gate, Plan, PlanStep
@@ -48,6 +49,7 @@ class GraphRun:
         self._proofs: list[Gate] = []
         self._problem: str | None = None
         self._fault: CodeflowError | None = None
+        self._walk = Walk()
 
     async def run(self) -> str | None:
         """Walk the graph.
@@ -58,7 +60,7 @@ class GraphRun:
         Raises:
             CodeflowError: the fault of a node that ends the run.
         """
-        await self._build().invoke_async(self._job.task.text)
+        await self._walk.follow(self._build().invoke_async(self._job.task.text))
         if self._fault is not None:
             raise self._fault
         if self._problem is None and not self._green:
@@ -68,7 +70,7 @@ class GraphRun:
         return self._problem or self._job.missing_helpers()
 
     def _build(self) -> Any:
-        nodes: Mapping[str, Callable[[], Awaitable[bool]]] = {
+        nodes: Mapping[str, Callable[[], Coroutine[Any, Any, bool]]] = {
             "architect": self._architect,
             "design_check": self._design_check,
             "coder": self._coder,
@@ -80,7 +82,7 @@ class GraphRun:
         }
         builder = GraphBuilder()
         for name, work in nodes.items():
-            builder.add_node(GuardedNode(name, work, self._remember_fault), name)
+            builder.add_node(GuardedNode(name, partial(self._walk.step, work), self._remember_fault), name)
         edges: list[tuple[str, str, Callable[[], bool]]] = [
             ("architect", "design_check", lambda: True),
             ("design_check", "architect", lambda: not self._planning.settled),

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from codeflow.core.errors import SessionError
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
+from codeflow.sessions.worktrees.ignored import check_copying, copy_ignored, ignored_work, top_of_origin
 from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
 from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, is_merged, user_git
 
@@ -19,17 +20,19 @@ _MOST_NAMES = 10
 class Standing:
     """How a worktree stands. `changed` are the paths that differ from where it began, committed or not.
 
-    `is_merged`: the user's branch holds all of it. `exists` is False when somebody removed it by hand.
+    `is_merged`: the user's branch holds all of them. `ignored` are files that git ignores and that are not so in the
+    user's folder. `exists` is False when somebody removed it by hand.
     """
 
     exists: bool
     changed: tuple[str, ...] = ()
     is_merged: bool = False
+    ignored: tuple[str, ...] = ()
 
     @property
-    def has_work(self) -> bool:
-        """Whether something would be lost with it."""
-        return bool(self.changed) and not self.is_merged
+    def work(self) -> tuple[str, ...]:
+        """What would be lost with it."""
+        return (*(() if self.is_merged else self.changed), *self.ignored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +58,19 @@ def standing(worktree: Worktree) -> Standing:
     committed = git.names("diff-tree", "-r", "-z", "--name-only", "--no-renames", worktree.base, head)
     user = _origin_git(worktree)
     merged = not dirty and user is not None and is_merged(user, head)
-    return Standing(exists=True, changed=tuple(sorted({*committed, *dirty})), is_merged=merged)
+    return Standing(
+        exists=True,
+        changed=tuple(sorted({*committed, *dirty})),
+        is_merged=merged,
+        ignored=tuple(ignored_work(worktree)),
+    )
 
 
-def merge(record: Record, worktrees: Worktrees, message: str) -> Merged:
+def merge(record: Record, worktrees: Worktrees, message: str, *, with_ignored: bool) -> Merged:
     """Commits what is in the worktree, merges its branch into the user's, and removes both.
 
     The user's folder is changed by one `git merge`, which does all or nothing. `message` is that of the commit.
+    `with_ignored`: new files that git ignores are copied; else they are lost.
 
     Raises:
         SessionError: when the branches conflict, the user's folder is in the way, or git refuses; nothing was merged.
@@ -69,12 +78,15 @@ def merge(record: Record, worktrees: Worktrees, message: str) -> Merged:
     worktree = record.worktree
     if not (worktree.path / ".git").exists():
         raise SessionError(
-            f"{worktree.path} is gone", hint=f"`git merge {worktree.branch}` merges its branch."
+            f"{worktree.path} is gone",
+            hint=f"`codeflow worktrees restore {worktree.session_id}` makes it again from its last checkpoint.",
         )
     git = _origin_git(worktree)
     if git is None:
         raise SessionError(f"{worktree.origin}: the folder to merge into is gone", hint="Merge by hand.")
     _check_origin(git, worktree)
+    ignored = ignored_work(worktree) if with_ignored else []
+    check_copying(worktree, ignored)
     commit = _commit(worktree, message)
     before = git.text("rev-parse", "HEAD")
     _check_paths(git, worktree, commit)
@@ -82,6 +94,7 @@ def merge(record: Record, worktrees: Worktrees, message: str) -> Merged:
         _check_conflicts(git, worktree, commit)
     _merge(git, worktree, commit, message)
     after = git.text("rev-parse", "HEAD")
+    copy_ignored(worktree, ignored)
     left = _remove(worktree, git)
     worktrees.write(replace(record, fate=Fate.MERGED, before=before, after=after))
     return Merged(target=worktree.target, commit=after, left=left)
@@ -106,8 +119,7 @@ def is_merge(record: Record) -> bool:
 
 
 def _origin_git(worktree: Worktree) -> Git | None:
-    inside = worktree.folder.relative_to(worktree.path)
-    top = worktree.origin.parents[len(inside.parts) - 1] if inside.parts else worktree.origin
+    top = top_of_origin(worktree)
     return user_git(top) if (top / ".git").exists() else None
 
 

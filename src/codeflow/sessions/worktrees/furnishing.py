@@ -11,6 +11,7 @@ from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
 
 _OPENED = ".bin"
+_MARK, _EVERYTHING = ".gitignore", "*\n"
 
 
 def furnish(git: Git, top: Path, worktree: Worktree, wanted: WorktreeSettings) -> None:
@@ -25,9 +26,14 @@ def furnish(git: Git, top: Path, worktree: Worktree, wanted: WorktreeSettings) -
             continue
         if source.is_dir() and _matches(name, wanted.linked):
             _link_content(source, place)
-            (place / ".gitignore").write_text("*\n")  # whatever the project's own says
+            (place / _MARK).write_text(_EVERYTHING)  # whatever the project's own says
         elif source.is_file() and _matches(name, wanted.copied):
             shutil.copy2(source, place)
+
+
+def is_link_folders_mark(file: Path) -> bool:
+    """Whether a file is what makes git ignore a folder of links."""
+    return file.name == _MARK and file.read_bytes() == _EVERYTHING.encode()
 
 
 def _candidates(git: Git, worktree: Worktree, linked: Iterable[str]) -> Iterator[str]:
@@ -57,5 +63,5 @@ def _link_content(source: Path, place: Path) -> None:
                 new.symlink_to(Path(entry.path).readlink())
             elif entry.is_dir() and (entry.name == _OPENED or entry.name.startswith("@")):
                 _link_content(Path(entry.path), new)
-            elif entry.name != ".gitignore":
+            elif entry.name != _MARK:
                 new.symlink_to(entry.path)

@@ -89,11 +89,11 @@ class Worktrees:
         return [record for name in names if (record := self.find(name))]
 
     def open(self, origin: Path | None = None) -> list[Record]:
-        """The worktrees that were neither merged nor dropped, of one folder or of all, newest first."""
+        """The worktrees that were neither merged nor dropped, of a folder and those in it or of all, newest first."""
         return [
             record
             for record in self.all()
-            if record.fate is Fate.OPEN and origin in (None, record.worktree.origin)
+            if record.fate is Fate.OPEN and (origin is None or record.worktree.origin.is_relative_to(origin))
         ]
 
     def named(self, text: str) -> Record:
