@@ -13,7 +13,8 @@ from codeflow.agents.specialists import Specialist, read_specialists
 from codeflow.agents.toolbox import Approve, Bench, Change, PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
-from codeflow.app.lineup import Lineup, Models, choose_lineup, is_trusted
+from codeflow.app.lineup import Lineup, Models, choose_lineup
+from codeflow.app.opening import open_workspace
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
 from codeflow.core.errors import CodeflowError
 from codeflow.core.places import cache_home, state_home
@@ -28,7 +29,6 @@ from codeflow.knowledge.memory.shelf import Shelves
 from codeflow.models.breaker import Breakers
 from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connector
-from codeflow.models.web_search import agentcore_search
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
@@ -42,7 +42,6 @@ from codeflow.sessions.pruning import prune_daily
 from codeflow.sessions.repository import outside
 from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 from codeflow.tools.project import detect
-from codeflow.tools.research import Research
 from codeflow.tools.tool import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -67,7 +66,7 @@ def build(
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
         SessionError: when the session's log cannot be read or written.
     """
-    workspace = _workspace(settings, task.workspace, env, trusted=is_trusted(task.home, settings))
+    workspace, confinement = open_workspace(settings, task.workspace, env, task.mode, home=task.home)
     specialists, skipped = _specialists(settings, task.home, env)
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
@@ -90,7 +89,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(*notes, *skipped, *moved, *_notes(safety, commands, books)),
+        notes=(*notes, *confinement, *skipped, *moved, *_notes(safety, commands, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -230,7 +229,7 @@ async def run_by_hand(
     async def no_checkpoint(*_change: object) -> None:
         pass
 
-    workspace = _workspace(settings, root, env, trusted=is_trusted(root, settings))
+    workspace, _ = open_workspace(settings, root, env, settings.run.mode, home=root)
     workspace.runs.lasting = False
     notebook = open_notebook(settings, workspace.root, env, None)
     workspace.notes = RunNotes(notebook, Broadcast([])) if notebook else None
@@ -249,22 +248,6 @@ async def run_by_hand(
         return await PolicedTool(tool, "you", bench, workspace).call("by-hand", arguments)
     finally:
         await workspace.close()
-
-
-def _workspace(settings: Settings, root: Path, env: Mapping[str, str], *, trusted: bool) -> Workspace:
-    return Workspace(
-        root,
-        settings.tools,
-        env,
-        tests=settings.gates.tests,
-        tests_timeout_s=settings.gates.timeout_s,
-        research=Research.configured(
-            settings.research,
-            env,
-            agentcore_search(settings.models, settings.research.endpoints.agentcore),
-        ),
-        trusted=trusted,
-    )
 
 
 def _judge(mode: Mode, rules: Rules, web: WebWatch) -> Callable[[Tool, Mapping[str, Any]], Verdict]:

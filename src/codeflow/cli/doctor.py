@@ -78,12 +78,24 @@ def machine(root: Path) -> Iterator[Line]:
     yield Line(level=Level.OK, name="python", detail=platform.python_version())
     yield _program("git", shutil.which("git"), "install git: without it there is no diff and no undo")
     yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
+    yield sandbox(root)
     if problem := Checkpoints(root, "doctor").unavailable:
         cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
         yield Line(level=Level.WARN, name="checkpoints", detail=problem, cure=cure)
     else:
         yield Line(level=Level.OK, name="checkpoints", detail=str(state_home() / "checkpoints"))
     yield from gates(detect(root))
+
+
+def sandbox(root: Path) -> Line:
+    """What commands run in."""
+    from codeflow.core.settings import load_settings
+    from codeflow.tools.sandbox.choosing import choose
+
+    choice = choose(load_settings(root, env=os.environ).sandbox, root.resolve(), os.environ)
+    if choice.missing:
+        return Line(level=Level.WARN, name="sandbox", detail=choice.missing, cure=choice.cure)
+    return Line(level=Level.OK, name="sandbox", detail=choice.sandbox.name)
 
 
 def gates(project: "Project") -> Iterator[Line]:

@@ -33,6 +33,7 @@ class Choices:
     endpoint_url: str | None = None
     """Where every model call goes; the AWS profile and region of the settings do not count then."""
     dry_run: bool = False
+    no_sandbox: bool = False
 
 
 def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Task]:
@@ -129,7 +130,8 @@ def _flags(choices: Choices) -> dict[str, Any]:
     models: dict[str, Any] = {"roles": dict(choices.models)}
     if choices.endpoint_url:
         models |= {"endpoint_url": choices.endpoint_url, "profile": "", "region": ""}
-    return {"run": {key: value for key, value in run.items() if value is not None}, "models": models}
+    flags = {"run": {key: value for key, value in run.items() if value is not None}, "models": models}
+    return flags | ({"sandbox": {"backend": "off"}} if choices.no_sandbox else {})
 
 
 def _check_names(settings: Settings, workspace: Path, agent: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.execute import Continued, Output, execute, show_again
+from codeflow.cli.options import NoSandbox, Quiet
 from codeflow.cli.render.clean import one_line
 from codeflow.core.values import Continuation, Mode, Task
 
@@ -51,9 +52,8 @@ def resume(
             "--as-is", help="The files here are those that the run left, on whatever machine it was."
         ),
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
-    ] = False,
+    no_sandbox: NoSandbox = False,
+    quiet: Quiet = False,
 ) -> int:
     """Go on with a run that was cut short.
 
@@ -72,7 +72,9 @@ def resume(
         past = _recalled(store, session_id)
     else:
         session_id, past = _latest(store, folder)
-    chosen = Choices(mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout)
+    chosen = Choices(
+        mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout, no_sandbox=no_sandbox
+    )
     text = read_task(task, None) if task is not None else None
     answer = _answer(past, session_id, approve=approve, deny=deny)
     place = workspace if session else _place(past, workspace)

@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 from typing_extensions import override
 
 from codeflow.cli.execute import Output, check_record, execute
+from codeflow.cli.options import NoSandbox, Quiet
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
@@ -59,9 +60,8 @@ def run(
         bool, typer.Option("--continue", help="Go on with this folder's latest session.")
     ] = False,
     worktree: Branch = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print only the answer and the changed files.")
-    ] = False,
+    no_sandbox: NoSandbox = False,
+    quiet: Quiet = False,
 ) -> int:
     """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
     from codeflow.cli.request import Choices, existing_folder, prepare, role_models
@@ -81,6 +81,7 @@ def run(
         max_turns=max_turns,
         timeout_s=timeout,
         dry_run=dry_run,
+        no_sandbox=no_sandbox,
     )
     if continues:
         text = read_task(task, file) if task is not None or file is not None else None

@@ -31,6 +31,7 @@ TRUSTED_ONLY = frozenset(
         "gates.build",
         "research.provider",
         "tools.command_memory_mb",
+        "sandbox",
         "sessions.store",
         "sessions.region",
         "sessions.profile",
@@ -100,6 +101,15 @@ class ToolSettings(_Section):
     read_limit_lines: int = Field(ge=1)
 
 
+class SandboxSettings(_Section):
+    backend: Literal["auto", "bubblewrap", "off"]
+    network: bool
+    readable: list[str]
+    writable: list[str]
+    max_processes: int = Field(ge=10)
+    max_file_mb: int = Field(ge=1)
+
+
 class ContextSettings(_Section):
     instructions_tokens: int = Field(ge=0)
     tree_entries: int = Field(ge=0)
@@ -156,6 +166,7 @@ class Settings(_Section):
     graph: GraphSettings
     gates: GateSettings
     tools: ToolSettings
+    sandbox: SandboxSettings
     context: ContextSettings
     sessions: SessionSettings
     checkpoints: CheckpointSettings

@@ -24,14 +24,14 @@ def borrowed_environment(venv: Path) -> dict[str, str]:
         return {}
     here = dict.fromkeys(
         str(venv.parent / place.relative_to(lender))
-        for place in _editable(venv)
+        for place in editable_sources(venv)
         if place.is_relative_to(lender)
     )
     no_sync = {"UV_NO_SYNC": "1"}  # `uv run` would install this checkout into the other one's environment
     return no_sync | ({"PYTHONPATH": os.pathsep.join(here)} if here else {})
 
 
-def _editable(venv: Path) -> Iterator[Path]:
+def editable_sources(venv: Path) -> Iterator[Path]:
     """Where Python finds the packages that are installed in editable mode."""
     for packages in venv.glob("lib/python*/site-packages"):
         for listing in sorted(packages.glob("*.pth")):

@@ -2,11 +2,12 @@
 
 `guarded` runs this file as a script, in codeflow's interpreter but without any package, since each command waits for it:
 
-    guard.py LIFELINE REPORT MEMORY PROGRAM [ARGUMENT …]
+    guard.py LIFELINE REPORT MEMORY PROCESSES FILE PROGRAM [ARGUMENT …]
 
 LIFELINE is a pipe to read: a byte asks the command to end, the end of the pipe kills it. REPORT is a pipe for one line:
-`exit CODE SECONDS` (CODE is -N for a signal N), `memory BYTES` when the command was killed for using more than MEMORY
-bytes (0: no limit), or `error ERRNO` when PROGRAM could not be started.
+`exit CODE SECONDS` (CODE is -N for a signal N), `memory BYTES` or `processes COUNT` when the command was killed for
+using more than MEMORY bytes or PROCESSES processes at a time, or `error ERRNO` when PROGRAM could not be started. No
+file may grow above FILE bytes. 0: no limit.
 
 On Linux the guard adopts orphans, so that daemons stay its descendants. Elsewhere it reaches the command's process
 group only, and memory is not measured.
@@ -32,7 +33,7 @@ _NOT_STARTED = 127
 
 def main(arguments: list[str]) -> None:
     """Run the command to its end, and report."""
-    lifeline, report, memory_bytes = map(int, arguments[:3])
+    lifeline, report, memory_bytes, processes, file_bytes = map(int, arguments[:5])
     os.set_inheritable(lifeline, False)
     os.set_inheritable(report, False)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -42,9 +43,9 @@ def main(arguments: list[str]) -> None:
     started = time.monotonic()
     command = os.fork()
     if not command:
-        _become(arguments[3:], report)
+        _become(arguments[5:], report, file_bytes)
     _let_go_of_streams()
-    word = _watch(command, lifeline, wake, memory_bytes)
+    word = _watch(command, lifeline, wake, memory_bytes, processes)
     seconds = time.monotonic() - started
     _kill_all(command, wake)
     os.write(report, f"{word} {seconds:.6f}\n".encode())
@@ -63,12 +64,18 @@ def running() -> Iterator[tuple[int, int, int]]:
             yield int(name), int(parent), int(session)
 
 
-def _become(command: list[str], report: int) -> None:
+def _become(command: list[str], report: int, file_bytes: int) -> None:
     """Turn the forked child into the command, in a session of its own: `kill 0` must not reach the guard."""
     os.setsid()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    if file_bytes:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        allowed = [limit for limit in (soft, hard, file_bytes) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (min(allowed), hard))
     try:
         os.execvp(command[0], command)  # noqa: S606 - the command is what this is for
     except OSError as error:
@@ -76,11 +83,11 @@ def _become(command: list[str], report: int) -> None:
     os._exit(_NOT_STARTED)
 
 
-def _watch(command: int, lifeline: int, wake: int, memory_bytes: int) -> str:
+def _watch(command: int, lifeline: int, wake: int, memory_bytes: int, processes: int) -> str:
     """How the command ended, or why it has to."""
     pause = _SAMPLE_S
     while True:
-        timeout = pause if memory_bytes else None
+        timeout = pause if memory_bytes or processes else None
         ready, _, _ = select.select([lifeline, wake], [], [], timeout)
         if wake in ready:
             os.read(wake, 1024)
@@ -89,19 +96,35 @@ def _watch(command: int, lifeline: int, wake: int, memory_bytes: int) -> str:
         if lifeline in ready:
             if not os.read(lifeline, 1):
                 return "killed"
-            _signal(_descendants() or {command}, signal.SIGTERM)
-        if memory_bytes:
+            _signal(_without_sandbox(_descendants()) or {command}, signal.SIGTERM)
+        if memory_bytes or processes:
             before = time.monotonic()
-            used = _memory(memory_bytes)
+            descendants = _descendants()
+            if 0 < processes < len(descendants):
+                return f"processes {len(descendants)}"
+            used = _memory(descendants, memory_bytes) if memory_bytes else 0
             pause = max(_SAMPLE_S, _SAMPLING_SHARE * (time.monotonic() - before))
             if used > memory_bytes:
                 return f"memory {used}"
 
 
-def _memory(limit_bytes: int) -> int:
-    """Bytes that the descendants hold in memory. Shared pages are counted once, but that costs: only above the limit."""
+def _without_sandbox(pids: set[int]) -> set[int]:
+    """The processes but for bubblewrap's, which would kill the others before they could end by themselves."""
+    return {pid for pid in pids if not _is_sandbox(pid)}
+
+
+def _is_sandbox(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:  # noqa: PTH123 - as above
+            return file.read().strip() == b"bwrap"
+    except OSError:
+        return False
+
+
+def _memory(pids: set[int], limit_bytes: int) -> int:
+    """Bytes that processes hold in memory. Shared pages are counted once, but that costs: only above the limit."""
     page = os.sysconf("SC_PAGE_SIZE")
-    resident = {pid: page * _field(f"/proc/{pid}/statm", b"", 1) for pid in _descendants()}
+    resident = {pid: page * _field(f"/proc/{pid}/statm", b"", 1) for pid in pids}
     if sum(resident.values()) <= limit_bytes:
         return 0
     return sum(

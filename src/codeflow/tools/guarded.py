@@ -9,7 +9,7 @@ import sys
 import uuid
 from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,15 @@ _LONGEST_REPORT = 200
 _LONGEST_HEADER = 65_536
 
 _Stream = int | IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a command with all it starts: bytes of memory, processes at a time, bytes of one file; 0: no limit."""
+
+    memory_bytes: int
+    processes: int = 0
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,7 @@ class Guarded:
 
     process: asyncio.subprocess.Process
     program: str
-    memory_bytes: int
+    limits: Limits
     _marker: str
     _lifeline: int
     _report: int
@@ -92,7 +101,11 @@ class Guarded:
             case ["exit", code, seconds]:
                 return Ending(exit_code=int(code), duration_s=float(seconds))
             case ["memory", used, _]:
-                return Ending(exit_code=-signal.SIGKILL, problem=_too_large(int(used), self.memory_bytes))
+                return Ending(
+                    exit_code=-signal.SIGKILL, problem=_too_large(int(used), self.limits.memory_bytes)
+                )
+            case ["processes", count, _]:
+                return Ending(exit_code=-signal.SIGKILL, problem=_too_many(int(count), self.limits.processes))
             case ["killed", _]:
                 return Ending(exit_code=-signal.SIGKILL)
         return Ending(exit_code=self.process.returncode or 1, problem=_GUARD_GONE)
@@ -111,17 +124,24 @@ def _too_large(used: int, limit: int) -> str:
     )
 
 
+def _too_many(count: int, limit: int) -> str:
+    return (
+        f"stopped: the command had {count:,} processes at once, more than the {limit:,} of sandbox.max_processes; "
+        "make it start fewer"
+    )
+
+
 async def start(
     command: Sequence[str],
     *,
     cwd: Path,
     env: Mapping[str, str],
-    memory_bytes: int,
+    limits: Limits,
     stdin: _Stream = DEVNULL,
     stdout: _Stream,
     stderr: _Stream,
 ) -> Guarded:
-    """Starts a program with its arguments; 0 bytes of memory mean no limit.
+    """Starts a program with its arguments.
 
     Raises:
         OSError: when it cannot be started; a program that is missing shows at the end.
@@ -134,7 +154,7 @@ async def start(
             sys.executable,
             "-IS",
             guard.__file__,
-            *map(str, (lifeline, report, memory_bytes)),
+            *map(str, (lifeline, report, *astuple(limits))),
             *command,
             stdin=stdin,
             stdout=stdout,
@@ -157,7 +177,7 @@ async def start(
     return Guarded(
         process=process,
         program=command[0],
-        memory_bytes=memory_bytes,
+        limits=limits,
         _marker=marker,
         _lifeline=our_lifeline,
         _report=our_report,

@@ -42,7 +42,7 @@ class _Audit:
 async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     """The vulnerabilities as text; an error when nothing could be audited."""
     command = await _command(ws, manager)
-    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS)
+    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS, manager=manager.name)
     answer = _parsed(output)
     found = _READERS[manager.name](answer) if answer is not None else None
     if found is None or (found.unknown and not found.audited):

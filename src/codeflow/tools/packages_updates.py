@@ -29,7 +29,7 @@ _MOST_SHOWN = 100
 async def updates(ws: Workspace, manager: Manager) -> ToolResult:
     """The newer versions as text; an error when they could not be asked for."""
     command, read = await _command(ws, manager)
-    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS)
+    outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS, manager=manager.name)
     said = in_one_line(outcome.output or output)
     try:
         found = list(read(output or outcome.output))

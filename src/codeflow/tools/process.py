@@ -3,18 +3,23 @@
 import asyncio
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from codeflow.tools.guarded import Guarded, start
+from codeflow.tools.guarded import Guarded, Limits, start
 from codeflow.tools.memory import half_of_memory
 from codeflow.tools.output import HeadTail
+from codeflow.tools.sandbox.port import Confined
 
 _LAST_OUTPUT_S = 1.0
 _CHUNK_BYTES = 65_536
+
+Confine = Callable[[Sequence[str], Path, Mapping[str, str]], Confined]
+"""Puts a program with its arguments, its folder and its environment into a sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +51,31 @@ async def execute(
     output_limit_chars: int,
     memory_bytes: int | None = None,
     also: Callable[[bytes], None] | None = None,
+    confine: Confine | None = None,
 ) -> Outcome:
     """Runs a shell line (str) or a program with its arguments; whatever it started has ended on return.
 
     `also` gets every piece of the output as it comes. The memory of the whole tree is limited, by default to half of
-    the machine's.
+    the machine's. `confine` puts it into a sandbox; without, it has the user's rights.
 
     Raises:
         OSError: when it cannot be started.
     """
     started = time.monotonic()
     argv = [shell(env), "-c", command] if isinstance(command, str) else command
+    confined = confine(argv, cwd, env) if confine else Confined(argv=argv)
     output = HeadTail(output_limit_chars)
     limit = half_of_memory() if memory_bytes is None else memory_bytes
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb", buffering=0) as pipe:
         try:
             guarded = await start(
-                argv, cwd=cwd, env=env, memory_bytes=limit, stdout=write_end, stderr=write_end
+                confined.argv,
+                cwd=cwd,
+                env=env,
+                limits=Limits(limit, confined.processes, confined.file_bytes),
+                stdout=write_end,
+                stderr=write_end,
             )
         finally:
             os.close(write_end)
@@ -77,10 +89,10 @@ async def execute(
             await asyncio.wait({collecting})
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
-    if problem:
-        output.add(f"\n[{problem}]\n".encode())
+    for told in filter(None, (problem, *await asyncio.to_thread(confined.ended))):
+        output.add(f"\n[{told}]\n".encode())
     return Outcome(
-        exit_code=None if timed_out else ending.exit_code,
+        exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),
         output=output.text(),
         timed_out=timed_out,
         duration_s=ending.duration_s or time.monotonic() - started,
@@ -92,6 +104,11 @@ async def execute(
 def shell(env: Mapping[str, str]) -> str:
     """The shell that runs command lines: bash where there is one, since models write bash."""
     return shutil.which("bash", path=env.get("PATH")) or "/bin/sh"
+
+
+def _exit_code(code: int, *, in_sandbox: bool) -> int:
+    """A sandbox says 128 + N, as shells do, where its command was killed by the signal N."""
+    return 128 - code if in_sandbox and code - 128 in set(signal.Signals) else code
 
 
 async def _supervise(guarded: Guarded, timeout_s: float) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from codeflow.tools.output import plain
-from codeflow.tools.process import Outcome, execute
+from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.tool import Mistake
 
 _MEGABYTE = 1_000_000
@@ -43,6 +43,7 @@ class Run:
     command: str
     path: Path
     memory_bytes: int
+    confine: Confine | None = None
     total_bytes: int = 0
     kept_bytes: int = 0
     problem: str = ""
@@ -64,6 +65,7 @@ class Run:
                 timeout_s=timeout_s,
                 output_limit_chars=output_limit_chars,
                 memory_bytes=self.memory_bytes,
+                confine=self.confine,
                 also=lambda data: self._keep(file, data),
             )
         return self.outcome
@@ -120,6 +122,8 @@ class Runs:
     """
 
     memory_bytes: int
+    confine: Confine | None = None
+    """Puts each command into the sandbox."""
     lasting: bool = True
     """Whether later calls will come; a tool run by hand is the only call."""
     failed_tests: tuple[str, ...] = ()
@@ -139,7 +143,7 @@ class Runs:
     def new(self, command: str) -> Run:
         """A command that has not been started; its id stays valid until many others have followed."""
         name = self._next_id("cmd")
-        run = self._runs[name] = Run(name, command, self._output(name), self.memory_bytes)
+        run = self._runs[name] = Run(name, command, self._output(name), self.memory_bytes, self.confine)
         self._make_room()
         return run
 

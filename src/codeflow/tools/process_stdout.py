@@ -15,9 +15,16 @@ _LARGEST_BYTES = 50_000_000
 
 
 async def run_for_stdout(
-    ws: Workspace, arguments: Sequence[str], *, env: Mapping[str, str] | None = None
+    ws: Workspace,
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    manager: str = "",
 ) -> tuple[Outcome, str]:
-    """The outcome, whose output is stderr, and stdout; the program works in the workspace."""
+    """The outcome, whose output is stderr, and stdout; the program works in the workspace, in the sandbox.
+
+    `manager` is the package manager that it is, which has the network.
+    """
     file = ws.runs.folder() / f"{uuid.uuid4().hex}.stdout"
     outcome = await execute(
         f"exec {shlex.join(arguments)} > {shlex.quote(str(file))}",
@@ -26,6 +33,7 @@ async def run_for_stdout(
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        confine=ws.confining(manager),
     )
     return outcome, await asyncio.to_thread(_take, file)
 

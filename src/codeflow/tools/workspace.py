@@ -8,7 +8,7 @@ import mimetypes
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.memory import command_memory_bytes
+from codeflow.tools.process import Confine
 from codeflow.tools.process_runs import Runs
 from codeflow.tools.research import OFFLINE, Research
+from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
 from codeflow.tools.text import Text, decode
 from codeflow.tools.tool import Mistake
 
@@ -39,7 +41,7 @@ class Workspace:
 
     `env` is scrubbed on the way in. `tests` is the command of run_tests: "auto", "off", or a shell line;
     it has its own time limit, that of other commands by default. `trusted`: programs that only look at the project may
-    be the project's own. `servers` are shared by every agent of a run and closed at its end.
+    be the project's own. `sandbox` holds every command; None: they have the user's rights. `servers` are shared by every agent of a run and closed at its end.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Workspace:
         tests_timeout_s: float | None = None,
         research: Research = OFFLINE,
         trusted: bool = False,
+        sandbox: Sandbox | None = None,
     ) -> None:
         if not root.is_dir():
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
@@ -65,7 +68,8 @@ class Workspace:
         self.cache = cache_home(env)
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
-        self.runs = Runs(self.memory_bytes)
+        self.sandbox = sandbox or Unconfined()
+        self.runs = Runs(self.memory_bytes, self.confining())
         self.notes: Notes | None = None
         """Where notes for later runs are kept; None: nowhere."""
         self.agent: str | None = None
@@ -77,6 +81,21 @@ class Workspace:
         """Ends background commands and language servers, and removes the outputs that were kept."""
         self.runs.close()
         await self.servers.close()
+
+    def confining(self, manager: str = "") -> Confine:
+        """Puts commands into the sandbox, with the folders of codeflow's that they report to.
+
+        `manager` is the package manager that they are: it has the network, and its own settings.
+        """
+
+        def confine(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
+            place = cwd.resolve()
+            outside = [] if place.is_relative_to(self.root) else [place]
+            return self.sandbox.confine(
+                command, cwd=place, env=env, writable=[self.runs.folder(), *outside], manager=manager
+            )
+
+        return confine
 
     def for_agent(self, name: str) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""

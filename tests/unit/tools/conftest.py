@@ -7,7 +7,8 @@ from typing import Literal
 
 import pytest
 
-from codeflow.core.settings import ToolSettings
+from codeflow.core.settings import ToolSettings, load_settings
+from codeflow.tools.sandbox.choosing import choose
 from codeflow.tools.workspace import Workspace
 
 IDENTITY = {
@@ -45,7 +46,8 @@ def make_workspace(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[...
             output_limit_chars=limit,
             read_limit_lines=lines,
         )
-        made.append(Workspace(root, settings, env, tests=tests))
+        sandbox = choose(load_settings(root, env={}).sandbox, root.resolve(), env).sandbox
+        made.append(Workspace(root, settings, env, tests=tests, sandbox=sandbox))
         return made[-1]
 
     yield make

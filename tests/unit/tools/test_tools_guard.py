@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.tools.processes import at_work_in, nothing_is_left_in
 
 from codeflow.tools.commands import run_command
 from codeflow.tools.execution import execute_code
@@ -110,10 +111,12 @@ def test_a_tool_run_by_hand_leaves_nothing_when_it_is_ended(
     process = subprocess.Popen(
         [sys.executable, "-m", "codeflow", *argv], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
     )
-    pids = [appears(tmp_path / "shell"), appears(tmp_path / "daemon")]
+    for name in ("shell", "daemon"):
+        appears(tmp_path / name)
+    assert len(at_work_in(tmp_path)) > 2
     process.send_signal(number)
     assert process.wait() == (-number if number is signal.SIGKILL else 130)
-    assert [ends(pid) for pid in pids] == [True, True]
+    assert nothing_is_left_in(tmp_path)
 
 
 async def test_a_daemon_with_an_empty_environment_ends_with_its_command(tmp_path: Path):

@@ -79,10 +79,11 @@ def make_uv_environment(ws: Workspace) -> None:
 
 async def test_an_environment_without_pip_is_filled_by_uv(ws: Workspace, tmp_path: Path, alone):
     alone("uv")
-    make_wheel(tmp_path, "1.5")
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "1.5")
     make_uv_environment(ws)
     (ws.root / "pyproject.toml").write_text(PYPROJECT)
-    ws.env |= {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path)}
+    ws.env |= {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path / "wheels")}
     result = await install_dependency.function(ws, "sums")
     assert "uv pip install sums" in result.content
     assert result.changed == ("pyproject.toml",)
@@ -102,12 +103,13 @@ async def test_without_uv_an_environment_without_pip_needs_one(ws: Workspace, al
 
 async def test_uv_itself(ws: Workspace, tmp_path: Path, alone):
     alone("uv")
-    make_wheel(tmp_path, "1.5")
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "1.5")
     (ws.root / "pyproject.toml").write_text(
         '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n[tool.uv]\n'
     )
     python = Path(sys.base_prefix) / "bin/python3"
-    ws.env |= {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path), "UV_PYTHON": str(python)}
+    ws.env |= {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(tmp_path / "wheels"), "UV_PYTHON": str(python)}
     result = await install_dependency.function(ws, "sums", dev=True)
     assert result.changed == ("pyproject.toml", "uv.lock")
     assert tomllib.loads((ws.root / "pyproject.toml").read_text())["dependency-groups"] == {

@@ -1,12 +1,10 @@
-# ruff: noqa: ASYNC240 - a test has the event loop to itself
-
 import asyncio
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from tests.unit.tools.processes import nothing_is_left_in
 
 from codeflow.tools.commands import read_output, run_command, stop_command
 from codeflow.tools.process_runs import KEPT_BYTES
@@ -67,7 +65,7 @@ async def test_stopping_ends_the_whole_tree(ws: Workspace):
     await run_command.function(ws, "sleep 60 & echo $! > pid; echo $$ > shell; wait", background=True)
     stopped = await stop_command.function(ws, "cmd-1")
     assert stopped.display == "cmd-1 stopped"
-    assert [await has_ended(ws.root / name) for name in ("pid", "shell")] == [True, True]
+    assert await asyncio.to_thread(nothing_is_left_in, ws.root)
     assert "is not running" in (await stop_command.function(ws, "cmd-1")).content
 
 
@@ -81,7 +79,7 @@ async def test_closing_ends_background_commands_and_removes_what_was_kept(ws: Wo
     ws.runs.close()
     with pytest.raises(BaseException):  # noqa: B017, PT011 - a cancelled task ends with CancelledError
         await run.task  # type: ignore[misc]
-    assert await has_ended(ws.root / "pid")
+    assert await asyncio.to_thread(nothing_is_left_in, ws.root)
     assert not folder.exists()
 
 
@@ -101,16 +99,6 @@ async def test_a_gigabyte_of_output_stays_within_its_bounds(make_workspace: Call
     page = (await read_output.function(ws, "cmd-1")).content
     assert len(page) < 25_000
     assert page.endswith("[only the first 20 MB of 1,000,000,000 bytes were kept]")
-
-
-async def has_ended(pid_file: Path) -> bool:
-    """Killed processes disappear when their new parent gets to it."""
-    stat = Path("/proc", pid_file.read_text().strip(), "stat")
-    for _ in range(200):
-        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX":
-            return True
-        await asyncio.sleep(0.01)
-    return False
 
 
 async def test_a_kept_result_is_private_and_read_like_an_output(ws: Workspace):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.tools.processes import nothing_is_left_in
 
 from codeflow.tools.process import execute
 from codeflow.tools.testing.run import run_tests
@@ -55,11 +56,6 @@ def with_tests(make_workspace: Callable[..., Workspace]) -> Callable[..., Worksp
         return ws
 
     return make
-
-
-def has_ended(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 async def test_pytest_failures_have_place_reason_and_their_own_output(with_tests: Callable[..., Workspace]):
@@ -136,7 +132,8 @@ async def test_a_daemon_that_a_test_leaves_is_ended(with_tests: Callable[..., Wo
     )
     ws = with_tests(PYTEST, {"test_a.py": test})
     assert (await run_tests.function(ws)).display.startswith("1 passed; exit code 0")
-    assert has_ended(int((ws.root / "pid").read_text()))
+    assert (ws.root / "pid").exists()
+    assert nothing_is_left_in(ws.root)
 
 
 async def test_a_fifo_and_a_path_outside_are_no_targets(with_tests: Callable[..., Workspace]):

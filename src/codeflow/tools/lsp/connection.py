@@ -25,7 +25,7 @@ from pygls.protocol import LanguageServerProtocol
 from typing_extensions import override
 
 from codeflow import __version__
-from codeflow.tools.guarded import Guarded, start
+from codeflow.tools.guarded import Guarded, Limits, start
 from codeflow.tools.lsp.values import NoAnswer, ServerGone
 from codeflow.tools.tool import Mistake
 
@@ -122,7 +122,7 @@ class Connection(LanguageClient):
             command,
             cwd=cwd,
             env=env,
-            memory_bytes=0,
+            limits=Limits(memory_bytes=0),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._errors,

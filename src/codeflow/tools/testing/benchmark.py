@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.process import Outcome, execute
+from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.project_files import ProjectFiles
 from codeflow.tools.testing.run import tests_line
 from codeflow.tools.tool import Mistake, argument, tool
@@ -104,7 +104,7 @@ async def _timed(ws: Workspace, command: str, baseline: Path) -> Comparison:
     deadline = time.monotonic() + ws.settings.command_timeout_s
     for round_number in range(_MOST_ROUNDS + 1):
         for tree, measured in seconds.items():
-            outcome = await _run(ws, command, tree, ws.env | _import_paths(tree))
+            outcome = await _run(ws, command, tree, ws.env | _import_paths(tree), ws.confining())
             if outcome.exit_code != 0:
                 where = "work tree" if tree == ws.root else "baseline"
                 raise Mistake(
@@ -150,7 +150,7 @@ def _uses_pytest_benchmark(ws: Workspace) -> bool:
 async def _measured(ws: Workspace, command: str, tree: Path) -> Mapping[str, Sequence[float]]:
     report = ws.runs.folder() / f"{uuid.uuid4().hex}.json"
     options = f"--benchmark-only --benchmark-json={shlex.quote(str(report))} -p no:xdist -o addopts="
-    outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(tree))
+    outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(tree), ws.confining())
     if not report.exists():
         raise Mistake(f"The benchmarks did not run ({_how(outcome)}):\n{outcome.output[-3000:]}")
     rows = json.loads(report.read_text(encoding="utf-8"))["benchmarks"]
@@ -162,7 +162,13 @@ def _import_paths(tree: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{tree / 'src'}:{tree}"}
 
 
-async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapping[str, str]) -> Outcome:
+async def _run(
+    ws: Workspace,
+    command: str | Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    confine: Confine | None = None,
+) -> Outcome:
     return await execute(
         command,
         cwd=cwd,
@@ -170,6 +176,7 @@ async def _run(ws: Workspace, command: str | Sequence[str], cwd: Path, env: Mapp
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        confine=confine,
     )
 
 

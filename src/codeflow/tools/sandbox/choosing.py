@@ -1,0 +1,139 @@
+"""Which sandbox this machine has, found out by trying it."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from codeflow.core.places import cache_home, config_home, state_home
+from codeflow.core.settings import SandboxSettings
+from codeflow.tools.sandbox import bubblewrap
+from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
+from codeflow.tools.sandbox.protected import protected_paths
+from codeflow.tools.sandbox.reach import make_caches, reach
+from codeflow.tools.sandbox.watch import Watch
+
+_PROBE_S = 10
+_APPARMOR = "On Ubuntu 24.04 and later, allow bwrap to use user namespaces by an AppArmor profile, or use --no-sandbox."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The sandbox of a workspace. `missing` says why there is none, or is empty."""
+
+    sandbox: Sandbox
+    missing: str = ""
+    cure: str = ""
+
+
+def choose(settings: SandboxSettings, workspace: Path, env: Mapping[str, str]) -> Choice:
+    """The sandbox that the settings name, or the best that works here."""
+    if settings.backend == "off":
+        return Choice(Unconfined(), "it is switched off", "Leave --no-sandbox out, or set sandbox.backend.")
+    if sys.platform != "linux":
+        return Choice(Unconfined(), f"there is none yet for {sys.platform}", "Work in a container.")
+    program = shutil.which("bwrap", path=_outside(workspace, env))
+    if program is None:
+        return Choice(
+            Unconfined(),
+            "bubblewrap is not installed",
+            "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`.",
+        )
+    if problem := _tried(program):
+        return Choice(Unconfined(), f"bubblewrap does not work here: {problem}", _APPARMOR)
+    return Choice(Bubblewrap(program, settings, workspace, _private(workspace, env), _own(env)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bubblewrap:
+    """Namespaces and read-only mounts; Linux only."""
+
+    program: str
+    settings: SandboxSettings
+    workspace: Path
+    private: Path
+    """Of codeflow's, for this workspace: the commands' home folder, and what was put aside."""
+    own_folders: Sequence[Path]
+
+    @property
+    def name(self) -> str:
+        return "bubblewrap"
+
+    def confine(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        writable: Iterable[Path] = (),
+        manager: str = "",
+    ) -> Confined:
+        home = self.private / "home"
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_caches(manager, env)
+        within = reach(
+            self.workspace,
+            env,
+            private_home=home,
+            own_folders=self.own_folders,
+            readable=map(_expanded, self.settings.readable),
+            writable=(*map(_expanded, self.settings.writable), *(path.resolve() for path in writable)),
+            network=self.settings.network,
+            manager=manager,
+        )
+        watch = Watch.over(
+            (path for root in within.writable for path in protected_paths(root)), self.private / "aside"
+        )
+        argv = bubblewrap.arguments(self.program, within, command, cwd.resolve())
+        return Confined(
+            argv=argv,
+            ended=watch.put_aside,
+            processes=self.settings.max_processes,
+            file_bytes=self.settings.max_file_mb * 1_000_000,
+        )
+
+
+@lru_cache
+def _tried(program: str) -> str:
+    """Why bubblewrap cannot make namespaces here; empty when it can."""
+    probe = [
+        program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
+        "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true",
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (
+        done.stderr.strip().removeprefix("bwrap: ") or f"exit code {done.returncode}"
+        if done.returncode
+        else ""
+    )
+
+
+def _outside(workspace: Path, env: Mapping[str, str]) -> str:
+    """PATH without what the workspace itself could have put there."""
+    entries = env.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(
+        entry
+        for entry in entries
+        if Path(entry).is_absolute() and not Path(entry).resolve().is_relative_to(workspace)
+    )
+
+
+def _private(workspace: Path, env: Mapping[str, str]) -> Path:
+    digest = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:16]
+    return cache_home(env).resolve() / "sandbox" / digest
+
+
+def _own(env: Mapping[str, str]) -> Sequence[Path]:
+    return [folder.resolve() for folder in (state_home(env), config_home(env), cache_home(env))]
+
+
+def _expanded(text: str) -> Path:
+    return Path(text).expanduser().resolve()

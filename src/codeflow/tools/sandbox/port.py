@@ -1,0 +1,61 @@
+"""What every sandbox does for a command: a command line to start instead, and a look at what it left."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+def _nothing() -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """A command that is ready to be started. It may have so many processes at a time and write files so large; 0: any."""
+
+    argv: Sequence[str]
+    processes: int = 0
+    file_bytes: int = 0
+    ended: Callable[[], Sequence[str]] = _nothing
+    """Called when the command and all it started have ended: what to tell about what it tried."""
+
+
+class Sandbox(Protocol):
+    """Holds commands to what they may reach."""
+
+    @property
+    def name(self) -> str: ...
+
+    def confine(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        writable: Iterable[Path] = (),
+        manager: str = "",
+    ) -> Confined:
+        """A program with its arguments, confined; `writable` are folders of codeflow's that it needs besides.
+
+        `manager` is the package manager that the program is: it has the network, its own settings, and may add to its
+        cache of packages.
+        """
+        ...
+
+
+class Unconfined:
+    """No sandbox: commands run with the user's rights."""
+
+    name = "off"
+
+    def confine(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,  # noqa: ARG002 - the port's
+        env: Mapping[str, str],  # noqa: ARG002
+        writable: Iterable[Path] = (),  # noqa: ARG002
+        manager: str = "",  # noqa: ARG002
+    ) -> Confined:
+        return Confined(argv=command)

@@ -1,0 +1,223 @@
+"""What a command can reach, as a value that every sandbox enforces in its own way.
+
+Nothing is reachable but the system's programs, the toolchains that PATH names, and the workspace. So what is not
+listed here is out of reach, also what nobody thought of: other projects, keys, codeflow's own state.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeflow.tools.borrowed import editable_sources
+from codeflow.tools.sandbox.protected import protected_paths
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix",
+    "/gnu",
+    "/snap",
+)
+_TOOLCHAINS = (
+    ".pyenv", ".rbenv", ".nodenv", ".goenv", ".nvm", ".fnm", ".volta", ".asdf", ".sdkman", ".deno", ".bun", ".dotnet",
+    ".ghcup", ".opam", ".juliaup", ".rustup", ".local/bin", ".local/lib", ".local/share/uv", ".local/share/pipx",
+    ".local/share/mise", ".local/share/pnpm", ".local/share/fnm", ".local/share/virtualenvs", ".m2/repository",
+    ".gradle/wrapper", ".gradle/caches", ".cache/ms-playwright", "sdk", ".gitconfig", ".config/git/config",
+    ".config/git/ignore",
+)  # fmt: skip
+"""In the home folder: programs and packages, and no file that holds credentials."""
+_NAMED = (
+    "JAVA_HOME", "GOROOT", "PYENV_ROOT", "RUSTUP_HOME", "NVM_DIR", "VOLTA_HOME", "DOTNET_ROOT", "M2_HOME", "MAVEN_HOME",
+    "GRADLE_HOME", "ANDROID_HOME", "ANDROID_SDK_ROOT", "CONDA_PREFIX", "NODE_PATH", "PLAYWRIGHT_BROWSERS_PATH",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "PIP_CERT",
+    "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_PYTHON", "GOPROXY",
+)  # fmt: skip
+"""Variables that name programs, certificates or packages, as paths or file: URLs."""
+_HOMES = {"cargo": ("CARGO_HOME", ".cargo"), "go": ("GOPATH", "go")}
+_PARTS = {
+    "cargo": ("bin", "config.toml", "config", "registry", "git", ".global-cache", ".package-cache"),
+    "go": ("bin", "pkg"),
+}
+_CACHES = {"cargo": ("registry", "git", ".global-cache", ".package-cache"), "go": ("pkg",)}
+"""What a manager may add to while it fetches packages, since it runs no code of theirs then."""
+_REGISTRIES = (
+    ".npmrc",
+    ".config/pip",
+    ".pip",
+    ".config/uv",
+    ".config/pypoetry",
+    ".yarnrc.yml",
+    ".bunfig.toml",
+)
+_PROGRAM_FOLDERS = {"bin", "sbin", "shims", "scripts"}
+_INSTALLED = (".venv", "venv", "node_modules")
+_SECRET = ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d",
+           "/etc/ssl/private", "/etc/ssh", "/etc/wireguard", "/etc/NetworkManager", "/etc/docker",
+           "/etc/kubernetes", "/etc/krb5.keytab")  # fmt: skip
+_SECRET_AT_HOME = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".config/hub", ".netrc",
+    ".pgpass", ".npmrc", ".pypirc", ".git-credentials", ".config/git/credentials", ".cargo/credentials.toml",
+    ".password-store", ".local/share/keyrings", ".mozilla", ".config/google-chrome", ".terraform.d",
+)  # fmt: skip
+"""Hidden also where the workspace is the home folder itself, or holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Absolute, resolved paths that exist. A later field wins over an earlier one where they overlap.
+
+    `home` takes the place of the user's home folder. `protected` are read-only also inside `writable`, `hidden` are
+    empty. `network`: whether the machine's network can be reached.
+    """
+
+    readable: tuple[Path, ...]
+    home: Path
+    real_home: Path
+    toolchains: tuple[Path, ...]
+    writable: tuple[Path, ...]
+    protected: tuple[Path, ...] = field(default=())
+    hidden: tuple[Path, ...] = field(default=())
+    network: bool = False
+
+
+def reach(
+    workspace: Path,
+    env: Mapping[str, str],
+    *,
+    private_home: Path,
+    own_folders: Iterable[Path],
+    readable: Iterable[Path] = (),
+    writable: Iterable[Path] = (),
+    network: bool = False,
+    manager: str = "",
+) -> Reach:
+    """What the commands of a workspace can reach; `own_folders` are codeflow's, which stay hidden.
+
+    `readable` and `writable` are what the user's settings add. `manager` is the package manager that asks: it has the
+    network, its own settings, which may hold a registry's password, and its cache.
+    """
+    home = Path(env.get("HOME") or Path.home()).resolve()
+    system = _outermost(map(Path, _SYSTEM))
+    registries = [home / name for name in _REGISTRIES] if manager else []
+    caches = [_home_of(manager, env, home) / name for name in _CACHES.get(manager, ())]
+    programs = _outermost([*_toolchains(workspace, env, home), *registries, *readable], without=system)
+    changeable = _outermost([workspace, *writable, *caches, *git_folders(workspace)])
+    hidden = (*map(Path, _SECRET), *(home / name for name in _SECRET_AT_HOME), *own_folders)
+    return Reach(
+        readable=system,
+        home=private_home,
+        real_home=home,
+        toolchains=programs,
+        writable=changeable,
+        protected=_existing(path for root in changeable for path in protected_paths(root)),
+        hidden=tuple(
+            path
+            for path in _existing(hidden)
+            if _is_in(path, (*system, *programs, *changeable)) and path not in registries
+        ),
+        network=network or bool(manager),
+    )
+
+
+def git_folders(workspace: Path) -> Iterator[Path]:
+    """The repository of a workspace that is a git worktree: its own part, and what it shares with the others."""
+    pointer = workspace / ".git"
+    if not pointer.is_file():
+        return
+    own = workspace / _text(pointer).removeprefix("gitdir:").strip()
+    shared = _text(own / "commondir")  # a submodule has none
+    points_back = Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()  # else it may be anybody's
+    common = (own / shared.strip()).resolve()
+    if shared and points_back and (common / "objects").is_dir():
+        yield common
+
+
+def make_caches(manager: str, env: Mapping[str, str]) -> None:
+    """The folders that a package manager would make itself, if it could reach where they go."""
+    home = Path(env.get("HOME") or Path.home()).resolve()
+    for name in _CACHES.get(manager, ()):
+        if not name.startswith("."):
+            (_home_of(manager, env, home) / name).mkdir(parents=True, exist_ok=True)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def _toolchains(workspace: Path, env: Mapping[str, str], home: Path) -> Iterator[Path]:
+    yield from (home / name for name in _TOOLCHAINS)
+    yield from (_home_of(name, env, home) / part for name, parts in _PARTS.items() for part in parts)
+    yield from (path for name in _NAMED for path in _paths(env.get(name, "")) if not _is_broad(path, home))
+    yield from (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parents[1] / "testing" / "plugin")
+    for entry in filter(os.path.isabs, env.get("PATH", "").split(os.pathsep)):
+        yield from _installation(Path(entry), home)
+    for name in _INSTALLED:
+        installed = workspace / name
+        yield from _linked(installed)
+        if python := _interpreter(installed):
+            yield from _installation(python.parent, home)
+            yield from editable_sources(installed)
+
+
+def _installation(programs: Path, home: Path) -> Iterator[Path]:
+    """A folder of programs with what stands beside it, such as lib; cargo's and go's have their own lists."""
+    programs = programs.resolve()
+    prefix = programs.parent if programs.name in _PROGRAM_FOLDERS else programs
+    yield programs if _is_broad(prefix, home) or prefix.name in {".cargo", "go"} else prefix
+
+
+def _is_broad(folder: Path, home: Path) -> bool:
+    return folder in {home, home / ".local"} or home.is_relative_to(folder)
+
+
+def _home_of(manager: str, env: Mapping[str, str], home: Path) -> Path:
+    variable, default = _HOMES[manager]
+    return Path(env[variable]).resolve() if env.get(variable) else home / default
+
+
+def _paths(value: str) -> Iterator[Path]:
+    for word in re.split(r"[\s,:|]+", value.replace("file://", "")):
+        if word.startswith("/") and word != "/":
+            yield Path(word).resolve()
+
+
+def _interpreter(venv: Path) -> Path | None:
+    python = venv / "bin/python"
+    return python.resolve() if python.exists() else None
+
+
+def _linked(folder: Path) -> Iterator[Path]:
+    """Where the links in a folder of installed packages lead: in a worktree they are another checkout's."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        links = [Path(entry.path).resolve() for entry in entries if entry.is_symlink()]
+    yield from {link.parent for link in links if link.exists() and not link.is_relative_to(folder)}
+
+
+def _outermost(paths: Iterable[Path], without: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """The paths that exist and lie in no other one of them."""
+    kept: list[Path] = []
+    for path in _existing(paths):
+        if not _is_in(path, kept) and not _is_in(path, without):
+            kept.append(path)
+    return tuple(kept)
+
+
+def _is_in(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _existing(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Sorted, so that a folder comes before what is in it."""
+    return tuple(sorted({path for path in paths if path.exists()}))

@@ -1,0 +1,79 @@
+"""Every attack by a command, in the real sandbox and without it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.attacks.commands import SHELL_ATTACKS, Attack
+from tests.attacks.world import Picture, World, listening, make
+
+from codeflow.core.settings import load_settings
+from codeflow.tools.process import execute
+from codeflow.tools.sandbox.choosing import choose
+from codeflow.tools.sandbox.port import Sandbox, Unconfined
+from codeflow.tools.workspace import Workspace
+
+
+def sandbox_of(world: World) -> Sandbox:
+    choice = choose(load_settings(world.workspace, env={}).sandbox, world.workspace, world.env)
+    if choice.missing:
+        pytest.skip(f"no sandbox on this machine: {choice.missing}")
+    return choice.sandbox
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make(tmp_path)
+
+
+def run(world: World, sandbox: Sandbox, line: str, timeout_s: float = 20) -> str:
+    """What a command of an agent prints."""
+    settings = load_settings(world.workspace, env={})
+    ws = Workspace(world.workspace, settings.tools, world.env, sandbox=sandbox)
+
+    async def command() -> str:
+        try:
+            outcome = await execute(
+                line,
+                cwd=ws.root,
+                env=ws.env,
+                timeout_s=timeout_s,
+                output_limit_chars=50_000,
+                confine=ws.confining(),
+            )
+        finally:
+            await ws.close()
+        return outcome.output
+
+    return asyncio.run(command())
+
+
+def filled(world: World, attack: Attack) -> str:
+    line = attack.line
+    for name, value in (
+        ("home", world.home), ("outside", world.outside), ("work", world.workspace),
+        ("tcp", world.tcp_port), ("udp", world.udp_port),
+    ):  # fmt: skip
+        line = line.replace(f"{{{name}}}", str(value))
+    return line
+
+
+def named(attack: Attack) -> str:
+    return f"{attack.kind}: {attack.name}"
+
+
+@pytest.mark.parametrize("attack", SHELL_ATTACKS, ids=named)
+def test_an_attack_is_stopped(world, attack):
+    sandbox = sandbox_of(world)
+    with listening(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert world.breaches(before, output) == [], output
+
+
+@pytest.mark.parametrize("attack", [attack for attack in SHELL_ATTACKS if attack.works], ids=named)
+def test_the_same_attack_succeeds_without_the_sandbox(world, attack):
+    with listening(world):
+        before = Picture.of(world)
+        output = run(world, Unconfined(), filled(world, attack))
+        assert world.breaches(before, output) != [], output
