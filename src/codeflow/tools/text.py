@@ -74,6 +74,11 @@ def decode(data: bytes) -> Text | None:
     return text
 
 
+def is_utf_32(head: bytes) -> bool:
+    """Whether a file that begins so says that it is in UTF-32."""
+    return head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
+
+
 def _decode(data: bytes, encoding: str, bom: bytes) -> Text | None:
     try:
         content = data[len(bom) :].decode(encoding)
