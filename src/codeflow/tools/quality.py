@@ -126,7 +126,7 @@ def _writable(ws: Workspace, files: Sequence[str], *, named: Sequence[str]) -> l
         try:
             ws.writable(file)
         except Mistake:
-            if file in named or file == files[-1] and not writable:
+            if file in named or (file == files[-1] and not writable):
                 raise
         else:
             writable.append(file)
