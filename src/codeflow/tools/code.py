@@ -163,18 +163,22 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
     """
     found: list[Symbol] = []
     notes: list[str] = []
+    by_syntax = False
     for files in await _by_language(ws):
         try:
             found += await _named_like(ws, files[0], query)
         except NoAnswer as reason:
             named = await asyncio.to_thread(_named_by_syntax, ws, files[:_MOST_OUTLINED], query)
+            by_syntax |= bool(named)
             notes += [str(reason), "By syntax alone:" if named else "Its syntax shows none either.", *named]
     ours = [symbol for symbol in found if symbol.at.path.is_relative_to(ws.root)]
     ours.sort(key=lambda symbol: (symbol.name.rpartition(".")[2] != query, symbol.at))
     lines = [
         f"{_name(ws, symbol.at.path)}:{symbol.at.start.line + 1} {symbol.kind} {symbol.name}"
         for symbol in ours
-    ] or [f"No symbol has {query!r} in its name; search_files searches all text."]
+    ]
+    if not lines and not by_syntax:
+        lines = [f"No symbol has {query!r} in its name; search_files searches all text."]
     shown = capped(lines, _MOST_LINES, "more; ask for a longer part of the name")
     return ToolResult(content="\n".join([*shown, *notes]), display=f"{len(ours)} symbols")
 
