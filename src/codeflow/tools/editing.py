@@ -193,6 +193,7 @@ async def committed(ws: Workspace, changes: Changeset, verb: str, *, shown: bool
     if not drafts:
         return ToolResult(content="Nothing to do: everything is like that already.", display="no change")
     parts = [_described(draft, verb, shown=shown) for draft in drafts]
+    parts += _parted_links(drafts)
     problems = changes.problems()
     changes.commit()
     if problems:
@@ -217,6 +218,16 @@ async def _diagnosed(ws: Workspace, drafts: Sequence[Draft]) -> list[str]:
         for draft in drafts[:_MOST_DIAGNOSED]
         if draft.before is not None and draft.after is not None
         for problem in await new_diagnostics(ws, draft.real, draft.before.content)
+    ]
+
+
+def _parted_links(drafts: Sequence[Draft]) -> list[str]:
+    """A line for each file that has other names, which keep the old content: a write in one step makes a new file."""
+    kept = [draft for draft in drafts if draft.before is not None and draft.after not in (None, draft.before)]
+    return [
+        f"[{draft.name} was one of {count} hard links to a file; the others keep what it was]"
+        for draft in kept
+        if (count := draft.real.stat().st_nlink) > 1
     ]
 
 

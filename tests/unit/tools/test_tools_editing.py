@@ -258,3 +258,13 @@ async def test_another_unicode_form_is_named(ws: Workspace, file: Path):
 async def test_a_folder_is_no_name_for_a_new_file(ws: Workspace):
     assert "names a folder" in (await write_file.function(ws, "dir/", "x")).content
     assert not (ws.root / "dir").exists()
+
+
+async def test_a_hard_link_that_an_edit_parts_is_said(ws: Workspace, file: Path):
+    file.write_text("a\n")
+    other = ws.root / "other"
+    other.hardlink_to(file)
+    result = await edit(ws, "a", "b")
+    assert "[f was one of 2 hard links to a file; the others keep what it was]" in result.content
+    assert (file.read_text(), other.read_text()) == ("b\n", "a\n")
+    assert "hard links" not in (await edit(ws, "b", "c")).content
