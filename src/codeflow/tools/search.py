@@ -94,6 +94,10 @@ async def search_files(
     hits, binary = _read(bytes(raw[:_COLLECTED_CHARS]))
     if not hits and outcome.timed_out:
         raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
+    if "multiline flag" in outcome.output and not hits:
+        raise Mistake(
+            "The pattern has a line break, and lines are matched one by one; search for one line of it."
+        )
     if not hits and outcome.exit_code != 1 and not binary:
         raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
     if glob:  # to ripgrep, a glob outranks what git ignores

@@ -54,6 +54,7 @@ async def test_no_match_is_no_error(tree: Workspace):
     ("arguments", "message"),
     [
         ({"pattern": "foo("}, "unclosed group"),
+        ({"pattern": "a\nb"}, "search for one line of it"),
         ({"pattern": "x", "path": "../"}, "outside the workspace"),
         ({"pattern": "x", "path": "nowhere"}, "does not exist"),
         ({"pattern": "x", "glob": "{a"}, "glob"),
