@@ -108,7 +108,7 @@ def _patched(arguments: Arguments) -> list[str]:
         files = parsing.parse(str(arguments.get("patch") or ""))
     except Mistake:
         return []  # the call itself says what is wrong
-    return list(dict.fromkeys(file.target or file.source or "" for file in files))
+    return list(dict.fromkeys(name for file in files for name in (file.source, file.target) if name))
 
 
 @tool(effect=Effect.WRITE, summary=lambda given: ", ".join(_patched(given)), names=_patched)

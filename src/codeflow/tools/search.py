@@ -156,21 +156,25 @@ def _binary_notes(names: Sequence[str]) -> list[str]:
 
 def _unread_notes(root: Path, names: Sequence[str]) -> list[str]:
     """What ripgrep cannot read, though read_file can."""
-    unread = [printable(name) for name in names if is_utf_32(_head(root / name))]
+    unread = [printable(name) for name in names if is_utf_32(_head(f"{root}/{name}"))]
     if not unread:
         return []
     listed = capped(unread, _MOST_FILES_NAMED, "more")
     return [f"[not searched, as they are in UTF-32: {', '.join(listed)}; read_file reads them]"]
 
 
-def _head(file: Path) -> bytes:
-    """The first four bytes; none of what cannot be read or is no regular file."""
+def _head(file: str) -> bytes:
+    """The first four bytes; none of what cannot be read. Bare calls: it is asked of every file of a search."""
     try:
         opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO may have taken its place
-        with os.fdopen(opened, "rb", buffering=0) as stream:
-            return stream.read(4) or b""
     except OSError:
         return b""
+    try:
+        return os.read(opened, 4)
+    except OSError:
+        return b""
+    finally:
+        os.close(opened)
 
 
 def _bare(name: str) -> str:
