@@ -140,8 +140,8 @@ async def _narrowed(ws: Workspace, path: str, narrow: Sequence[str]) -> list[str
     _, names = await _listed(ws, path)
     if not narrow:
         return names
-    _, matching = await _listed(ws, path, *narrow)
-    return [name for name in names if name in set(matching)]
+    matching = set((await _listed(ws, path, *narrow))[1])
+    return [name for name in names if name in matching]
 
 
 def _binary_notes(names: Sequence[str]) -> list[str]:
