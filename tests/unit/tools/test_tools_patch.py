@@ -1,8 +1,13 @@
 import difflib
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from codeflow.core.values import ToolResult
@@ -10,6 +15,7 @@ from codeflow.tools.editing import apply_patch, multi_edit
 from codeflow.tools.edits import parsing
 from codeflow.tools.edits.patch import patched
 from codeflow.tools.files import read_file
+from codeflow.tools.text import decode
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -224,6 +230,39 @@ def test_two_names_without_a_rename_are_refused_since_one_file_would_go():
 
 
 SIX = "1\n2\n3\n4\n5\n6\n"
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> str:
+    """Lines that look like parts of a patch, with endings of both kinds and perhaps none at the end."""
+    line = st.sampled_from(
+        ["a", "b", " c", "", "-d", "+e", "-- f", "++ g", "--- h", "+++ i", "@@ -1 +1 @@", "--"]
+    )
+    ending = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n"]])))
+    text = "".join(draw(st.lists(st.builds(str.__add__, line, ending), max_size=8)))
+    return text.removesuffix(draw(st.sampled_from(["", "\n", "\r\n"])))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=contents(), after=contents())
+def test_what_git_prints_is_applied_to_the_byte_or_refused(before: str, after: str, tmp_path: Path):
+    lone = re.compile(r"\r(?!\n)")
+    assume(before and after and before != after and not lone.search(before + after))
+    for side, text in (("a", before), ("b", after)):
+        (tmp_path / side).write_bytes(text.encode())
+    command = [shutil.which("git") or "git", "diff", "--no-index", "--text", "a", "b"]
+    diff = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout.decode()
+    named = diff.replace("diff --git a/a b/b", "diff --git a/f b/f").replace(
+        "\n--- a/a\n+++ b/b\n", "\n--- a/f\n+++ b/f\n", 1
+    )
+    (file,) = parsing.parse(named)
+    decoded = decode(before.encode())
+    assert decoded is not None
+    try:
+        result = patched(decoded.content, file, decoded.newline, lambda before, after: [])
+    except Mistake:
+        return
+    assert replace(decoded, content=result).encode() == after.encode()
 
 
 def test_lines_that_the_header_counts_are_content_whatever_they_look_like():

@@ -48,9 +48,10 @@ class Hunk:
 
     @property
     def mixes_endings(self) -> bool:
-        """Whether some of its lines end in CRLF and others in LF, so that it is about line endings too."""
-        closed = (*self.old[: len(self.old) - self.old_open], *self.new[: len(self.new) - self.new_open])
-        return len({line.endswith("\r") for line in closed}) > 1
+        """Whether some of its lines end in CRLF and others in LF, or in nothing, so that it is about line endings too."""
+        old, new = self.old[: len(self.old) - self.old_open], self.new[: len(self.new) - self.new_open]
+        endings = {line.endswith("\r") for line in (*old, *new)}
+        return len(endings) > 1 or (not old and True in endings)
 
     def wants(self, line: str) -> bool:
         """Whether a line of the patch still belongs to it, by its counts."""
@@ -104,6 +105,7 @@ def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Int
 
 
 def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced) -> str:
+    was_open = not content.endswith("\n")
     if hunk.old:
         content = engine.apply(content, _edit(hunk), newline, introduced) if hunk.old != hunk.new else content
     elif content and not hunk.at_end:
@@ -113,7 +115,7 @@ def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced
         content = content + (newline if content and not content.endswith("\n") else "") + lines
     if hunk.new_open and not hunk.old_open:
         return content.removesuffix("\n").removesuffix("\r")
-    if hunk.old_open and not hunk.new_open and not content.endswith("\n"):
+    if hunk.old_open and not hunk.new_open and was_open and (hunk.new or content):
         return content + newline
     return content
 
@@ -122,6 +124,8 @@ def _apply_to_the_byte(content: str, hunk: Hunk) -> str:
     """For a hunk that changes line endings, of which the engine knows nothing."""
     old, new = ("".join(f"{line}\n" for line in lines) for lines in (hunk.old, hunk.new))
     old, new = old.removesuffix("\n" * hunk.old_open), new.removesuffix("\n" * hunk.new_open)
+    if not old and not content:
+        return new
     closed = [at for at in occurrences(content, old) if at == 0 or content[at - 1] == "\n"] if old else []
     found = [at for at in closed if not hunk.old_open or at + len(old) == len(content)]
     hinted = [at for at in found if content.count("\n", 0, at) + 1 == hunk.line]
