@@ -1,6 +1,8 @@
 """What a language server's rename of a Python class's member does not see to: relatives that have it, and patterns."""
 
 import ast
+import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from codeflow.tools.lsp.positions import split_lines
 from codeflow.tools.text import decode
 
 _LARGEST_BYTES = 2_000_000
+_CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)[^(:\n]*\(([^)]*)\)", re.MULTILINE)
+_DOTTED = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,19 @@ def binds(node: ast.stmt, name: str) -> bool:
     return False
 
 
-def parsed(path: Path) -> ast.Module:
-    """A file's syntax tree; an empty one when it cannot be parsed."""
-    if path.suffix not in {".py", ".pyi"} or path.stat().st_size > _LARGEST_BYTES:
-        return ast.Module([], [])
-    text = decode(path.read_bytes())
+def _text(file: Path) -> str:
+    """A file of Python's; empty for any other, and for one that cannot be read."""
+    if file.suffix not in {".py", ".pyi"} or not file.is_file() or file.stat().st_size > _LARGEST_BYTES:
+        return ""
+    text = decode(file.read_bytes())
+    return text.content if text else ""
+
+
+def _parsed(text: str) -> ast.Module:
+    """Its syntax tree; an empty one when it has none."""
     try:
-        return ast.parse(text.content if text else "")
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # of the project's own code
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 
@@ -68,22 +78,25 @@ def relatives(
     if ours is None or len(members) == 1:
         return []
     bases = _bases(files)
-    above = _reachable(ours.owner, bases)
+    above = _above(ours.owner, bases)
     return [
         member
         for member in members
-        if member != ours and (member.owner in above or ours.owner in _reachable(member.owner, bases))
+        if member != ours and (member.owner in above or ours.owner in _above(member.owner, bases))
     ]
 
 
 def keywords(files: Iterable[Path], name: str) -> list[Keyword]:
     """The class patterns of the files that take a member of this name."""
-    return [
-        Keyword(file, line, split_lines(decoded.content)[line - 1].strip())
-        for file in files
-        for line in _pattern_lines(parsed(file), name)
-        if (decoded := decode(file.read_bytes()))
-    ]
+    return [found for file in files for found in _keywords(file, name)]
+
+
+def _keywords(file: Path, name: str) -> list[Keyword]:
+    text = _text(file)
+    if not re.search(r"^\s*case\b", text, re.MULTILINE) or not re.search(rf"\b{name}\s*=", text):
+        return []  # most files, which need not be parsed
+    lines = split_lines(text)
+    return [Keyword(file, line, lines[line - 1].strip()) for line in _pattern_lines(_parsed(text), name)]
 
 
 def _pattern_lines(tree: ast.Module, name: str) -> list[int]:
@@ -97,43 +110,29 @@ def _pattern_lines(tree: ast.Module, name: str) -> list[int]:
     return sorted(set(found))
 
 
-def _classes(path: Path) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef))
-
-
 def _members(path: Path, name: str) -> Iterator[Member]:
-    for node in _classes(path):
-        yield from (
-            Member(node.name, name, path, statement.lineno)
-            for statement in node.body
-            if binds(statement, name)
-        )
+    text = _text(path)
+    if "class" not in text:
+        return
+    for node in ast.walk(_parsed(text)):
+        if isinstance(node, ast.ClassDef):
+            lines = (statement.lineno for statement in node.body if binds(statement, name))
+            yield from (Member(node.name, name, path, line) for line in lines)
 
 
 def _bases(files: Iterable[Path]) -> Mapping[str, set[str]]:
-    """Class -> the classes that it derives from."""
+    """Class -> the names in its parentheses, by text: parsing a whole project takes long, and more names do no harm."""
     found: dict[str, set[str]] = defaultdict(set)
     for file in files:
-        for node in _classes(file):
-            found[node.name].update(filter(None, map(_last_name, node.bases)))
+        for owner, bases in _CLASS.findall(_text(file)):
+            found[owner].update(name.rpartition(".")[2] for name in _DOTTED.findall(bases))
     return found
 
 
-def _last_name(base: ast.expr) -> str:
-    match base:
-        case ast.Name():
-            return base.id
-        case ast.Attribute():
-            return base.attr
-        case ast.Subscript():
-            return _last_name(base.value)
-    return ""
-
-
-def _reachable(name: str, bases: Mapping[str, set[str]]) -> set[str]:
-    """The classes above one, and itself."""
+def _above(name: str, bases: Mapping[str, set[str]]) -> set[str]:
+    """The classes that one derives from, at any distance."""
     found: set[str] = set()
-    waiting = [name]
+    waiting = [*bases.get(name, ())]
     while waiting:
         if (current := waiting.pop()) not in found:
             found.add(current)

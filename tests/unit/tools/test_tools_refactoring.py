@@ -176,7 +176,8 @@ async def test_an_overridden_method_is_not_renamed_alone(
 
 async def test_the_same_method_of_a_stranger_does_not_matter(ws: Workspace):
     (ws.root / "a.py").write_text("class A:\n    def run(self): ...\n\n\nclass B:\n    def run(self): ...\n")
-    result = await rename(ws, "A.run", "go")
+    (ws.root / "other.py").write_text("class A:\n    def run(self): ...\n")
+    result = await rename(ws, "A.run", "go", path="a.py", line=2)
     await ws.servers.close()
     assert not result.is_error, result.content
 
