@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -80,18 +80,11 @@ async def search_files(
         skip: Matches to pass over.
     """
     narrow = [f"--glob={glob}"] if glob else []
-    raw = bytearray()
-    outcome, visible = await asyncio.gather(
-        _ripgrep(
-            ws,
-            [path],
-            [*_LINES, *_WHOLE_LINES, *narrow, f"--regexp={pattern}"],
-            most_chars=_COLLECTED_CHARS,
-            also=raw.extend,
-        ),
-        _narrowed(ws, path, narrow),
+    command = [*_LINES, *_WHOLE_LINES, *narrow, f"--regexp={pattern}"]
+    (outcome, raw), visible = await asyncio.gather(
+        _ripgrep(ws, [path], command, most=_COLLECTED_CHARS), _narrowed(ws, path, narrow)
     )
-    hits, binary = _read(bytes(raw[:_COLLECTED_CHARS]))
+    hits, binary = _read(raw)
     if not hits and outcome.timed_out:
         raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
     if "multiline flag" in outcome.output and not hits:
@@ -186,12 +179,11 @@ async def _around_matches(ws: Workspace, pattern: str, hits: Sequence[Hit]) -> l
     files = list(dict.fromkeys(hit.path for hit in hits if hit.is_cut))
     if not files:
         return list(hits)
-    raw = bytearray()
     window = f".{{0,{_AROUND_MATCH}}}(?:{pattern}).{{0,{_AROUND_MATCH}}}"
     command = [*_LINES, "--only-matching", f"--max-columns={_LONGEST_LINE * 2}", f"--regexp={window}"]
-    await _ripgrep(ws, files, command, most_chars=_COLLECTED_CHARS, also=raw.extend)
+    _, raw = await _ripgrep(ws, files, command, most=_COLLECTED_CHARS)
     windows: dict[tuple[str, str], str] = {}
-    for hit in _read(bytes(raw[:_COLLECTED_CHARS]))[0]:
+    for hit in _read(raw)[0]:
         windows.setdefault((hit.path, hit.number), hit.text)
     return [_windowed(hit, windows.get((hit.path, hit.number), "")) for hit in hits]
 
@@ -275,33 +267,29 @@ async def visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
 
 
 async def _listed(ws: Workspace, path: str, *narrow: str) -> tuple[Outcome, list[str]]:
-    raw = bytearray()
     command = ["--sort=path", "--files", "--null", *narrow]
-    outcome = await _ripgrep(ws, [path], command, most_chars=_LISTED_CHARS, also=raw.extend)
-    names = raw[:_LISTED_CHARS].decode("utf-8", "surrogateescape").split("\0")
+    outcome, raw = await _ripgrep(ws, [path], command, most=_LISTED_CHARS)
+    names = raw.decode("utf-8", "surrogateescape").split("\0")
     return outcome, [_bare(name) for name in names[:-1]]
 
 
 async def _ripgrep(
-    ws: Workspace,
-    paths: Sequence[str],
-    command: list[str],
-    *,
-    most_chars: int,
-    also: Callable[[bytes], None],
-) -> Outcome:
-    """`also` gets the output as it is, while the outcome's is as a terminal would show it."""
+    ws: Workspace, paths: Sequence[str], command: list[str], *, most: int
+) -> tuple[Outcome, bytes]:
+    """How it ended, whose output is as a terminal would show it, and at most so many bytes of the output as it is."""
     program = find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; use run_command with grep -rn instead.")
-    return await execute(
+    raw = bytearray()
+    outcome = await execute(
         [program, *_EVERYWHERE, *command, "--", *(_searchable(ws, path) for path in paths)],
         cwd=ws.root,
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
-        output_limit_chars=most_chars,
-        also=also,
+        output_limit_chars=most,
+        also=lambda data: raw.extend(data[: most - len(raw)]),
     )
+    return outcome, bytes(raw)
 
 
 def _searchable(ws: Workspace, path: str) -> str:
