@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,10 +75,11 @@ def run_tool(
     Exit code 0: done; 1: the tool or the rules refused; 2: no such tool, or no JSON object.
     """
     from codeflow.cli.drive import run_interruptibly
+    from codeflow.cli.render.clean import visible
 
     tool, given = _named(name), _json_object(arguments)
     result = run_interruptibly(_call(tool, given, mode, workspace))
-    print(result.content)
+    print(visible(result.content) if sys.stdout.isatty() else result.content)
     return EXIT_CODES[Status.FAILED if result.is_error else Status.DONE]
 
 

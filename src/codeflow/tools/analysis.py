@@ -1,8 +1,6 @@
-"""Tools that read code as code: outlines, complexity, and the map of the repository."""
+"""Tools that read code as code: outlines, and the map of the repository."""
 
 import asyncio
-import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,9 +20,6 @@ from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
 _MOST_DEFINITIONS = 400
-_MOST_FUNCTIONS = 100
-_MOST_FILES_MEASURED = 2_000
-_LARGEST_FILE_MEASURED = 500_000
 _LARGEST_MAP_TOKENS = 8_000
 _TIMEOUT_S = 60.0
 _COLLECTED_CHARS = 20_000_000
@@ -42,7 +37,7 @@ async def repo_map(ws: Workspace, focus: str = "", tokens: int = 1500) -> ToolRe
 
     if tokens < 1:
         raise Mistake("tokens begins at 1; 1500 is usual.")
-    paths = await _files(ws, ws.root)
+    paths = await listed_files(ws, ws.root)
     text = await asyncio.to_thread(
         repository_map,
         ws.root,
@@ -125,64 +120,7 @@ def _notes(lines: Sequence[str], deeper: int, errors: Sequence[str]) -> list[str
     return notes
 
 
-@tool(effect=Effect.READ, summary=argument("path"))
-async def analyze_complexity(ws: Workspace, path: str = ".", max_results: int = 20) -> ToolResult:
-    """List functions by cyclomatic complexity, the worst first, with their lines of code and parameters.
-
-    Args:
-        path: File or folder.
-        max_results: Most functions to show, up to 100.
-    """
-    where = ws.resolve(path)
-    if not where.exists():
-        raise Mistake(f"{path} does not exist; list_directory shows what does.")
-    found = await _files(ws, where)
-    files = [name for name in found if _is_measurable(ws.root / name)]
-    if not files:
-        raise Mistake(f"{path} holds no source file that can be measured.")
-    measured = files[:_MOST_FILES_MEASURED]
-    functions = sorted(await _measure(ws, measured), key=lambda row: (-int(row[1]), row[6], int(row[9])))
-    shown = functions[: min(max(max_results, 1), _MOST_FUNCTIONS)]
-    lines = ["complexity  lines  parameters  function"]
-    for lines_of_code, complexity, _, parameters, _, _, file, name, _, first, last in shown:
-        place = f"{printable(file.removeprefix('./'))}:{first}-{last} {printable(name)}"
-        lines.append(f"{complexity:>10}  {lines_of_code:>5}  {parameters:>10}  {place}")
-    if len(shown) < len(functions):
-        lines.append(f"[{len(shown)} of {len(functions):,} functions; narrow with path]")
-    if len(measured) < len(files):
-        lines.append(f"[only the first {len(measured):,} of {len(files):,} files; name a smaller folder]")
-    return ToolResult(content="\n".join(lines), display=f"{len(functions)} functions")
-
-
-def _is_measurable(file: Path) -> bool:
-    """Whether lizard knows the language; it reads any other as if it were C."""
-    from lizard_languages import get_reader_for  # type: ignore[import-untyped]  # it has no types
-
-    if get_reader_for(file.name) is None:
-        return False
-    return file.is_file() and not file.is_symlink() and file.stat().st_size <= _LARGEST_FILE_MEASURED
-
-
-async def _measure(ws: Workspace, files: Sequence[str]) -> list[list[str]]:
-    """Rows of lizard: lines of code, complexity, tokens, parameters, length, place, file, name, long name, first, last.
-
-    It runs in a process of its own: some inputs keep it busy for minutes.
-    """
-    outcome = await execute(
-        [sys.executable, "-I", "-m", "lizard", "--csv", *(f"./{file}" for file in files)],
-        cwd=ws.root,
-        env=ws.reading_env,
-        timeout_s=_TIMEOUT_S,
-        output_limit_chars=_COLLECTED_CHARS,
-    )
-    if outcome.timed_out:
-        raise Mistake(f"The measurement took more than {_TIMEOUT_S:g} s; name a smaller folder or one file.")
-    if outcome.exit_code not in {0, 1}:
-        raise Mistake(f"The measurement failed:\n{outcome.output[-1000:]}\nName a single file.")
-    return [row for row in csv.reader(outcome.output.splitlines()) if len(row) == 11]  # noqa: PLR2004 - as listed
-
-
-async def _files(ws: Workspace, where: Path) -> list[str]:
+async def listed_files(ws: Workspace, where: Path) -> list[str]:
     """Files below a folder that git does not ignore, sorted; a file itself."""
     program = find_ripgrep(ws.reading_env)
     if program is None:

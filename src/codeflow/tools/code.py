@@ -14,6 +14,7 @@ from codeflow.tools.analysis import outline_line
 from codeflow.tools.lsp.languages import language_name
 from codeflow.tools.lsp.values import Diagnostic, Location, NoAnswer, Symbol
 from codeflow.tools.output import capped
+from codeflow.tools.python_classes import keywords
 from codeflow.tools.symbols import (
     also_written,
     ask_about,
@@ -31,6 +32,7 @@ from codeflow.tools.workspace import Workspace
 
 _MOST_LINES = 200
 _MOST_FILES = 10
+_MOST_PATTERNS = 20
 _MOST_LANGUAGES = 3
 _MOST_OUTLINED = 500
 """Files of one language that are parsed for want of a server."""
@@ -74,6 +76,16 @@ async def find_references(ws: Workspace, symbol: str, path: str = "", line: int 
     parts = [_listing(ws, found) if found else f"No use of {symbol} is known."]
     if not answer.complete:
         parts.append("[the language server is still reading the project; uses may be missing]")
+    known = {(location.path, location.start.line + 1) for location in found}
+    patterns = await asyncio.to_thread(keywords, paths(hits), last_name(symbol))
+    rows = [
+        f"{_name(ws, at.path)}:{at.line}: {at.text}" for at in patterns if (at.path, at.line) not in known
+    ]
+    if rows:
+        shown = capped(rows, _MOST_PATTERNS, "more")
+        parts.append(
+            "\n".join(["Patterns that take the name too, which the language server does not know:", *shown])
+        )
     parts += also_written(ws, hits, {location.path for location in found})
     return ToolResult(content="\n\n".join(parts), display=f"{len(found)} references")
 
@@ -151,18 +163,22 @@ async def workspace_symbols(ws: Workspace, query: str) -> ToolResult:
     """
     found: list[Symbol] = []
     notes: list[str] = []
+    by_syntax = False
     for files in await _by_language(ws):
         try:
             found += await _named_like(ws, files[0], query)
         except NoAnswer as reason:
             named = await asyncio.to_thread(_named_by_syntax, ws, files[:_MOST_OUTLINED], query)
+            by_syntax |= bool(named)
             notes += [str(reason), "By syntax alone:" if named else "Its syntax shows none either.", *named]
     ours = [symbol for symbol in found if symbol.at.path.is_relative_to(ws.root)]
     ours.sort(key=lambda symbol: (symbol.name.rpartition(".")[2] != query, symbol.at))
     lines = [
         f"{_name(ws, symbol.at.path)}:{symbol.at.start.line + 1} {symbol.kind} {symbol.name}"
         for symbol in ours
-    ] or [f"No symbol has {query!r} in its name; search_files searches all text."]
+    ]
+    if not lines and not by_syntax:
+        lines = [f"No symbol has {query!r} in its name; search_files searches all text."]
     shown = capped(lines, _MOST_LINES, "more; ask for a longer part of the name")
     return ToolResult(content="\n".join([*shown, *notes]), display=f"{len(ours)} symbols")
 

@@ -1,6 +1,7 @@
 """Tools that change files. Each reads and writes without awaiting between, so parallel calls cannot interleave."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from typing_extensions import TypedDict  # pydantic refuses typing's before Python 3.12
@@ -37,6 +38,8 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
         path: File, relative to the workspace.
         content: The whole new content.
     """
+    if path.endswith("/"):
+        raise Mistake(f"{path} names a folder. Leave out the slash, or add the file's name.")
     changes = Changeset(ws, syntax_errors)
     draft = changes.draft(path)
     if draft.before is None or draft.data is None:
@@ -84,6 +87,8 @@ async def multi_edit(ws: Workspace, edits: list[TextEdit]) -> ToolResult:
     Args:
         edits: In the order in which they are made.
     """
+    if not edits:
+        raise Mistake("There is no edit in edits, so nothing would change.")
     changes = Changeset(ws, syntax_errors)
     problems = [
         f"Edit {number} ({edit['path']}): {problem}"
@@ -99,10 +104,11 @@ def _make_edit(changes: Changeset, edit: TextEdit) -> None:
 
 
 def _patched(arguments: Arguments) -> list[str]:
-    lines = str(arguments.get("patch") or "").split("\n")
-    named = [line.split(" ", 3)[-1] for line in lines if line.startswith("*** ") and "File: " in line]
-    named += [line[4:].removeprefix("b/") for line in lines if line.startswith("+++ ")]
-    return list(dict.fromkeys(named))
+    try:
+        files = parsing.parse(str(arguments.get("patch") or ""))
+    except Mistake:
+        return []  # the call itself says what is wrong
+    return list(dict.fromkeys(name for file in files for name in (file.source, file.target) if name))
 
 
 @tool(effect=Effect.WRITE, summary=lambda given: ", ".join(_patched(given)), names=_patched)
@@ -127,6 +133,8 @@ def _make_patch(changes: Changeset, patch: FilePatch) -> None:
     if patch.source is None:
         _create(changes, patch, Text(patch.new_content), 0o755 if patch.executable else None)
         return
+    if patch.target != patch.source:
+        changes.refuse_link(patch.source)
     text = changes.content(patch.source)
     content = patched(text.content, patch, text.newline, changes.introduced(patch.source))
     source = changes.draft(patch.source)
@@ -136,7 +144,7 @@ def _make_patch(changes: Changeset, patch: FilePatch) -> None:
         source.after = None
     elif patch.target != patch.source:
         source.after = None
-        _create(changes, patch, Text(content, text.encoding, text.bom), mode)
+        _create(changes, patch, replace(text, content=content), mode)
     else:
         changes.replace(patch.source, content)
     if patch.target and patch.executable is not None:
@@ -185,6 +193,7 @@ async def committed(ws: Workspace, changes: Changeset, verb: str, *, shown: bool
     if not drafts:
         return ToolResult(content="Nothing to do: everything is like that already.", display="no change")
     parts = [_described(draft, verb, shown=shown) for draft in drafts]
+    parts += _parted_links(drafts)
     problems = changes.problems()
     changes.commit()
     if problems:
@@ -212,9 +221,26 @@ async def _diagnosed(ws: Workspace, drafts: Sequence[Draft]) -> list[str]:
     ]
 
 
+def _parted_links(drafts: Sequence[Draft]) -> list[str]:
+    """A line for each file that has other names, which keep the old content: a write in one step makes a new file."""
+    kept = [draft for draft in drafts if draft.before is not None and draft.after not in (None, draft.before)]
+    return [
+        f"[{draft.name} was one of {count} hard links to a file; the others keep what it was]"
+        for draft in kept
+        if (count := draft.real.stat().st_nlink) > 1
+    ]
+
+
 def _described(draft: Draft, verb: str, *, shown: bool) -> str:
     if draft.after is None:
         return f"{draft.name} deleted."
     if draft.before is None:
         return f"{draft.name} created."
-    return f"{draft.name} {verb}\n{draft.difference.shown}" if shown else f"{draft.name} {verb}"
+    return f"{draft.name} {verb}\n{_shown(draft)}" if shown else f"{draft.name} {verb}"
+
+
+def _shown(draft: Draft) -> str:
+    """The difference; where lines say nothing of it, in words."""
+    if shown := draft.difference.shown:
+        return shown
+    return "(only line endings changed)" if draft.before != draft.after else "(only permissions changed)"

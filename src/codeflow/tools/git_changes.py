@@ -12,6 +12,8 @@ from codeflow.tools.workspace import Workspace
 
 _PROTECTED = re.compile(r"main|master|release/.*")
 _WORKTREES = ".worktrees"
+_STAGED_DELETION = "D "
+"""In git's short format."""
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("name"))
@@ -69,13 +71,44 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     if not on_protected:
         await _refuse_protected(ws)
     await _refuse_conflicts(ws, wanted)
-    succeeded(await run(ws, *INERT, LITERAL, "add", "--", *wanted))
+    kept = await _sources_left_out(ws, wanted)
+    if to_add := await _without_staged_deletions(ws, wanted):
+        succeeded(await run(ws, *INERT, LITERAL, "add", "--", *to_add))
     merging = await raw(ws, "rev-parse", "--quiet", "--verify", "MERGE_HEAD", cwd=ws.root)
     only = () if merging else ("--only", "--", *wanted)  # git refuses a partial commit during a merge
     output = await change(ws, "commit", f"--message={message}", *only)
+    if not merging:
+        output += "".join(
+            f"\n[{old}, of which {new} was made by a rename, stays in the repository: its deletion is staged and not in "
+            f"this commit; name {old} too to commit it]"
+            for old, new in kept
+        )
     if not await _current_branch(ws):
         output += "\n[HEAD is on no branch: keep this commit by creating one with git_branch]"
     return ToolResult(content=output, display=output.partition("\n")[0])
+
+
+async def _without_staged_deletions(ws: Workspace, wanted: list[str]) -> list[str]:
+    """The paths of which git knows something to add: what is gone and staged so, it finds nowhere but in HEAD."""
+    changed = await changed_files(ws, *wanted)
+    return [
+        path
+        for path in wanted
+        if (ws.root / path).exists()
+        or {state for state, name in changed if _covers([path], name)} != {_STAGED_DELETION}
+    ]
+
+
+async def _sources_left_out(ws: Workspace, wanted: list[str]) -> list[tuple[str, str]]:
+    """(old name, new name) of staged renames of which only the new name is to be committed."""
+    output = await raw(ws, "diff", "--cached", "-M", "--name-status", "-z", "--relative", "HEAD", cwd=ws.root)
+    fields = iter(output.decode(errors="surrogateescape").split("\0"))
+    renames = [(next(fields), next(fields) if state[0] == "R" else "") for state in fields if state]
+    return [(old, new) for old, new in renames if new and _covers(wanted, new) and not _covers(wanted, old)]
+
+
+def _covers(paths: list[str], name: str) -> bool:
+    return any(path in (".", name) or name.startswith(f"{path}/") for path in paths)
 
 
 async def _refuse_protected(ws: Workspace) -> None:

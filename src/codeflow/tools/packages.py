@@ -27,6 +27,10 @@ Ecosystem = Literal["auto", "python", "javascript", "rust", "go"]
 _NAME = re.compile(r"[A-Za-z0-9@][\w@./:<>=~!,^*+\[\]-]*")
 _LOCAL = re.compile(r"\b(?:file|link|portal):|(?:^|[/@:])\.\.?(?:/|$)")
 """A folder instead of a package."""
+_REMOTE = re.compile(r"://|^git@|(?:^|@)(?:git|github|gitlab|bitbucket|gist):")
+"""An address instead of a package of the index; what stands there may be anybody's."""
+_SHORT_REMOTE = re.compile(r"[\w.-]+/")
+"""To JavaScript's managers, a repository on GitHub."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _TRACKED = [
     "pyproject.toml",
@@ -60,7 +64,11 @@ async def install_dependency(
     """
     if not _NAME.fullmatch(name) or _LOCAL.search(name):
         raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
+    if _REMOTE.search(name):
+        raise _not_of_the_index(name)
     manager = _one_manager(find_managers(ws.root), ecosystem)
+    if manager.language == "javascript" and _SHORT_REMOTE.match(name) and not (ws.root / name).is_file():
+        raise _not_of_the_index(name)
     before = _manifests(ws)
     command = await _install_command(ws, manager, name, dev=dev)
     outcome = await execute(
@@ -83,6 +91,13 @@ async def install_dependency(
     changed = tuple(file for file in after if after[file] != before.get(file))
     told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
     return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
+
+
+def _not_of_the_index(name: str) -> Mistake:
+    return Mistake(
+        f"{name!r} is not a package of the index, but code from an address. Name a released package, or ask the user to "
+        "add it."
+    )
 
 
 def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:

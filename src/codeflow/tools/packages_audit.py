@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from codeflow.core.values import ToolResult
@@ -19,6 +20,7 @@ from codeflow.tools.packages_managers import (
     site_packages,
 )
 from codeflow.tools.process_stdout import find_program, run_for_stdout
+from codeflow.tools.project_files import small_text
 from codeflow.tools.tool import Mistake, failure
 from codeflow.tools.workspace import Workspace
 
@@ -45,6 +47,11 @@ async def audit(ws: Workspace, manager: Manager) -> ToolResult:
     outcome, output = await run_for_stdout(ws, command, env=ws.env | SHORT_WAITS, manager=manager.name)
     answer = _parsed(output)
     found = _READERS[manager.name](answer) if answer is not None else None
+    if found and manager.name == "npm":
+        found = _without_local(found, ws.root)
+    if found and found.audited == 0 and not found.unknown:
+        content = f"{manager.name}: nothing was audited, as no package is installed"
+        return ToolResult(content=content, display=content)
     if found is None or (found.unknown and not found.audited):
         return failure(_not_audited(manager, found, _message(answer) or outcome.output or output))
     packages = "the dependencies" if found.audited is None else f"{found.audited} packages"
@@ -136,6 +143,21 @@ def _read_npm(answer: Any) -> _Audit | None:
         fix = "a fix is available" if flaw.get("fixAvailable") else "no fix yet"
         rows.append(f"  {name} {flaw.get('range', '')}: {flaw['severity']}, {fix}. {'; '.join(titles)[:200]}")
     return _Audit(vulnerabilities=rows, audited=answer["metadata"]["dependencies"]["total"])
+
+
+def _without_local(found: _Audit, root: Path) -> _Audit:
+    """What npm looked up: it counts packages from folders and files as well, and asks nobody about them."""
+    packages = (_parsed(small_text(root / "package-lock.json")) or {}).get("packages")
+    if not isinstance(packages, dict):
+        return found
+    installed = {name: row for name, row in packages.items() if "node_modules/" in name}
+    local = [
+        name.rpartition("node_modules/")[2]
+        for name, row in installed.items()
+        if row.get("link") or row.get("resolved", "").startswith("file:")
+    ]
+    unknown = [f"{name} comes from a folder or file, of which no database knows" for name in local]
+    return replace(found, audited=len(installed) - len(local), unknown=unknown)
 
 
 def _read_pnpm(answer: Any) -> _Audit | None:

@@ -2,7 +2,9 @@
 
 import re
 import tomllib
+from pathlib import Path
 
+from codeflow.tools.project_files import small_text
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -26,6 +28,23 @@ def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
         after = add_to_requirements(before, requirement)
     if after != before:
         ws.write(file, after.encode())
+
+
+def declared(root: Path) -> list[str]:
+    """The requirements that the manifest of a Python project lists, but for those of extras and groups."""
+    data = _parsed(small_text(root / "pyproject.toml")) or {}
+    lines = [
+        line.partition(" #")[0].strip()
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in small_text(root / name).splitlines()
+    ]
+    return [entry for entry in [*_listed(data, "project", "dependencies"), *lines] if _NAME.match(entry)]
+
+
+def normal_name(requirement: str) -> str:
+    """The name of a requirement as indexes compare it; empty when there is none."""
+    found = _NAME.match(requirement)
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
 
 
 def add_to_requirements(text: str, requirement: str) -> str:
@@ -135,6 +154,4 @@ def _extended(body: str, requirement: str) -> str:
 
 
 def _same_package(entry: str, requirement: str) -> bool:
-    names = [_NAME.match(text) for text in (entry, requirement)]
-    first, second = (re.sub(r"[-_.]+", "-", name[0]).lower() if name else "" for name in names)
-    return first == second != ""
+    return normal_name(entry) == normal_name(requirement) != ""

@@ -16,6 +16,7 @@ from codeflow.tools.packages_managers import (
     pip_of,
     required_program,
 )
+from codeflow.tools.packages_manifest import declared, normal_name
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import failure
 from codeflow.tools.workspace import Workspace
@@ -24,6 +25,8 @@ Update = tuple[str, str, str]
 """Package, its version here, the newest version."""
 
 _MOST_SHOWN = 100
+_TOOLS = {"pip", "setuptools", "wheel"}
+"""What environments have without any project's asking for it."""
 
 
 async def updates(ws: Workspace, manager: Manager) -> ToolResult:
@@ -39,9 +42,24 @@ async def updates(ws: Workspace, manager: Manager) -> ToolResult:
         return failure(f"{manager.name} could not reach its index, so newer versions are unknown: {said}")
     if not found and outcome.exit_code != 0 and not output.strip():
         return failure(f"{manager.name} failed, so newer versions are unknown: {said}")
+    missing: list[str] = []
+    if read is _pip:
+        wanted = [entry for entry in declared(ws.root) if ";" not in entry]  # a marker may rule it out here
+        here = {normal_name(name) for name in await _installed(ws, command)}
+        missing = [entry for entry in wanted if normal_name(entry) not in here]
+        found = [row for row in found if row[0] not in _TOOLS or row[0] in map(normal_name, wanted)]
     headline = f"{manager.name}: {len(found)} dependencies have a newer version"
-    rows = [f"  {name} {here} -> {newest}" for name, here, newest in found]
-    return ToolResult(content="\n".join([headline, *capped(rows, _MOST_SHOWN, "more")]), display=headline)
+    rows = [f"  {name} {current} -> {newest}" for name, current, newest in found]
+    shown = capped(rows, _MOST_SHOWN, "more")
+    if missing:
+        shown += [f"[listed in the manifest but not installed, so not looked up: {', '.join(missing)}]"]
+    return ToolResult(content="\n".join([headline, *shown]), display=headline)
+
+
+async def _installed(ws: Workspace, command: Sequence[str]) -> list[str]:
+    """The packages of the environment that `command` lists the outdated ones of."""
+    _, output = await run_for_stdout(ws, [word for word in command if word != "--outdated"])
+    return [row["name"] for row in json.loads(output)]
 
 
 async def _command(

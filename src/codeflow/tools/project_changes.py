@@ -4,7 +4,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from codeflow.core.text import printable
 from codeflow.tools.git_runner import INERT
+from codeflow.tools.output import capped
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace, special_kind
@@ -14,6 +16,7 @@ _DIFF = ("diff", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", 
 _FILE = re.compile(r"^\+\+\+ (?P<path>[^\t\n]+)")
 _HUNK = re.compile(r"^@@ \S+ \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")
 _MOST_FILES = 2000
+_MOST_LINKS = 10
 _LARGEST_SOURCE_BYTES = 10_000_000
 
 
@@ -34,19 +37,32 @@ async def changed_lines(ws: Workspace) -> dict[str, set[int]]:
     return dict(lines)
 
 
-async def chosen_files(ws: Workspace, paths: list[str]) -> list[str]:
-    """The files that the paths stand for, without ignored ones; those changed since HEAD when there are none."""
-    if not paths:
-        changed = await _listed_changes(ws)
-        if not changed:
-            raise Mistake("No file has changed since the last commit; name the files or folders you mean.")
-        return changed
-    names = [name for path in paths for name in await _files_of(ws, path)]
-    if len(names) > _MOST_FILES:
+async def chosen_files(ws: Workspace, paths: list[str]) -> tuple[list[str], list[str]]:
+    """The files that the paths stand for, without ignored ones; those changed since HEAD when there are none.
+
+    Symbolic links that lead out of the workspace are apart, in the second list.
+    """
+    if paths:
+        names = [name for path in paths for name in await _files_of(ws, path)]
+        nothing = f"No file that git does not ignore is in {', '.join(paths)}; name others."
+    else:
+        names = await _listed_changes(ws)
+        nothing = "No file has changed since the last commit; name the files or folders you mean."
+    inside = [name for name in dict.fromkeys(names) if (ws.root / name).resolve().is_relative_to(ws.root)]
+    outside = sorted({*names} - {*inside})
+    if not inside:
+        raise Mistake(f"{outside_note(outside)} {nothing}" if outside else nothing)
+    if paths and len(inside) > _MOST_FILES:
         raise Mistake(
-            f"That is {len(names):,} files, at most {_MOST_FILES:,} are looked at; name a smaller folder."
+            f"That is {len(inside):,} files, at most {_MOST_FILES:,} are looked at; name a smaller folder."
         )
-    return list(dict.fromkeys(names))
+    return inside, outside
+
+
+def outside_note(names: list[str]) -> str:
+    """What to say of links that lead out of the workspace."""
+    shown = capped([printable(name) for name in names], _MOST_LINKS, "more")
+    return f"Left out, as they lead out of the workspace: {', '.join(shown)}."
 
 
 async def _listed_changes(ws: Workspace) -> list[str]:

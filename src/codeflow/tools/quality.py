@@ -12,7 +12,7 @@ from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.output import capped
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_stdout import find_program, run_for_stdout
-from codeflow.tools.project_changes import chosen_files
+from codeflow.tools.project_changes import chosen_files, outside_note
 from codeflow.tools.project_files import ProjectFiles, small_text
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
@@ -48,7 +48,8 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     """
     from codeflow.tools.quality_programs import LINTERS
 
-    jobs, notes = _jobs(ws, await chosen_files(ws, paths), LINTERS)
+    files, outside = await chosen_files(ws, paths)
+    jobs, notes = _jobs(ws, files, LINTERS, outside)
     findings: list[Finding] = []
     broken: list[str] = []
     for job in jobs:
@@ -100,10 +101,10 @@ async def format_code(ws: Workspace, paths: list[str] = []) -> ToolResult:  # no
     """
     from codeflow.tools.quality_programs import FORMATTERS
 
-    files = await chosen_files(ws, paths)
-    jobs, notes = _jobs(ws, files, FORMATTERS)
-    for file in files:
-        ws.writable(file)
+    chosen, outside = await chosen_files(ws, paths)
+    files = _writable(ws, chosen, named=paths)
+    jobs, notes = _jobs(ws, files, FORMATTERS, outside)
+    notes += [f"{file} may not be written and was left out." for file in chosen if file not in files]
     before = _digests(ws, files)
     broken: list[str] = []
     for job in jobs:
@@ -116,6 +117,20 @@ async def format_code(ws: Workspace, paths: list[str] = []) -> ToolResult:  # no
     headline = f"{len(changed)} files changed ({names})"
     content = "\n".join([headline, *changed, *broken, *(f"[{note}]" for note in notes)])
     return ToolResult(content=content, display=headline, is_error=bool(broken), changed=changed)
+
+
+def _writable(ws: Workspace, files: Sequence[str], *, named: Sequence[str]) -> list[str]:
+    """The files without those that only git or the user may change; a Mistake when one is named, or there are no others."""
+    writable: list[str] = []
+    for file in files:
+        try:
+            ws.writable(file)
+        except Mistake:
+            if file in named or (file == files[-1] and not writable):
+                raise
+        else:
+            writable.append(file)
+    return writable
 
 
 async def _formatted(ws: Workspace, job: "_Job[Program]") -> list[tuple[Outcome, str]]:
@@ -138,7 +153,9 @@ def _rust_edition(ws: Workspace) -> str:
     return found[1] if found else "2021"
 
 
-def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> tuple[list[_Job[_P]], list[str]]:
+def _jobs(
+    ws: Workspace, files: Sequence[str], programs: Sequence[_P], outside: list[str]
+) -> tuple[list[_Job[_P]], list[str]]:
     """Which program looks at which files, and a line on each thing that keeps files from being looked at."""
     project = ProjectFiles(ws.root, ws.env, ws.reading_env)
     by_suffix: dict[str, list[str]] = defaultdict(list)
@@ -167,6 +184,8 @@ def _jobs(ws: Workspace, files: Sequence[str], programs: Sequence[_P]) -> tuple[
             notes[_unused(suffix, fitting)] = None
     if unknown:
         notes[f"No program is known for {', '.join(unknown)} files."] = None
+    if outside:
+        notes[outside_note(outside)] = None
     if not jobs:
         raise Mistake("\n".join(notes))
     return list(jobs.values()), list(notes)

@@ -1,5 +1,6 @@
 """Tools that change code by its meaning: a language server proposes the edits, and they are written here."""
 
+import asyncio
 import keyword
 from dataclasses import replace
 
@@ -9,8 +10,16 @@ from codeflow.tools.editing import committed
 from codeflow.tools.edits.changeset import Changeset
 from codeflow.tools.lsp.positions import apply_edits
 from codeflow.tools.lsp.values import Edits, NoAnswer
-from codeflow.tools.renaming import Renaming, left_over, proposed, refuse_taken, with_exports
-from codeflow.tools.symbols import ask_about, last_name, paths, source_globs, written
+from codeflow.tools.renaming import (
+    Renaming,
+    broken_patterns,
+    left_over,
+    proposed,
+    refuse_relatives,
+    refuse_taken,
+    with_exports,
+)
+from codeflow.tools.symbols import ask_about, last_name, paths, source_files, source_globs, written
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
@@ -52,9 +61,17 @@ async def rename_symbol(
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nWithout one, use find_references and edit_file.") from reason
     _refuse_incomplete(ws, symbol, renaming)
+    if _is_python(renaming):
+        await asyncio.to_thread(refuse_relatives, ws, renaming, await source_files(ws), mentions)
     refuse_taken(ws, renaming, differing)
     result = await _applied(ws, with_exports(renaming), f"Renamed {symbol} to {new_name}", shown=False)
-    return replace(result, content="\n".join([result.content, *left_over(ws, await written(ws, old), old)]))
+    notes = await asyncio.to_thread(broken_patterns, ws, mentions, old) if _is_python(renaming) else []
+    notes += left_over(ws, await written(ws, old), old)
+    return replace(result, content="\n".join([result.content, *notes]))
+
+
+def _is_python(renaming: Renaming) -> bool:
+    return renaming.at.path.suffix in {".py", ".pyi"}
 
 
 def _refuse_incomplete(ws: Workspace, symbol: str, renaming: Renaming) -> None:

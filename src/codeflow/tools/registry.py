@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from codeflow.tools.analysis import analyze_complexity, parse_ast, repo_map
+from codeflow.tools.analysis import parse_ast, repo_map
 from codeflow.tools.code import (
     diagnostics,
     document_symbols,
@@ -12,6 +12,7 @@ from codeflow.tools.code import (
     workspace_symbols,
 )
 from codeflow.tools.commands import read_output, run_command, stop_command
+from codeflow.tools.complexity import analyze_complexity
 from codeflow.tools.docs import docs_search
 from codeflow.tools.editing import apply_patch, edit_file, multi_edit, write_file
 from codeflow.tools.execution import execute_code

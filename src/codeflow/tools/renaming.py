@@ -11,6 +11,7 @@ from codeflow.syntax.tags import Definition, tags
 from codeflow.tools.lsp.positions import apply_edits, split_lines, utf16_length
 from codeflow.tools.lsp.values import Edits, Location, Position, TextEdit
 from codeflow.tools.output import capped
+from codeflow.tools.python_classes import binds, keywords, relatives
 from codeflow.tools.symbols import Address, Hit
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -81,6 +82,39 @@ def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location
         )
 
 
+def refuse_relatives(
+    ws: Workspace, renaming: Renaming, files: Sequence[Path], mentions: Sequence[Path]
+) -> None:
+    """A Mistake when classes above or below have the member too: a server renames one of them, which parts them."""
+    found = [
+        member
+        for place in renaming.definitions
+        for member in relatives(files, mentions, renaming.old, place.path, place.start.line + 1)
+    ]
+    if found:
+        rows = [f"{ws.relative(member.path)}:{member.line}: {member.owner}.{member.name}" for member in found]
+        raise Mistake(
+            "\n".join(
+                [
+                    f"Nothing was renamed: classes above or below have {renaming.old} too, and overriding goes by the name:",
+                    *capped(rows, _MOST_PLACES, "more; find_references shows them"),
+                    "Rename all of them at once: find_references of each, then multi_edit.",
+                ]
+            )
+        )
+
+
+def broken_patterns(ws: Workspace, mentions: Sequence[Path], old: str) -> list[str]:
+    """The class patterns, after a rename, that still name a member as it was."""
+    rows = [f"{ws.relative(found.path)}:{found.line}: {found.text}" for found in keywords(mentions, old)]
+    if not rows:
+        return []
+    headline = (
+        f"NOT renamed, and no longer fitting if they mean the symbol, are patterns that take {old} by name:"
+    )
+    return [headline, *capped(rows, _MOST_PLACES, "more; search_files shows them")]
+
+
 def with_exports(renaming: Renaming) -> dict[Path, tuple[TextEdit, ...]]:
     """The edits, and those of the strings in Python's `__all__` that name the symbol in a module that binds it."""
     return {path: (*made, *_export_edits(path, renaming, made)) for path, made in renaming.edits.items()}
@@ -143,27 +177,13 @@ def _export_edits(path: Path, renaming: Renaming, made: Sequence[TextEdit]) -> I
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     edited = {edit.start.line + 1 for edit in made}
-    if not any(_binds(node, renaming.old) and _covers(node, edited) for node in tree.body):
+    if not any(binds(node, renaming.old) and _covers(node, edited) for node in tree.body):
         return
     lines = split_lines(text)
     done = {edit.start for edit in made}
     for string in _exports(tree):
         if (edit := _string_edit(string, lines, renaming)) and edit.start not in done:
             yield edit
-
-
-def _binds(node: ast.stmt, name: str) -> bool:
-    """Whether a statement gives a module this name."""
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return node.name == name
-        case ast.Import() | ast.ImportFrom():
-            return any((alias.asname or alias.name) == name for alias in node.names)
-        case ast.Assign():
-            return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
-        case ast.AnnAssign():
-            return isinstance(node.target, ast.Name) and node.target.id == name
-    return False
 
 
 def _covers(node: ast.stmt, lines: Iterable[int]) -> bool:

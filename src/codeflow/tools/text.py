@@ -17,11 +17,15 @@ _BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A decoded file: `content` keeps its own line endings, the BOM stands apart."""
+    """A decoded file: `content` keeps its own line endings, the BOM stands apart.
+
+    Lone carriage returns are the exception: where they end all lines, `content` has LF instead.
+    """
 
     content: str
     encoding: str = "utf-8"
     bom: bytes = b""
+    ends_in_returns: bool = False
 
     @property
     def newline(self) -> str:
@@ -43,6 +47,8 @@ class Text:
             found.append("byte order mark")
         if self.newline == "\r\n":
             found.append("CRLF line endings")
+        if self.ends_in_returns:
+            found.append("CR line endings")
         return found
 
     def encode(self) -> bytes:
@@ -51,7 +57,8 @@ class Text:
         Raises:
             UnicodeEncodeError: when the encoding lacks a character.
         """
-        return self.bom + self.content.encode(self.encoding)
+        content = self.content.replace("\n", "\r") if self.ends_in_returns else self.content
+        return self.bom + content.encode(self.encoding)
 
 
 def decode(data: bytes) -> Text | None:
@@ -67,11 +74,19 @@ def decode(data: bytes) -> Text | None:
     return text
 
 
+def is_utf_32(head: bytes) -> bool:
+    """Whether a file that begins so says that it is in UTF-32."""
+    return head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))
+
+
 def _decode(data: bytes, encoding: str, bom: bytes) -> Text | None:
     try:
-        return Text(data[len(bom) :].decode(encoding), encoding, bom)
+        content = data[len(bom) :].decode(encoding)
     except UnicodeDecodeError:
         return None
+    if "\r" in content and "\n" not in content:
+        return Text(content.replace("\r", "\n"), encoding, bom, ends_in_returns=True)
+    return Text(content, encoding, bom)
 
 
 def numbered(lines: Sequence[str], first: int, *, width: int = 2000) -> str:

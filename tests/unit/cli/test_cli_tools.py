@@ -130,3 +130,20 @@ def test_a_person_at_a_terminal_is_asked(home: dict[str, str], folder: Path, ans
         os.close(follower)
     assert done.returncode == code
     assert (folder / "made").exists() is (code == 0)
+
+
+def test_a_terminal_gets_escapes_spelled_out(home: dict[str, str], folder: Path):
+    (folder / "hostile").write_bytes(b"a \x1b]0;pwn\x07 b\n")
+    argv = [sys.executable, "-m", "codeflow", "tools", "run", "read_file", "--json", '{"path": "hostile"}']
+    leader, follower = pty.openpty()
+    try:
+        done = subprocess.run(argv, stdout=follower, check=False, cwd=folder, env=home, timeout=60)
+        shown = os.read(leader, 10_000)
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.returncode == 0
+    assert b"a \\x1b]0;pwn\\x07 b" in shown
+    assert b"\x1b" not in shown
+    piped = subprocess.run(argv, capture_output=True, check=False, cwd=folder, env=home, timeout=60)
+    assert b"a \x1b]0;pwn\x07 b" in piped.stdout

@@ -99,7 +99,74 @@ async def test_an_outline_says_what_it_may_lack(ws):
 async def test_complexity_passes_over_languages_that_it_would_misread(ws):
     put(ws, a_py="def f():\n    pass\n")
     (ws.root / "a.hs").write_text("f x = if x then g else h\n")
-    assert "a.hs" not in (await call("analyze_complexity", ws)).content
+    result = await call("analyze_complexity", ws)
+    assert result.content.splitlines()[2:] == ["[not measured, as that is not possible for haskell: a.hs]"]
+
+
+TYPESCRIPT = """\
+interface Part {
+  m(): void
+  n: number
+}
+
+class A implements Part {
+  n = 1
+  m(): void {
+    // nothing
+  }
+  get g(): number {
+    return this.n ? 1 : 2
+  }
+  handler = (e: Event) => [1].map((x) => (x && e ? 1 : 2))
+}
+
+export const arrow = async (a: number, b = 2): Promise<number> => {
+  try {
+    switch (a) {
+      case 1:
+      case 2:
+        return 1
+      default:
+        return b
+    }
+  } catch (e) {
+    return a ?? 3
+  }
+}
+"""
+
+
+async def test_functions_of_typescript_have_their_own_lines(ws):
+    (ws.root / "a.ts").write_text(TYPESCRIPT)
+    (ws.root / "b.jsx").write_text("const f = x => <b>{x || 1}</b>;\n[1].map(() => 2)\n")
+    result = await call("analyze_complexity", ws)
+    assert result.content.splitlines()[1:] == [
+        "         5     13           2  a.ts:17-29 arrow",
+        "         3      1           1  a.ts:14-14 A.handler",
+        "         2      3           0  a.ts:11-13 get A.g",
+        "         2      1           1  b.jsx:1-1 f",
+        "         1      2           0  a.ts:8-10 A.m",
+        "         1      1           0  b.jsx:2-2 (anonymous)",
+    ]
+
+
+async def test_what_complexity_leaves_out_is_named_with_the_reason(ws):
+    put(ws, a_py="def f():\n    pass\n", bad_py="def (:\n", empty_py="X = 1\n", README="text\n")
+    (ws.root / "a.sh").write_text("f() { if x; then y; fi; }\n")
+    (ws.root / "script").write_text("#!/usr/bin/env python\ndef g(): ...\n")
+    (ws.root / "big.py").write_text("x = 1\n" * 100_000)
+    (ws.root / "torn.ts").write_text("function f( {\n")
+    (ws.root / "data.json").write_text("{}")
+    result = await call("analyze_complexity", ws)
+    assert sorted(line for line in result.content.splitlines() if line.startswith("[")) == [
+        "[not measured, as that is not possible for bash: a.sh]",
+        "[not measured, as their names do not end as python's do: script]",
+        "[not measured, as they are too large: big.py]",
+        "[with syntax errors, so that functions may be missing: torn.ts, bad.py]",
+    ]
+    alone = await call("analyze_complexity", ws, path="a.sh")
+    assert alone.is_error
+    assert "bash" in alone.content
 
 
 BRANCHES = "def hard(a, b):\n    if a and b:\n        return 1\n    for x in a:\n        print(x)\n\n\ndef easy():\n    pass\n"

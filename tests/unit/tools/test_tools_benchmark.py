@@ -1,6 +1,8 @@
 import shlex
 import sys
+import venv
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +71,57 @@ def test_a_comparison_shows_medians_spread_and_doubt():
         "x: before 2 ms (2-2, 100 runs), after 100 µs (100-100, 100 runs), ratio 0.050"
     )
     assert Comparison("x", [0.001], [0.001]).text.endswith("ratio 1.000 (the ranges overlap)")
+
+
+@pytest.fixture
+def in_lib(committed: Workspace, git: Callable[..., str]) -> Workspace:
+    """The module in lib/, and an environment of the project's own."""
+    committed.settings = committed.settings.model_copy(update={"command_timeout_s": 3})
+    (committed.root / ".gitignore").write_text(".venv/\n")
+    git("checkout", "work.py")
+    (committed.root / "lib").mkdir()
+    git("mv", "work.py", "lib/work.py")
+    git("add", "-A")
+    git("commit", "-qm", "to lib")
+    (committed.root / "lib/work.py").write_text("def work():\n    pass\n")
+    venv.create(committed.root / ".venv", symlinks=True)
+    return committed
+
+
+def packages(ws: Workspace) -> Path:
+    return next((ws.root / ".venv/lib").glob("python*/site-packages"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("__editable__.work.pth", "# comment\n{root}/lib\n"),
+        ("relative.pth", "../../../../lib\n"),
+        ("__editable___work_finder.py", "MAPPING: dict[str, str] = {{'work': '{root}/lib/work'}}\n"),
+    ],
+)
+async def test_an_installed_project_is_the_baselines_own_in_the_baseline(
+    in_lib: Workspace, name: str, content: str
+):
+    (packages(in_lib) / name).write_text(content.format(root=in_lib.root))
+    result = await benchmark.function(in_lib, ".venv/bin/python -c 'import work; work.work()'")
+    assert not result.is_error, result.content
+    assert "before 2" in result.display
+    assert float(result.display.rpartition("ratio ")[2]) < 1
+
+
+@pytest.mark.parametrize("hook", ["ROOT = '{root}/lib'\n", "MAPPING = {{'work': '{root}/lib/other'}}\n"])
+async def test_a_project_behind_an_import_hook_is_not_compared(in_lib: Workspace, hook: str):
+    (packages(in_lib) / "__editable___work_finder.py").write_text(hook.format(root=in_lib.root))
+    result = await benchmark.function(in_lib, "true")
+    assert result.is_error
+    assert "so nothing was compared" in result.content
+    assert "__editable___work_finder.py" in result.content
+
+
+async def test_an_installed_pytest_benchmark_needs_no_mention(in_lib: Workspace):
+    (in_lib.root / "pyproject.toml").unlink()
+    (packages(in_lib) / "pytest_benchmark").mkdir()
+    in_lib.tests = "false pytest"
+    assert "The benchmarks did not run" in (await benchmark.function(in_lib)).content

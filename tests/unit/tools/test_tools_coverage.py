@@ -134,3 +134,14 @@ def test_test_files_that_a_runner_does_not_measure_are_not_held_against_it():
 
 def test_a_change_without_lines_that_run_is_not_counted():
     assert _of_change({}, {"c.go": FileCoverage({1}, {1})}) == ["Changed lines: none that can run."]
+
+
+async def test_a_test_that_is_not_there_is_an_error_with_its_reason(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(tests=PYTEST)
+    (ws.root / "sums.py").write_text(AFTER)
+    (ws.root / "test_sums.py").write_text(TESTS)
+    result = await coverage_report.function(ws, "test_sums.py::nosuch")
+    assert result.is_error
+    assert result.content.startswith("No test of test_sums.py::nosuch ran")
+    assert "not found" in result.content
+    assert "%" not in result.content

@@ -1,6 +1,7 @@
 # ruff: noqa: ASYNC240 - a test has the event loop to itself
 
 import codecs
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from codeflow.core.values import ToolResult
 from codeflow.tools.editing import edit_file, write_file
 from codeflow.tools.edits.splices import Splice, substitute
 from codeflow.tools.files import read_file
+from codeflow.tools.text import decode
 from codeflow.tools.workspace import Workspace
 
 
@@ -222,3 +224,47 @@ async def test_an_escape_that_may_belong_to_the_code_is_not_decoded(ws, content,
     answer = await edit_file.function(ws, "f.txt", old, new)
     assert answer.is_error
     assert (ws.root / "f.txt").read_text() == content
+
+
+@given(before=st.lists(LINES, max_size=3), new=LINES)
+def test_files_whose_lines_end_in_returns_keep_them(before: list[list[str]], new: list[str]):
+    data = "".join(f"{line}\r" for lines in before for line in lines).encode()
+    text = decode(data)
+    assert text is not None
+    assert text.encode() == data
+    if data:
+        edited = replace(text, content="".join(f"{line}\n" for line in new)).encode()
+        assert edited == "".join(f"{line}\r" for line in new).encode()
+
+
+async def test_an_edit_of_a_file_whose_lines_end_in_returns_adds_returns(ws: Workspace, file: Path):
+    file.write_bytes(b"x = 1\ry = 2\rz = 3\r")
+    shown = await read_file.function(ws, "f", 2, 1)
+    assert "CR line endings" in shown.content
+    assert "    2\ty = 2" in shown.content
+    assert not (await edit(ws, "y = 2", "y = 3\nw = 1")).is_error
+    assert file.read_bytes() == b"x = 1\ry = 3\rw = 1\rz = 3\r"
+
+
+async def test_another_unicode_form_is_named(ws: Workspace, file: Path):
+    file.write_text("e\u0301 = 1\n", encoding="utf-8")
+    refused = await edit(ws, "\u00e9 = 1", "\u00e9 = 2")
+    assert "Unicode form alone" in refused.content
+    assert "NFD" in refused.content
+    assert "U+0301" in refused.content
+    assert not (await edit(ws, "e\u0301 = 1", "e\u0301 = 2")).is_error
+
+
+async def test_a_folder_is_no_name_for_a_new_file(ws: Workspace):
+    assert "names a folder" in (await write_file.function(ws, "dir/", "x")).content
+    assert not (ws.root / "dir").exists()
+
+
+async def test_a_hard_link_that_an_edit_parts_is_said(ws: Workspace, file: Path):
+    file.write_text("a\n")
+    other = ws.root / "other"
+    other.hardlink_to(file)
+    result = await edit(ws, "a", "b")
+    assert "[f was one of 2 hard links to a file; the others keep what it was]" in result.content
+    assert (file.read_text(), other.read_text()) == ("b\n", "a\n")
+    assert "hard links" not in (await edit(ws, "b", "c")).content

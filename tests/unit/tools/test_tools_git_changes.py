@@ -87,3 +87,30 @@ async def test_a_second_checkout_comes_and_goes(repository: Workspace, git: Git)
 @pytest.mark.parametrize("branch", ["", "--force", "../../out", "a..b"])
 async def test_impossible_work_trees_are_refused(repository: Workspace, branch: str):
     assert (await git_worktree.function(repository, "add", branch)).is_error
+
+
+async def test_staged_deletions_and_renames_are_committed_by_name(repository: Workspace, git: Git):
+    git("switch", "--quiet", "--create", "work")
+    (repository.root / "dir").mkdir()
+    for name in ("b", "c", "dir/x"):
+        (repository.root / name).write_text(f"{name}\n" * 20)
+    git("add", ".")
+    git("commit", "--quiet", "--message=more")
+    git("rm", "--quiet", "b", "dir/x")
+    git("mv", "c", "d")
+    assert not (await git_commit.function(repository, "gone", ["b", "dir"])).is_error
+    assert git("status", "--short") == "R  c -> d\n"
+    copied = await git_commit.function(repository, "moved", ["d"])
+    assert "[c, of which d was made by a rename, stays in the repository" in copied.content
+    assert git("status", "--short") == "D  c\n"
+    assert "rename" not in (await git_commit.function(repository, "moved", ["c"])).content
+    assert git("status", "--short") == ""
+    assert (await git_commit.function(repository, "none", ["c"])).is_error
+
+
+async def test_both_names_of_a_rename_are_one_commit(repository: Workspace, git: Git):
+    git("switch", "--quiet", "--create", "work")
+    git("mv", "a.txt", "z.txt")
+    result = await git_commit.function(repository, "moved", ["a.txt", "z.txt"])
+    assert "stays in the repository" not in result.content
+    assert git("show", "--format=", "--name-status", "-M").startswith("R100")

@@ -74,3 +74,10 @@ async def test_hits_come_in_pages(make_workspace: Callable[..., Workspace]):
         await search_files.function(ws, "x", max_results=3, skip=2)
     ).content == "a\n    3\tx\n    4\tx\n    5\tx"
     assert (await search_files.function(ws, "x", skip=5)).is_error
+
+
+async def test_a_pattern_that_finds_nothing_for_its_own_sake_is_explained(tree: Workspace):
+    (tree.root / "{a,b}.txt").touch()
+    assert "put a backslash before each" in (await glob.function(tree, "{a,b}.txt")).content
+    assert (await glob.function(tree, "\\{a,b\\}.txt")).content == "{a,b}.txt"
+    assert "nothing outside it is listed" in (await glob.function(tree, "../*")).content

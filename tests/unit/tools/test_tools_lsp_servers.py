@@ -340,6 +340,23 @@ async def test_a_project_brings_its_own_server_only_when_trusted(
     await friend.close()
 
 
+async def test_a_server_that_may_not_run_is_named_beside_one_that_does_not_start(
+    top: Path, env: dict[str, str], tmp_path: Path
+):
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("tsc", "typescript-language-server"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    env = {**env, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    servers = Servers(top, env)
+    with pytest.raises(NoAnswer) as refused:
+        await servers.ask(top / "a.ts", lambda server: server.hover(top / "a.ts", Position(0, 0)))
+    assert "tsc: " in str(refused.value)
+    assert "typescript-language-server may not run, as this folder is not one" in str(refused.value)
+    assert "npm install" not in str(refused.value)
+
+
 async def test_without_a_server_the_answer_says_how_to_get_one(top: Path, env: dict[str, str]):
     servers = Servers(top, {**env, "PATH": ""})
     with pytest.raises(NoAnswer, match="get one with: go install"):

@@ -1,5 +1,6 @@
 """Packages from wheels in a folder: pip itself runs, nothing is fetched."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,11 @@ from codeflow.tools.workspace import Workspace
 PYPROJECT = '[project]\nname = "shop"\nversion = "1"\ndependencies = [\n  "other>=2", # stays [here]\n]\n\n[tool.x]\ny = 1\n'
 
 
-def make_wheel(folder: Path, version: str) -> None:
-    info = f"sums-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"sums-{version}-py3-none-any.whl", "w") as wheel:
+def make_wheel(folder: Path, version: str, name: str = "sums") -> None:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         wheel.writestr("sums.py", "TOTAL = 42\n")
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: sums\nVersion: {version}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")
 
@@ -101,7 +102,26 @@ async def test_newer_versions_are_listed(project: Workspace, tmp_path: Path):
     await install_dependency.function(project, "sums")
     make_wheel(tmp_path / "wheels", "2.0")
     result = await check_updates.function(project)
-    assert "  sums 1.5 -> 2.0" in result.content
+    assert result.content == (
+        "pip: 1 dependencies have a newer version\n  sums 1.5 -> 2.0\n"
+        "[listed in the manifest but not installed, so not looked up: other>=2]"
+    )
+
+
+async def test_what_every_environment_has_is_no_dependency_unless_it_is_listed(
+    project: Workspace, tmp_path: Path
+):
+    make_wheel(tmp_path / "wheels", "1.5", "setuptools")
+    await install_dependency.function(project, "setuptools==1.5")
+    make_wheel(tmp_path / "wheels", "2.0", "setuptools")
+    (project.root / "pyproject.toml").write_text(PYPROJECT)
+    assert "setuptools" not in (await check_updates.function(project)).content
+    (project.root / "requirements.txt").write_text(
+        "-r x.txt\nsetuptools  # listed\nsix; python_version < '3'\n"
+    )
+    content = (await check_updates.function(project)).content
+    assert "setuptools 1.5 -> 2.0" in content
+    assert "six" not in content
 
 
 async def test_an_index_out_of_reach_is_not_up_to_date(project: Workspace):
@@ -237,3 +257,43 @@ async def test_a_version_that_the_manifest_contradicts_is_said(project: Workspac
 @pytest.mark.parametrize("name", ["left-pad@file:../evil", "x@link:/tmp", "a@../b", "../b", "./b"])
 async def test_a_folder_is_no_package(project: Workspace, name: str):
     assert "is not a package" in (await install_dependency.function(project, name)).content
+
+
+@pytest.mark.parametrize("manifest", ["pyproject.toml", "uv.lock"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "git+https://example.org/x.git",
+        "https://example.org/x.whl",
+        "git+ssh://git@x/y",
+        "x@https://example.org/x.tgz",
+    ],
+)
+async def test_an_address_is_refused_whatever_the_manager(project: Workspace, manifest: str, name: str):
+    (project.root / manifest).touch()
+    assert "not a package of the index" in (await install_dependency.function(project, name)).content
+
+
+@pytest.mark.parametrize("name", ["github:a/b", "a/b", "x@github:a/b", "a/b@main"])
+async def test_a_repository_is_no_package_of_npm(ws: Workspace, name: str):
+    (ws.root / "package.json").write_text("{}")
+    assert "not a package of the index" in (await install_dependency.function(ws, name)).content
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs npm")
+async def test_npm_that_looked_nothing_up_found_nothing_out(ws: Workspace, tmp_path: Path):
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil/package.json").write_text('{"name": "evil", "version": "1.0.0"}')
+    shop = {"name": "shop", "version": "1.0.0", "dependencies": {"evil": "file:../evil"}}
+    packages = {
+        "": shop,
+        "../evil": {"version": "1.0.0"},
+        "node_modules/evil": {"resolved": "../evil", "link": True},
+    }
+    (ws.root / "package.json").write_text(json.dumps(shop))
+    lock = {"name": "shop", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": packages}
+    (ws.root / "package-lock.json").write_text(json.dumps(lock))
+    result = await audit_security.function(ws)
+    assert result.is_error
+    assert "npm: NOT AUDITED" in result.content
+    assert "evil comes from a folder" in result.content

@@ -1,8 +1,13 @@
 import difflib
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from codeflow.core.values import ToolResult
@@ -10,6 +15,7 @@ from codeflow.tools.editing import apply_patch, multi_edit
 from codeflow.tools.edits import parsing
 from codeflow.tools.edits.patch import patched
 from codeflow.tools.files import read_file
+from codeflow.tools.text import decode
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -140,18 +146,38 @@ async def test_a_git_diff_applies_as_git_made_it(ws: Workspace, git: Callable[..
     [
         ("nothing", "names no file"),
         ("--- a/a\n+++ b/a\n@@ -1 +1 @@\n-other\n+x\n", "a: hunk 1"),
-        ("--- a/a\n+++ b/a\n@@ -1 +1 @@\n+x\n", "only adds lines"),
+        ("--- a/a\n+++ b/a\n@@\n+x\n", "only adds lines"),
         ("--- a/a\n+++ b/a\n@@ -1 +1 @@\nx\n", "cannot be read"),
-        ("*** Update File: a\n@@ class X:\n-k\n+x\n", "'class X:' after @@ is not in the file"),
-        ("*** Update File: a\n@@ def g():\n-k\n+x\n", "not where the line after @@ says"),
-        ("*** Update File: a\n-twice\n+x\n", "occurs 2 times"),
-        ("*** Add File: a\n+x\n", "exists already"),
-        ("*** Delete File: a\n", "Read the whole file before"),
-        ("*** Delete File: none\n", "does not exist"),
-        ("*** Add File: ../out\n+x\n", "outside the workspace"),
-        ("*** Add File: .git/hooks/x\n+x\n", "cannot be written"),
+        (
+            "*** Update File: a\n@@ class X:\n-k\n+x\n*** End Patch\n",
+            "'class X:' after @@ is not in the file",
+        ),
+        ("*** Update File: a\n@@ def g():\n-k\n+x\n*** End Patch\n", "not where the line after @@ says"),
+        ("*** Update File: a\n-twice\n+x\n*** End Patch\n", "occurs 2 times"),
+        ("*** Add File: a\n+x\n*** End Patch\n", "exists already"),
+        ("*** Delete File: a\n*** End Patch\n", "Read the whole file before"),
+        ("*** Delete File: none\n*** End Patch\n", "does not exist"),
+        ("*** Add File: ../out\n+x\n*** End Patch\n", "outside the workspace"),
+        ("*** Add File: .git/hooks/x\n+x\n*** End Patch\n", "cannot be written"),
         ("diff --git a/a b/a\nBinary files a/a and b/a differ\n", "Binary files"),
         ("--- a/a\n+++ /dev/null\n@@ -1 +0,0 @@\n-k\n", "does not remove all of its lines"),
+        (
+            "--- a/a\n+++ b/a\n@@ -1,4 +1,5 @@\n-k\n+l\n+m\n",
+            "announces 4 old and 5 new lines after @@ but has 1 and 2",
+        ),
+        ("--- a/a\n+++ b/a\n@@ -1 +1 @@\n-k\n+l\n+m\n", "announces 1 old and 1 new lines"),
+        ("--- a/a\n+++ b/a\n", "says nothing of what changes in a"),
+        ("diff --git a/a b/c\nsimilarity index 100%\n", "names two files"),
+        ("*** Begin Patch\n*** Update File: a\n-k\n+l\n", "does not end in `*** End Patch`"),
+        (
+            "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+a\n",
+            "l is a symbolic link",
+        ),
+        (
+            "diff --git a/a b/a\nindex 1..2 120000\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-k\n+l\n",
+            "a is a symbolic link",
+        ),
+        ("diff --git a/m b/m\ndeleted file mode 160000\n", "m is a submodule"),
     ],
 )
 async def test_a_patch_that_does_not_certainly_fit_changes_nothing(ws: Workspace, text: str, cause: str):
@@ -169,7 +195,7 @@ async def test_line_numbers_choose_among_equal_places(ws: Workspace):
     assert tree(ws) == {"a": "x\ny\nx\nz\n"}
 
 
-LINES = st.lists(st.sampled_from(["a", "b", " c", "", "-d", "+e", "-- f", "@@"]), max_size=12)
+LINES = st.lists(st.sampled_from(["a", "b", " c", "", "-d", "+e", "-- f", "++ g", "@@"]), max_size=12)
 
 
 @given(before=LINES, after=LINES, open_end=st.booleans())
@@ -201,3 +227,113 @@ def test_two_names_without_a_rename_are_refused_since_one_file_would_go():
     header = "diff --git a/old.py b/new.py\nsimilarity index 90%\nrename from old.py\nrename to new.py\n"
     (moved,) = parsing.parse(f"{header}--- a/old.py\n+++ b/new.py\n@@ -1 +1 @@\n-a\n+b\n")
     assert (moved.source, moved.target) == ("old.py", "new.py")
+
+
+SIX = "1\n2\n3\n4\n5\n6\n"
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> str:
+    """Lines that look like parts of a patch, with endings of both kinds and perhaps none at the end."""
+    line = st.sampled_from(
+        ["a", "b", " c", "", "-d", "+e", "-- f", "++ g", "--- h", "+++ i", "@@ -1 +1 @@", "--"]
+    )
+    ending = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n"]])))
+    text = "".join(draw(st.lists(st.builds(str.__add__, line, ending), max_size=8)))
+    return text.removesuffix(draw(st.sampled_from(["", "\n", "\r\n"])))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=contents(), after=contents())
+def test_what_git_prints_is_applied_to_the_byte_or_refused(before: str, after: str, tmp_path: Path):
+    lone = re.compile(r"\r(?!\n)")
+    assume(before and after and before != after and not lone.search(before + after))
+    for side, text in (("a", before), ("b", after)):
+        (tmp_path / side).write_bytes(text.encode())
+    command = [shutil.which("git") or "git", "diff", "--no-index", "--text", "a", "b"]
+    diff = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout.decode()
+    named = diff.replace("diff --git a/a b/b", "diff --git a/f b/f").replace(
+        "\n--- a/a\n+++ b/b\n", "\n--- a/f\n+++ b/f\n", 1
+    )
+    (file,) = parsing.parse(named)
+    decoded = decode(before.encode())
+    assert decoded is not None
+    try:
+        result = patched(decoded.content, file, decoded.newline, lambda before, after: [])
+    except Mistake:
+        return
+    assert replace(decoded, content=result).encode() == after.encode()
+
+
+def test_lines_that_the_header_counts_are_content_whatever_they_look_like():
+    diff = "--- a/q.sql\n+++ b/q.sql\n@@ -1,2 +1,2 @@\n--- old\n+++ new\n select 1;\n"
+    (file,) = parsing.parse(diff)
+    assert (file.hunks[0].old, file.hunks[0].new) == (["-- old", "select 1;"], ["++ new", "select 1;"])
+
+
+def test_a_mail_that_git_has_formatted_ends_at_its_signature():
+    diff = "From 1\nSubject: x\n\ndiff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-k\n+l\n-- \n2.39.5\n"
+    (file,) = parsing.parse(diff)
+    assert (file.hunks[0].old, file.hunks[0].new) == (["k"], ["l"])
+
+
+@given(lines=LINES, cut=st.integers(1, 40))
+def test_a_diff_that_lacks_lines_is_refused(lines: list[str], cut: int):
+    new = [f"{line}\n" for line in ["first", *lines, "last"]]
+    diff = [*difflib.unified_diff(["first\n"], new, "a/f", "b/f")]
+    kept = diff[: -min(cut, len(diff) - 3)]
+    with pytest.raises(Mistake, match="cut off"):
+        parsing.parse("".join(kept))
+
+
+async def test_names_that_git_quotes_are_read(ws: Workspace, git: Callable[..., str]):
+    names = ["ä b.txt", 'quo"te', "tab\there", "p b/p"]
+    (ws.root / "p b").mkdir()
+    write(ws, **dict.fromkeys(names, SIX))
+    git("add", ".")
+    git("commit", "-qm", "before")
+    write(ws, **dict.fromkeys(names, SIX.replace("2", "two")))
+    (ws.root / "ä b.txt").rename(ws.root / "ö c.txt")
+    (ws.root / 'quo"te').chmod(0o755)
+    (ws.root / "p b/p").chmod(0o755)
+    git("add", "-A")
+    diff, after = git("diff", "--cached", "-M"), tree(ws)
+    git("reset", "-q", "--hard")
+    result = await patch(ws, diff)
+    assert not result.is_error, result.content
+    assert tree(ws) == after
+    assert (ws.root / 'quo"te').stat().st_mode & 0o777 == 0o755
+    assert (ws.root / "p b/p").stat().st_mode & 0o777 == 0o755
+
+
+async def test_a_change_of_line_endings_is_one_wherever_they_are_mixed(ws: Workspace):
+    file = ws.root / "f"
+    file.write_bytes(b"a\nb\r\nc\n")
+    result = await patch(ws, "--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n a\n-b\r\n+b\n c\n")
+    assert result.content == "f patched.\n(only line endings changed)"
+    assert file.read_bytes() == b"a\nb\nc\n"
+    again = await patch(ws, "--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n a\n-b\r\n+b\n c\n")
+    assert "Some of its lines end in CRLF" in again.content
+    assert file.read_bytes() == b"a\nb\nc\n"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+async def test_line_endings_of_a_patch_do_not_matter_when_they_are_all_alike(ws: Workspace, ending: str):
+    file = ws.root / "f"
+    file.write_bytes(b"a\r\nb\r\nc\n")
+    text = "--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n".replace("\n", ending)
+    assert not (await patch(ws, text)).is_error
+    assert file.read_bytes() == b"a\r\nx\r\nc\n"
+
+
+async def test_a_link_is_not_deleted_in_place_of_what_it_leads_to(ws: Workspace):
+    write(ws, a="k\n")
+    (ws.root / "l").symlink_to("a")
+    await read_file.function(ws, "l")
+    result = await patch(ws, "*** Begin Patch\n*** Delete File: l\n*** End Patch\n")
+    assert "l is a symbolic link" in result.content
+    assert tree(ws) == {"a": "k\n", "l": "k\n"}
+
+
+async def test_no_edits_are_no_success(ws: Workspace):
+    assert (await multi_edit.function(ws, [])).is_error

@@ -253,3 +253,47 @@ async def test_a_file_whose_name_looks_like_an_option_is_a_file(committed: Works
     assert (await format_code.function(committed)).changed == ("--output-file=old.py",)
     assert "def f():" in (committed.root / "--output-file=old.py").read_text()
     assert (committed.root / "old.py").read_text() == BAD
+
+
+@pytest.mark.parametrize("paths", [[], ["."]])
+async def test_links_out_of_the_workspace_are_left_out_and_said(
+    committed: Workspace, tmp_path: Path, paths: list[str]
+):
+    (tmp_path / "secret.py").write_text(BAD)
+    (committed.root / "link.py").symlink_to(tmp_path / "secret.py")
+    (committed.root / "new.py").write_text(BAD)
+    linted = await run_linter.function(committed, paths)
+    assert "link.py:" not in linted.content
+    assert linted.content.endswith("[Left out, as they lead out of the workspace: link.py.]")
+    formatted = await format_code.function(committed, paths)
+    assert "new.py" in formatted.changed
+    assert "lead out of the workspace: link.py" in formatted.content
+    assert (tmp_path / "secret.py").read_text() == BAD
+    assert "outside the workspace" in (await format_code.function(committed, ["link.py"])).content
+
+
+async def test_only_links_out_of_the_workspace_are_said_to_be_so(committed: Workspace, tmp_path: Path):
+    (committed.root / "link.py").symlink_to(tmp_path.parent)
+    (committed.root / "passwd.py").symlink_to(__file__)
+    refused = await run_linter.function(committed)
+    assert "lead out of the workspace: passwd.py. No file has changed" in refused.content
+
+
+async def test_a_file_of_the_settings_does_not_keep_others_from_being_formatted(committed: Workspace):
+    (committed.root / ".codeflow").mkdir()
+    (committed.root / ".codeflow/x.py").write_text(BAD)
+    (committed.root / "new.py").write_text(BAD)
+    result = await format_code.function(committed)
+    assert result.changed == ("new.py",)
+    assert ".codeflow/x.py may not be written" in result.content
+    assert (await format_code.function(committed, [".codeflow/x.py", "new.py"])).is_error
+
+
+async def test_a_folder_that_git_ignores_says_why_nothing_was_linted(committed: Workspace):
+    (committed.root / ".gitignore").write_text("out/\n")
+    (committed.root / "out").mkdir()
+    (committed.root / "out/a.py").write_text(BAD)
+    assert (
+        "No file that git does not ignore is in out"
+        in (await run_linter.function(committed, ["out"])).content
+    )

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from codeflow.core.values import ToolResult
+from codeflow.tools.code import find_references
 from codeflow.tools.edits.transaction import Write, write_all
 from codeflow.tools.refactoring import code_actions, rename_symbol
 from codeflow.tools.tool import Mistake
@@ -148,3 +149,49 @@ async def test_a_fix_is_listed_and_applied(project: Workspace):
 async def test_numbers_and_lines_that_do_not_exist_are_refused(project: Workspace):
     assert "there is no line 9" in (await code_actions.function(project, "a.py", 9)).content
     assert "actions; apply is a number" in (await code_actions.function(project, "a.py", 1, apply=99)).content
+
+
+BASE = "class Base:\n    def run(self):\n        return 1\n\n\nclass Between(Base): ...\n"
+KID = "import base\n\n\nclass Kid(base.Between):\n    def run(self):\n        return {}\n\n\nKid().run()\n"
+
+
+@pytest.mark.parametrize("returned", ["2", "super().run() + 1"])
+@pytest.mark.parametrize(
+    ("symbol", "other"), [("Base.run", "kid.py:5: Kid.run"), ("Kid.run", "base.py:2: Base.run")]
+)
+async def test_an_overridden_method_is_not_renamed_alone(
+    ws: Workspace, returned: str, symbol: str, other: str
+):
+    (ws.root / "base.py").write_text(BASE)
+    (ws.root / "kid.py").write_text(KID.format(returned))
+    (ws.root / "other.py").write_text("class Other:\n    def run(self): ...\n")
+    result = await rename(ws, symbol, "go")
+    await ws.servers.close()
+    assert result.is_error
+    assert result.content.splitlines()[1] == other
+    assert "Other" not in result.content
+    assert "def run" in (ws.root / "base.py").read_text()
+    assert "def run" in (ws.root / "kid.py").read_text()
+
+
+async def test_the_same_method_of_a_stranger_does_not_matter(ws: Workspace):
+    (ws.root / "a.py").write_text("class A:\n    def run(self): ...\n\n\nclass B:\n    def run(self): ...\n")
+    (ws.root / "other.py").write_text("class A:\n    def run(self): ...\n")
+    result = await rename(ws, "A.run", "go", path="a.py", line=2)
+    await ws.servers.close()
+    assert not result.is_error, result.content
+
+
+async def test_patterns_that_name_a_field_are_told(ws: Workspace):
+    (ws.root / "a.py").write_text(
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass Order:\n    price: int\n\n\n"
+        "O2 = Order\n\n\ndef f(o: Order):\n    match o:\n        case O2(price=p):\n            return p\n"
+    )
+    references = await find_references.function(ws, "Order.price")
+    result = await rename(ws, "Order.price", "cost")
+    await ws.servers.close()
+    assert "which the language server does not know:\na.py:14: case O2(price=p):" in references.content
+    assert not result.is_error, result.content
+    lines = result.content.splitlines()
+    told = next(number for number, line in enumerate(lines) if line.startswith("NOT renamed"))
+    assert lines[told + 1] == "a.py:14: case O2(price=p):"

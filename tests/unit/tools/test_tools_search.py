@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from codeflow.core.values import ToolResult
-from codeflow.tools.search import find_ripgrep, search_files
+from codeflow.tools.search import find_ripgrep, glob, search_files
 from codeflow.tools.workspace import Workspace
 
 
@@ -53,6 +54,7 @@ async def test_no_match_is_no_error(tree: Workspace):
     ("arguments", "message"),
     [
         ({"pattern": "foo("}, "unclosed group"),
+        ({"pattern": "a\nb"}, "search for one line of it"),
         ({"pattern": "x", "path": "../"}, "outside the workspace"),
         ({"pattern": "x", "path": "nowhere"}, "does not exist"),
         ({"pattern": "x", "glob": "{a"}, "glob"),
@@ -98,7 +100,48 @@ async def test_what_a_carriage_return_would_hide_is_shown(ws: Workspace):
     )
 
 
-async def test_a_binary_file_that_matches_is_named(ws: Workspace):
+async def test_binary_files_that_match_are_named(ws: Workspace):
     (ws.root / "late.bin").write_bytes(b"text\n" * 20_000 + b"\x00needle\n")
-    content = (await search(ws, "needle", path="late.bin")).content
-    assert "binary file matches" in content
+    (ws.root / "two\nlines.bin").write_bytes(b"\x00needle\n")
+    alone = (await search(ws, "needle", path="late.bin")).content
+    assert alone.startswith("No matches in text.\n[matches in binary files")
+    (ws.root / "a.txt").write_text("needle\n")
+    content = (await search(ws, "needle")).content
+    assert content.startswith("a.txt\n    1\tneedle\n\n[matches in binary files")
+    assert content.endswith(": late.bin, two\\nlines.bin]")
+    assert "late.bin" not in (await search(ws, "needle", glob="*.txt")).content
+
+
+async def test_what_ripgrep_cannot_read_is_named(ws: Workspace):
+    (ws.root / "u32.txt").write_bytes("needle".encode("utf-32"))
+    (ws.root / "u16.txt").write_bytes("needle".encode("utf-16"))
+    content = (await search(ws, "needle")).content
+    assert content.startswith("u16.txt\n    1\tneedle")
+    assert content.endswith("[not searched, as they are in UTF-32: u32.txt; read_file reads them]")
+    assert "u32.txt" not in (await search(ws, "needle", glob="u16*")).content
+
+
+async def test_a_fifo_is_not_waited_for(ws: Workspace):
+    os.mkfifo(ws.root / "pipe")
+    assert "is a FIFO" in (await search(ws, "x", path="pipe")).content
+    assert (await search(ws, "x")).content == "No matches."
+
+
+async def test_a_name_with_a_line_break_stays_one_name(ws: Workspace):
+    (ws.root / "two\nlines.txt").write_text("one\nneedle\nneedle\n")
+    (ws.root / "z").write_text("needle\n")
+    content = (await search(ws, "needle")).content
+    assert content == "two\\nlines.txt\n    2\tneedle\n    3\tneedle\n\nz\n    1\tneedle"
+    assert (await glob.function(ws, "*.txt")).content == "two\\nlines.txt"
+
+
+async def test_the_match_in_a_huge_line_is_shown(ws: Workspace):
+    line = "x" * 100_000 + "needle" + "y" * 100_000
+    (ws.root / "min.js").write_text(f"{line}\nshort needle\nneedle{'z' * 1000}\n")
+    first, second, third = (await search(ws, "needle|short")).content.splitlines()[1:]
+    assert first == f"    1\t… {'x' * 120}needle{'y' * 120} … [a part of a long line]"
+    assert second == "    2\tshort needle"
+    assert third == f"    3\tneedle{'z' * 120} … [a part of a long line]"
+    whole = (await search(ws, ".*", path="min.js")).content
+    assert "omitted end of long line" in whole
+    assert len(whole) < 1500

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -87,7 +87,14 @@ class Changeset:
     def replace(self, path: str, content: str) -> None:
         """Gives a file that is there other content."""
         old = self.content(path)
-        self.draft(path).after = Text(content, old.encoding, old.bom)
+        self.draft(path).after = replace(old, content=content)
+
+    def refuse_link(self, path: str) -> None:
+        """A Mistake when a path is a symbolic link, in whose place the file would go that it leads to."""
+        if (self._ws.root / path).is_symlink():
+            raise Mistake(
+                f"{path} is a symbolic link, and a patch would delete the file that it leads to. Remove it with run_command."
+            )
 
     def problems(self) -> list[str]:
         """The syntax errors that the drafts bring in, with their files."""

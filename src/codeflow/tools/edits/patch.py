@@ -1,17 +1,18 @@
 """Patches as values, whichever way they were written, and how a hunk finds its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codeflow.tools.edits import depth, engine
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.places import Place
+from codeflow.tools.edits.splices import occurrences
 from codeflow.tools.tool import Mistake
 
 
 @dataclass(slots=True)
 class Hunk:
-    """Lines to find and the lines that shall stand there instead."""
+    """Lines to find and the lines that shall stand there instead; one may end in a carriage return."""
 
     line: int | None = None
     """Where the new lines shall begin, from 1."""
@@ -27,10 +28,42 @@ class Hunk:
     """The last of the new lines has none."""
     last_sign: str = " "
     """Of the line read last; empty for a blank line without one."""
+    counts: tuple[int, int] | None = None
+    """How many old and new lines it shall have; None when it does not say."""
 
     @property
     def is_empty(self) -> bool:
         return not (self.old or self.new)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has the lines that it shall have."""
+        return self.counts == (len(self.old), len(self.new))
+
+    @property
+    def ends_blank(self) -> bool:
+        """Whether its last line is a blank one without a sign."""
+        lines = [*self.old[-1:], *self.new[-1:]]
+        return self.last_sign == "" and len(lines) > 1 and not "".join(lines).strip("\r")
+
+    @property
+    def mixes_endings(self) -> bool:
+        """Whether some of its lines end in CRLF and others in LF, or in nothing, so that it is about line endings too."""
+        old, new = self.old[: len(self.old) - self.old_open], self.new[: len(self.new) - self.new_open]
+        endings = {line.endswith("\r") for line in (*old, *new)}
+        return len(endings) > 1 or (not old and True in endings)
+
+    def wants(self, line: str) -> bool:
+        """Whether a line of the patch still belongs to it, by its counts."""
+        if self.counts is None:
+            return False
+        old, new = self.counts[0] - len(self.old), self.counts[1] - len(self.new)
+        wanted = {" ": min(old, new), "-": old, "+": new, "\\": 1}
+        return wanted.get(line[:1].strip("\r") or " ", 0) > 0
+
+    def without_returns(self) -> "Hunk":
+        old, new = ([line.removesuffix("\r") for line in lines] for lines in (self.old, self.new))
+        return replace(self, old=old, new=new)
 
 
 @dataclass(slots=True)
@@ -41,6 +74,8 @@ class FilePatch:
     target: str | None
     hunks: list[Hunk] = field(default_factory=list)
     executable: bool | None = None
+    has_names: bool = False
+    """Whether `---` and `+++` named it, so that a hunk must follow."""
 
     @property
     def new_content(self) -> str:
@@ -58,7 +93,10 @@ def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Int
     """
     for number, hunk in enumerate(patch.hunks, 1):
         try:
-            content = _apply(content, hunk, newline, introduced)
+            if hunk.mixes_endings:
+                content = _apply_to_the_byte(content, hunk)
+            else:
+                content = _apply(content, hunk.without_returns(), newline, introduced)
         except Mistake as mistake:
             raise Mistake(
                 f"hunk {number} (old_text is its kept and removed lines, new_text its kept and added ones): {mistake}"
@@ -67,6 +105,7 @@ def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Int
 
 
 def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced) -> str:
+    was_open = not content.endswith("\n")
     if hunk.old:
         content = engine.apply(content, _edit(hunk), newline, introduced) if hunk.old != hunk.new else content
     elif content and not hunk.at_end:
@@ -76,9 +115,27 @@ def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced
         content = content + (newline if content and not content.endswith("\n") else "") + lines
     if hunk.new_open and not hunk.old_open:
         return content.removesuffix("\n").removesuffix("\r")
-    if hunk.old_open and not hunk.new_open and not content.endswith("\n"):
+    if hunk.old_open and not hunk.new_open and was_open and (hunk.new or content):
         return content + newline
     return content
+
+
+def _apply_to_the_byte(content: str, hunk: Hunk) -> str:
+    """For a hunk that changes line endings, of which the engine knows nothing."""
+    old, new = ("".join(f"{line}\n" for line in lines) for lines in (hunk.old, hunk.new))
+    old, new = old.removesuffix("\n" * hunk.old_open), new.removesuffix("\n" * hunk.new_open)
+    if not old and not content:
+        return new
+    closed = [at for at in occurrences(content, old) if at == 0 or content[at - 1] == "\n"] if old else []
+    found = [at for at in closed if not hunk.old_open or at + len(old) == len(content)]
+    hinted = [at for at in found if content.count("\n", 0, at) + 1 == hunk.line]
+    if len(hinted or found) != 1:
+        raise Mistake(
+            "Some of its lines end in CRLF and others in LF, so the file must have its old lines just so, and in one "
+            "place; it does not. End all lines alike to change text and keep the file's line endings."
+        )
+    start = (hinted or found)[0]
+    return content[:start] + new + content[start + len(old) :]
 
 
 def _edit(hunk: Hunk) -> Edit:

@@ -1,8 +1,10 @@
 """Why an edit was refused, with what the model needs to correct it."""
 
 import difflib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from codeflow.tools.text import numbered
 from codeflow.tools.tool import Mistake
@@ -10,6 +12,10 @@ from codeflow.tools.tool import Mistake
 _LONGEST_REGION = 40
 _MOST_LINES_TO_COMPARE = 10_000
 _MOST_PLACES = 20
+_FORMS: Sequence[tuple[Literal["NFC", "NFD"], str]] = (
+    ("NFD", "a letter and a combining mark each"),
+    ("NFC", "one character each"),
+)
 
 
 class Ambiguous(Mistake):
@@ -39,6 +45,8 @@ def missing(file: Sequence[str], old: str, new: str) -> Mistake:
     if done and done in text:
         number = text.count("\n", 0, text.index(done)) + 1
         return Mistake(f"old_text is not in the file, but new_text is, at line {number}; is it done already?")
+    if form := _other_form(text, old.strip("\n")):
+        return Mistake(form)
     start = _nearest(file, wanted)
     if start is None:
         return Mistake("old_text is not in the file, nor anything close to it. Read the file again.")
@@ -48,6 +56,21 @@ def missing(file: Sequence[str], old: str, new: str) -> Mistake:
         f"old_text is not in the file. {_first_difference(file, wanted, start)}The nearest lines are:\n{shown}\n"
         "Copy them exactly, without the numbers."
     )
+
+
+def _other_form(text: str, old: str) -> str:
+    """What to do when the file has the old text in another Unicode form, which looks the same; empty when it has not."""
+    for form, meaning in _FORMS:
+        found = unicodedata.normalize(form, old)
+        if old and found in text:
+            letters = sorted({letter for letter in found if not letter.isascii()})
+            codes = " ".join(f"U+{ord(letter):04X}" for letter in letters[:_MOST_PLACES])
+            return (
+                f"old_text differs from the file in its Unicode form alone, which cannot be seen: the file has accented "
+                f"letters in the form {form}, {meaning} (here {codes}). Send old_text and new_text in that form, or "
+                "leave the words with such letters out of both."
+            )
+    return ""
 
 
 def _first_difference(file: Sequence[str], wanted: Sequence[str], start: int) -> str:

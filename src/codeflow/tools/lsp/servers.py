@@ -154,22 +154,26 @@ class Servers:
         yield sysconfig.get_path("scripts")
 
     def _explain(self, key: _Key, problems: list[str]) -> str:
-        name, root = key
-        language = self.languages[name]
+        name, _ = key
+        install = self.languages[name].install
+        barred = self._barred(key)
         if problems:
-            return (
-                f"No language server for {name} starts here: {'; '.join(problems).rstrip('.')}. "
-                f"If it is not installed: {language.install}."
-            )
+            failed = f"No language server for {name} starts here: {'; '.join(problems).rstrip('.')}."
+            return f"{failed} {barred}" if barred else f"{failed} If it is not installed: {install}."
+        return barred or f"No language server for {name} is installed; get one with: {install}."
+
+    def _barred(self, key: _Key) -> str:
+        """Which server is installed that may not run here, and why; empty when there is none."""
+        if self._trusted:
+            return ""
+        name, root = key
         own = os.pathsep.join(_own_programs(root, self._top))
-        here = next((c.name for c in language.servers if shutil.which(c.name, path=own)), None)
-        if here is None:
-            here = next(
-                (c.name for c in language.servers if shutil.which(c.name, path=self._env.get("PATH"))), None
-            )
-        if here:
-            return f"{here} may not run, as this folder is not one of the user's trusted_folders."
-        return f"No language server for {name} is installed; get one with: {language.install}."
+        tried = {command.name for command, _ in self._installed(key)}
+        for path in (own, self._env.get("PATH")):
+            for command in self.languages[name].servers:
+                if command.name not in tried and shutil.which(command.name, path=path):
+                    return f"{command.name} may not run, as this folder is not one of the user's trusted_folders."
+        return ""
 
 
 def _own_programs(root: Path, top: Path) -> Iterator[str]:

@@ -136,7 +136,9 @@ def git_folders(workspace: Path) -> Iterator[Path]:
         return
     own = workspace / _text(pointer).removeprefix("gitdir:").strip()
     shared = _text(own / "commondir")  # a submodule has none
-    points_back = Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()  # else it may be anybody's
+    points_back = (
+        Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()
+    )  # else it may be anybody's
     common = (own / shared.strip()).resolve()
     if shared and points_back and (common / "objects").is_dir():
         yield common

@@ -1,6 +1,7 @@
 """The tool that measures a command in the work tree and in an earlier commit, by turns."""
 
 import json
+import os
 import shlex
 import shutil
 import time
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.borrowed import counterparts, import_hooks, lender_of
+from codeflow.tools.environment import project_venv
 from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.project_files import ProjectFiles
 from codeflow.tools.testing.run import tests_line
@@ -59,6 +62,7 @@ async def benchmark(ws: Workspace, command: str = "", baseline_ref: str = "HEAD"
     """
     if baseline_ref.startswith("-"):
         raise Mistake(f"{baseline_ref} is not a commit.")
+    _refuse_hooks(ws)
     async with _checkout(ws, baseline_ref) as baseline:
         if command.strip():
             compared = [await _timed(ws, command, baseline)]
@@ -104,7 +108,7 @@ async def _timed(ws: Workspace, command: str, baseline: Path) -> Comparison:
     deadline = time.monotonic() + ws.settings.command_timeout_s
     for round_number in range(_MOST_ROUNDS + 1):
         for tree, measured in seconds.items():
-            outcome = await _run(ws, command, tree, ws.env | _import_paths(tree), ws.confining())
+            outcome = await _run(ws, command, tree, ws.env | _import_paths(ws, tree), ws.confining())
             if outcome.exit_code != 0:
                 where = "work tree" if tree == ws.root else "baseline"
                 raise Mistake(
@@ -124,7 +128,9 @@ def _how(outcome: Outcome) -> str:
 async def _pytest_benchmarks(ws: Workspace, baseline: Path) -> list[Comparison]:
     line = await tests_line(ws, [])
     if "pytest" not in line.command or not _uses_pytest_benchmark(ws):
-        raise Mistake("The project has no pytest-benchmark tests; pass the command to time.")
+        raise Mistake(
+            "The project neither lists pytest-benchmark nor has it in its environment; pass the command to time."
+        )
     before = await _measured(ws, line.command, baseline)
     after = await _measured(ws, line.command, ws.root)
     common = [Comparison(name, before[name], after[name]) for name in after if name in before]
@@ -142,24 +148,42 @@ def _uses_pytest_benchmark(ws: Workspace) -> bool:
         "setup.cfg",
         "setup.py",
         "tox.ini",
+        "Pipfile",
         *map(str, ws.root.glob("*requirements*.txt")),
+        *map(str, ws.root.glob("requirements/*.txt")),
     )
-    return any("pytest-benchmark" in project.text(name) for name in manifests)
+    venv = project_venv(ws.root)
+    is_installed = venv and any(venv.glob("lib/python*/site-packages/pytest_benchmark"))
+    return bool(is_installed) or any("pytest-benchmark" in project.text(name) for name in manifests)
 
 
 async def _measured(ws: Workspace, command: str, tree: Path) -> Mapping[str, Sequence[float]]:
     report = ws.runs.folder() / f"{uuid.uuid4().hex}.json"
     options = f"--benchmark-only --benchmark-json={shlex.quote(str(report))} -p no:xdist -o addopts="
-    outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(tree), ws.confining())
+    outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(ws, tree), ws.confining())
     if not report.exists():
         raise Mistake(f"The benchmarks did not run ({_how(outcome)}):\n{outcome.output[-3000:]}")
     rows = json.loads(report.read_text(encoding="utf-8"))["benchmarks"]
     return {row["fullname"]: row["stats"]["data"] for row in rows}
 
 
-def _import_paths(tree: Path) -> dict[str, str]:
+def _import_paths(ws: Workspace, tree: Path) -> dict[str, str]:
     """The tree's own sources come before a project that was installed from the work tree."""
-    return {"PYTHONPATH": f"{tree / 'src'}:{tree}"}
+    installed: list[str] = []
+    if venv := project_venv(ws.root):
+        installed = counterparts(venv, lender_of(venv) or ws.root, tree)
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*installed, str(tree / "src"), str(tree)]))}
+
+
+def _refuse_hooks(ws: Workspace) -> None:
+    """A Mistake where the baseline would import the work tree's code."""
+    venv = project_venv(ws.root)
+    if venv and (hooks := import_hooks(venv, lender_of(venv) or ws.root)):
+        raise Mistake(
+            f"The project is installed by an import hook ({', '.join(hooks)} in {venv.name}), through which the baseline "
+            "would import the work tree's code, so nothing was compared. Install it so that a path leads to it (setuptools: "
+            "pip install -e . --config-settings editable_mode=compat), or not at all."
+        )
 
 
 async def _run(

@@ -11,6 +11,7 @@ from codeflow.tools.project_changes import changed_lines
 from codeflow.tools.testing.run import (
     TestRun,
     headline,
+    none_ran,
     run_line_of_tests,
     tests_line,
     to_targets,
@@ -39,7 +40,8 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
     from codeflow.tools.testing.coverage_data import WAYS
     from codeflow.tools.testing.runners import find_runner
 
-    line = await tests_line(ws, to_targets(ws, target))
+    targets = to_targets(ws, target)
+    line = await tests_line(ws, targets)
     runner = find_runner(line.command, ws.root)
     way = WAYS.get(runner.name) if runner else None
     if way is None:
@@ -51,6 +53,9 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
     for old in data.iterdir():
         old.unlink()
     tested = await run_line_of_tests(ws, Line(command=way.measuring(line.command, data), env=line.env))
+    if problem := none_ran(tested, targets):
+        shown = shown_output(ws, tested.run, tested.outcome)
+        return failure(f"{problem}\n$ {tested.run.command}\n{headline(ws, tested)}\n{shown}")
     coverage = {path: file for path, file in way.read(data, ws.root).items() if not path.startswith("/")}
     if not coverage:
         return _not_measured(ws, tested, way.needs)

@@ -178,6 +178,12 @@ def _problem(tested: TestRun, targets: Sequence[str]) -> str:
     report, exit_code = tested.report, tested.outcome.exit_code
     if doubt := (report.early_end if report else "") or (tested.doubt if exit_code == 0 else ""):
         return f"This is no success: {doubt}."
+    return none_ran(tested, targets)
+
+
+def none_ran(tested: TestRun, targets: Sequence[str]) -> str:
+    """That no test of the targets ran, where there are any; else empty."""
+    report, exit_code = tested.report, tested.outcome.exit_code
     has_run = report.ran if report else exit_code == 0
     if targets and exit_code not in {_NOT_FOUND, None} and not has_run:
         return f"No test of {', '.join(targets[:5])} ran: see below why, find the right name with search_files, or run all."
