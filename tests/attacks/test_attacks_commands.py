@@ -77,3 +77,25 @@ def test_the_same_attack_succeeds_without_the_sandbox(world, attack):
         before = Picture.of(world)
         output = run(world, Unconfined(), filled(world, attack))
         assert world.breaches(before, output) != [], output
+
+
+LATER = {
+    "package path": "mkdir -p .venv/lib/python3.11/site-packages && touch .venv/bin; "
+    "echo {home}/other-project > .venv/lib/python3.11/site-packages/x.pth",
+    "interpreter": "mkdir -p .venv/bin {work}/p && ln -s {home}/other-project/x .venv/bin/python",
+    "link among installed packages": "mkdir -p node_modules && ln -s {home}/other-project/.env node_modules/x",
+    "program folder": "mkdir -p .venv && ln -s {home}/other-project .venv/bin",
+    "repository elsewhere": "rm -rf .git; echo 'gitdir: {home}/other-project/.git/worktrees/x' > .git",
+    "the commands' own home": "ln -s {home}/other-project ~/bin; ln -s / ~/.gitconfig; ln -s {home} ~/go; ls -la ~",
+}
+
+
+@pytest.mark.parametrize("planted", LATER.values(), ids=LATER)
+def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(world, planted):
+    sandbox = sandbox_of(world)
+    attack = Attack("later", "", "", planted)
+    before = Picture.of(world)
+    run(world, sandbox, filled(world, attack))
+    look = "cat {home}/other-project/.env ~/bin/.env ~/go/.netrc node_modules/x .venv/bin/.env; echo x > {outside}/shared/data.txt"
+    output = run(world, sandbox, filled(world, Attack("later", "", "", look)))
+    assert world.breaches(before, output) == [], output

@@ -1,6 +1,7 @@
 """Opens a workspace for the tools of a run, with the sandbox that its commands go into."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from codeflow.app.lineup import is_trusted
@@ -8,6 +9,8 @@ from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings
 from codeflow.core.values import Mode
 from codeflow.models.web_search import agentcore_search
+from codeflow.tools.borrowed import editable_sources
+from codeflow.tools.environment import project_venv
 from codeflow.tools.research import Research
 from codeflow.tools.sandbox.choosing import Choice, choose
 from codeflow.tools.workspace import Workspace
@@ -21,8 +24,9 @@ def open_workspace(
     Raises:
         UsageError: in mode `auto`, where there is no sandbox and nobody has said that none is wanted.
     """
-    choice = choose(settings.sandbox, root.resolve(), env)
-    notes = tuple(_notes(settings, choice, mode))
+    root = root.resolve()
+    choice = choose(settings.sandbox, root, env, readable=list(_lent(root, home, settings)))
+    notes = (*_notes(settings, choice, mode), *_unreadable(root, home, choice))
     workspace = Workspace(
         root,
         settings.tools,
@@ -40,6 +44,16 @@ def open_workspace(
     return workspace, notes
 
 
+def _lent(root: Path, home: Path, settings: Settings) -> Iterator[Path]:
+    """The installed packages of the user's folder that a worktree of it has links to."""
+    if root == home.resolve():
+        return
+    for folder, folders, _ in os.walk(root):
+        for name in set(folders) & set(settings.worktrees.linked):
+            yield home.resolve() / Path(folder, name).relative_to(root)
+        folders[:] = [name for name in folders if name not in {".git", *settings.worktrees.linked}]
+
+
 def _notes(settings: Settings, choice: Choice, mode: Mode) -> list[str]:
     if not choice.missing:
         return []
@@ -53,3 +67,17 @@ def _notes(settings: Settings, choice: Choice, mode: Mode) -> list[str]:
             hint=f"{choice.cure} Or choose --mode edit, or --no-sandbox to run them with all of your rights.",
         )
     return [f"no sandbox, commands have all of your rights: {choice.missing}. {choice.cure}"]
+
+
+def _unreadable(root: Path, home: Path, choice: Choice) -> Iterator[str]:
+    """Packages of the project's environment that are imported from folders which commands do not see."""
+    venv = project_venv(root)
+    if choice.missing or venv is None:
+        return
+    sources = {path for path in editable_sources(venv) if path.exists()}
+    shown = (root, home.resolve(), *choice.readable)
+    if outside := sorted(str(path) for path in sources if not any(path.is_relative_to(one) for one in shown)):
+        yield (
+            f"the environment imports packages from {', '.join(outside)}, which commands in the sandbox cannot read; "
+            "sandbox.readable in your own settings shows folders to them"
+        )

@@ -15,7 +15,7 @@ from codeflow.core.settings import SandboxSettings
 from codeflow.tools.sandbox import bubblewrap
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
 from codeflow.tools.sandbox.protected import protected_paths
-from codeflow.tools.sandbox.reach import make_caches, reach
+from codeflow.tools.sandbox.reach import Reach, make_caches, reach
 from codeflow.tools.sandbox.watch import Watch
 
 _PROBE_S = 10
@@ -29,10 +29,14 @@ class Choice:
     sandbox: Sandbox
     missing: str = ""
     cure: str = ""
+    readable: tuple[Path, ...] = ()
+    """What the settings and codeflow show to commands besides."""
 
 
-def choose(settings: SandboxSettings, workspace: Path, env: Mapping[str, str]) -> Choice:
-    """The sandbox that the settings name, or the best that works here."""
+def choose(
+    settings: SandboxSettings, workspace: Path, env: Mapping[str, str], *, readable: Sequence[Path] = ()
+) -> Choice:
+    """The sandbox that the settings name, or the best that works here; `readable` are further folders to be shown."""
     if settings.backend == "off":
         return Choice(Unconfined(), "it is switched off", "Leave --no-sandbox out, or set sandbox.backend.")
     if sys.platform != "linux":
@@ -46,7 +50,10 @@ def choose(settings: SandboxSettings, workspace: Path, env: Mapping[str, str]) -
         )
     if problem := _tried(program):
         return Choice(Unconfined(), f"bubblewrap does not work here: {problem}", _APPARMOR)
-    return Choice(Bubblewrap(program, settings, workspace, _private(workspace, env), _own(env)))
+    shown = (*map(_expanded, settings.readable), *readable)
+    return Choice(
+        Bubblewrap(program, settings, workspace, _private(workspace, env), _own(env), shown), readable=shown
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Bubblewrap:
     private: Path
     """Of codeflow's, for this workspace: the commands' home folder, and what was put aside."""
     own_folders: Sequence[Path]
+    readable: Sequence[Path]
 
     @property
     def name(self) -> str:
@@ -81,11 +89,12 @@ class Bubblewrap:
             env,
             private_home=home,
             own_folders=self.own_folders,
-            readable=map(_expanded, self.settings.readable),
+            readable=self.readable,
             writable=(*map(_expanded, self.settings.writable), *(path.resolve() for path in writable)),
             network=self.settings.network,
             manager=manager,
         )
+        _clear(within)
         watch = Watch.over(
             (path for root in within.writable for path in protected_paths(root)), self.private / "aside"
         )
@@ -96,6 +105,17 @@ class Bubblewrap:
             processes=self.settings.max_processes,
             file_bytes=self.settings.max_file_mb * 1_000_000,
         )
+
+
+def _clear(reach: Reach) -> None:
+    """Removes the links from the commands' own home that an earlier one put where something is to be mounted."""
+    for path in (*reach.toolchains, *reach.writable, *reach.hidden):
+        if path.is_relative_to(reach.real_home):
+            place = reach.home
+            for part in path.relative_to(reach.real_home).parts:
+                place /= part
+                if place.is_symlink():
+                    place.unlink()
 
 
 @lru_cache

@@ -1,7 +1,8 @@
 """What a command can reach, as a value that every sandbox enforces in its own way.
 
 Nothing is reachable but the system's programs, the toolchains that PATH names, and the workspace. So what is not
-listed here is out of reach, also what nobody thought of: other projects, keys, codeflow's own state.
+listed here is out of reach, also what nobody thought of: other projects, keys, codeflow's own state. What stands in the
+workspace widens nothing, for an earlier command may have put it there.
 """
 
 import os
@@ -11,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codeflow.tools.borrowed import editable_sources
 from codeflow.tools.sandbox.protected import protected_paths
 
 _SYSTEM = (
@@ -60,7 +60,6 @@ _REGISTRIES = (
     ".bunfig.toml",
 )
 _PROGRAM_FOLDERS = {"bin", "sbin", "shims", "scripts"}
-_INSTALLED = (".venv", "venv", "node_modules")
 _SECRET = ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d",
            "/etc/ssl/private", "/etc/ssh", "/etc/wireguard", "/etc/NetworkManager", "/etc/docker",
            "/etc/kubernetes", "/etc/krb5.keytab")  # fmt: skip
@@ -161,14 +160,10 @@ def _toolchains(workspace: Path, env: Mapping[str, str], home: Path) -> Iterator
     yield from (_home_of(name, env, home) / part for name, parts in _PARTS.items() for part in parts)
     yield from (path for name in _NAMED for path in _paths(env.get(name, "")) if not _is_broad(path, home))
     yield from (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parents[1] / "testing" / "plugin")
-    for entry in filter(os.path.isabs, env.get("PATH", "").split(os.pathsep)):
-        yield from _installation(Path(entry), home)
-    for name in _INSTALLED:
-        installed = workspace / name
-        yield from _linked(installed)
-        if python := _interpreter(installed):
-            yield from _installation(python.parent, home)
-            yield from editable_sources(installed)
+    for entry in map(Path, env.get("PATH", "").split(os.pathsep)):
+        if entry.is_absolute() and not entry.is_relative_to(workspace):
+            yield from _installation(entry, home)
+    yield from filter(None, map(_python_of, (workspace / ".venv", workspace / "venv")))
 
 
 def _installation(programs: Path, home: Path) -> Iterator[Path]:
@@ -193,18 +188,12 @@ def _paths(value: str) -> Iterator[Path]:
             yield Path(word).resolve()
 
 
-def _interpreter(venv: Path) -> Path | None:
-    python = venv / "bin/python"
-    return python.resolve() if python.exists() else None
-
-
-def _linked(folder: Path) -> Iterator[Path]:
-    """Where the links in a folder of installed packages lead: in a worktree they are another checkout's."""
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        links = [Path(entry.path).resolve() for entry in entries if entry.is_symlink()]
-    yield from {link.parent for link in links if link.exists() and not link.is_relative_to(folder)}
+def _python_of(venv: Path) -> Path | None:
+    """The Python that an environment of the workspace was made from. A command may have put the link there: so nothing
+    but a Python is shown.
+    """
+    prefix = (venv / "bin/python").resolve().parents[1]
+    return prefix if any(prefix.glob("lib/python3*/os.py")) else None
 
 
 def _outermost(paths: Iterable[Path], without: Iterable[Path] = ()) -> tuple[Path, ...]:
