@@ -33,6 +33,9 @@ class Choices:
     endpoint_url: str | None = None
     """Where every model call goes; the AWS profile and region of the settings do not count then."""
     dry_run: bool = False
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    """Rules for the session."""
 
 
 def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Task]:
@@ -54,6 +57,8 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         models=settings.models.roles,
         limits=Limits(max_cost=run.max_cost, max_turns=run.max_turns, timeout_s=run.timeout_s),
         dry_run=choices.dry_run,
+        allow=choices.allow,
+        deny=choices.deny,
     )
     return settings, task
 

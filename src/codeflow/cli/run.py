@@ -52,6 +52,13 @@ def run(
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Do not ask about calls such as 'run_command(npm test)'; repeatable."),
+    ] = None,
+    deny: Annotated[
+        list[str] | None, typer.Option(metavar="RULE", help="Refuse calls such as 'write_file(docs/**)'.")
+    ] = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a transcript for `codeflow replay`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
@@ -81,6 +88,8 @@ def run(
         max_turns=max_turns,
         timeout_s=timeout,
         dry_run=dry_run,
+        allow=tuple(allow or ()),
+        deny=tuple(deny or ()),
     )
     if continues:
         text = read_task(task, file) if task is not None or file is not None else None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from codeflow.core.errors import UsageError
 from codeflow.core.places import config_home, resource
 from codeflow.core.reliability import FaultSettings, no_limit
+from codeflow.core.trust import TrustedFolders
 from codeflow.core.values import Mode
 
 Table = dict[str, Any]
@@ -198,7 +199,7 @@ def load_settings(
         ("packaged defaults", _read(resource("config") / "settings.toml")),
     ]
     user_file = config_home(env) / "settings.toml"
-    user = _read(user_file) if user_file.exists() else {}
+    user = _with_trust(_read(user_file) if user_file.exists() else {}, env)
     layers.append((str(user_file), user))
     project_file = workspace / ".codeflow" / "settings.toml"
     if project_file.exists():
@@ -227,6 +228,15 @@ def _read(path: Path) -> Table:
         ) from error
 
 
+def _with_trust(user: Table, env: Mapping[str, str]) -> Table:
+    """The user's settings with the folders that `codeflow trust` has added."""
+    added = list(TrustedFolders(env).since())
+    listed = user.get("trusted_folders", [])
+    if not added or not isinstance(listed, list):
+        return user
+    return user | {"trusted_folders": [*listed, *added]}
+
+
 def _project(path: Path, workspace: Path, user: Table) -> Table:
     table = _read(path)
     folders: object = user.get("trusted_folders", [])
@@ -239,7 +249,7 @@ def _project(path: Path, workspace: Path, user: Table) -> Table:
         if any(key == name or key.startswith(f"{name}.") for name in refused):
             raise UsageError(
                 f"{path}: {key} may not be set by a project that you have not trusted",
-                hint=f"Remove it, or add this folder to trusted_folders in {config_home() / 'settings.toml'}.",
+                hint="Remove it, or trust this folder: `codeflow trust` shows what that switches on.",
             )
     return table
 
