@@ -11,13 +11,10 @@ from codeflow.syntax.shell.programs import INTERPRETERS, LINE_RUNNERS, SHELLS, W
 from codeflow.syntax.shell.reader import Run
 from codeflow.syntax.shell.running import parts_of, program
 
-_SUBCOMMANDS = frozenset("git npm pnpm yarn cargo go pip pip3 uv poetry gh glab dotnet bundle composer hatch nox tox".split())
-"""Programs whose last operand may differ; any other command is offered as it is."""
-_RUNS_ANYTHING = frozenset({"run", "exec", "x", "dlx", "eval", "config", "alias", "submodule", "bisect", "rebase"})
-"""Subcommands behind which an operand is a program, or decides what runs."""
+_LEFT_OPEN = frozenset("add blame commit diff fetch log pull push show switch".split())
+"""Git's commands whose last operand may differ; any other command is offered as it is."""
 _NEVER = frozenset(
-    """rm rmdir dd mkfs shred find awk gawk sed tee mv cp ln chmod chown kill pkill killall source . docker podman kubectl
-    npx bunx uvx pipx curl wget scp rsync nc socat alias trap crontab at systemctl make""".split()
+    "rm rmdir dd mkfs shred find awk gawk sed tee chmod chown kill pkill killall source . alias trap crontab at".split()
 )
 """Programs of which no pattern is narrow."""
 _GUARDED = re.compile(r"(^|/)(\.git|\.github|\.codeflow|\.claude|\.vscode|\.idea)(/|$)|^[/~]|^\.\.")
@@ -61,8 +58,8 @@ def _of_line(tool: str, line: str) -> Iterator[str]:
     if name in INTERPRETERS and words[1:2] != ["-m"]:
         return
     exact = [as_pattern_word(text) for text in words]
-    open_ended = name in _SUBCOMMANDS and not _RUNS_ANYTHING & set(words[1:3])
-    if open_ended and len(words) >= _WIDENS_FROM and not words[-1].startswith("-"):
+    left_open = name == "git" and words[1:2] and words[1] in _LEFT_OPEN
+    if left_open and len(words) >= _WIDENS_FROM and not words[-1].startswith("-"):
         yield f"{tool}({' '.join(exact[:-1])} *)"
     yield f"{tool}({' '.join(exact)})"
 

@@ -251,7 +251,7 @@ def _line_matters(mode: Mode, call: Call, line: str, policy: Policy) -> Iterator
     runs = [part for part in parts if isinstance(part, Run)]
     moves = any(program(run.words[0]) in _CHANGES_FOLDER for run in runs)
     several = len(runs) > 1
-    for part in parts:
+    for part in sorted(parts, key=lambda part: isinstance(part, Run)):  # what is special is a better reason to ask
         if matter := _part_matter(mode, call, part, policy, moves=moves):
             yield _named(matter, part) if several else matter
 

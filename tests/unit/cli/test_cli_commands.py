@@ -53,8 +53,10 @@ Commands:
   doctor       Check credentials, models and tools.
   models       List the known models.
   agents       List the specialists, also your own.
+  audit        List every call that was judged in a session, with its...
   cost         Show what runs have cost.
   undo         Put back what a session changed.
+  trust        Trust a folder, after showing what that switches on:...
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
@@ -62,6 +64,7 @@ Commands:
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
   memory       List and change what later runs are told.
+  permissions  Show which calls are allowed, asked and denied here, and...
   worktrees    List, merge and drop the worktrees of `run --worktree`.
 """)
 
@@ -91,6 +94,9 @@ Options:
   --max-cost USD                  Stop before this is spent.
   --max-turns <int>               Model calls in one visit of one agent.
   --timeout SECONDS               Stop after this time.
+  --allow RULE                    Do not ask about calls such as
+                                  'run_command(npm test)'; repeatable.
+  --deny RULE                     Refuse calls such as 'write_file(docs/**)'.
   --workspace <path>              The folder to work in; default: this one.
   --record <path>                 Write a transcript for `codeflow replay`.
   --dry-run                       Route and plan only.

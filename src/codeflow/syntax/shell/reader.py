@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from codeflow.syntax.languages import language_of
 from codeflow.syntax.parsing import Unparsable, parse
-from codeflow.syntax.shell.words import Word, read_word, unknown
+from codeflow.syntax.shell.words import Word, literal, read_word, unknown
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -71,7 +71,7 @@ _STRUCTURE = frozenset(
         "simple_expansion", "arithmetic_expansion", "array", "subscript", "herestring_redirect", "heredoc_body",
         "unary_expression", "binary_expression", "parenthesized_expression", "postfix_expression", "ternary_expression",
         "variable_assignment", "command", "declaration_command", "unset_command", "file_redirect", "heredoc_redirect",
-        "translated_string",
+        "translated_string", "brace_expression",
     }
 )  # fmt: skip
 """Nodes that are understood by what stands in them."""
@@ -83,10 +83,11 @@ _LEAVES = frozenset(
     }
 )  # fmt: skip
 _QUOTED = frozenset({"raw_string", "ansi_c_string", "comment", "heredoc_start", "heredoc_end"})
-_LOOSE_TEXT = frozenset({"string", "heredoc_body", "expansion", "translated_string"})
+_LOOSE_TEXT = frozenset({"string", "brace_expression", "heredoc_body", "expansion", "translated_string"})
 """Nodes with text of their own between their children."""
 _SUBSTITUTION = re.compile(r"`|\$\(|[<>]\(")
 _RESERVED = frozenset("{ } ! if then elif else fi while until do done for select case esac in function [[ ]] coproc".split())
+_LOST_DASH = re.compile(rb"[ \t]+-[ \t]*\d*<<")
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty"})
 _WRITES = frozenset({">", ">>", ">|", "&>", "&>>", ">&", "<>"})
 _MOST_CHARACTERS = 100_000
@@ -168,10 +169,19 @@ class _Line:
     def _has_only_blanks_between(self, node: "tree_sitter.Node") -> bool:
         at = node.start_byte
         for child in node.children:
-            if self.source[at : child.start_byte].replace(b"\\\n", b"").strip(b" \t\n"):
+            if self._gap(at, child.start_byte) and not self._is_lost_dash(child):
                 return False
             at = max(at, child.end_byte)
-        return not self.source[at : node.end_byte].replace(b"\\\n", b"").strip(b" \t\n")
+        return not self._gap(at, node.end_byte)
+
+    def _gap(self, start: int, end: int) -> bytes:
+        return self.source[start:end].replace(b"\\\n", b"").strip(b" \t\n")
+
+    def _is_lost_dash(self, node: "tree_sitter.Node") -> bool:
+        """The grammar leaves out the word `-` between a command and its here-document."""
+        before = node.prev_sibling
+        lost = node.type == "heredoc_redirect" and before is not None
+        return lost and before is not None and self._gap(before.end_byte, node.start_byte) == b"-"
 
     def _begins_word(self, node: "tree_sitter.Node") -> bool:
         return node.start_byte == 0 or self.source[node.start_byte - 1 : node.start_byte] in b" \t\n;&|()"
@@ -187,9 +197,11 @@ class _Line:
         named = [
             child
             for child in node.children
-            if child.is_named and child.type not in {"variable_assignment", "comment"} and "redirect" not in child.type
+            if child.type not in {"variable_assignment", "comment"} and "redirect" not in child.type
         ]
         words = tuple(read_word(child, self.source) for child in named)
+        if _LOST_DASH.match(self.source, node.end_byte):
+            words = (*words, literal("-"))
         if not words:
             return
         if words[0].source in _RESERVED:

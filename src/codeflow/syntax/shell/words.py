@@ -13,7 +13,7 @@ HOME = "\1"
 """Stands for the home folder."""
 
 _EXPANSIONS = frozenset({"simple_expansion", "expansion", "command_substitution", "arithmetic_expansion"})
-_BARE = frozenset({"word", "number", "extglob_pattern", "regex", "variable_name", "file_descriptor", "$", "="})
+_BARE = frozenset({"word", "number", "extglob_pattern", "regex", "variable_name", "file_descriptor"})
 _BRACES = re.compile(r"\{.*(,|\.\.).*\}", re.DOTALL)
 _NEVER_BARE = re.compile(r"[\s;|&<>()\"'`$]")
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
@@ -82,7 +82,7 @@ class _Reader:
                 self._literal(text[1:-1])
             case "ansi_c_string":
                 self._literal(_ansi(text[2:-1]))
-            case kind if kind in _BARE:
+            case kind if kind in _BARE or not node.is_named:
                 self._bare(text)
             case _:
                 self._open(text, quoted=False)

@@ -168,8 +168,22 @@ class Servers:
                 (c.name for c in language.servers if shutil.which(c.name, path=self._env.get("PATH"))), None
             )
         if here:
-            return f"{here} may not run, as this folder is not one of the user's trusted_folders."
+            return f"{here} may not run, as the user has not trusted this folder (trusted_folders, or `codeflow trust`)."
         return f"No language server for {name} is installed; get one with: {language.install}."
+
+
+def own_servers(folder: Path, env: Mapping[str, str]) -> list[str]:
+    """The language servers that a folder brings along, or that would run its code, as far as they are installed."""
+    own = os.pathsep.join(_own_programs(folder, folder))
+    found: list[str] = []
+    for name, language in load_languages(env).items():
+        for command in language.servers:
+            path = shutil.which(command.name, path=own)
+            if path is None and command.runs_project_code:
+                path = shutil.which(command.name, path=env.get("PATH"))
+            if path:
+                found.append(f"{command.name} for {name} ({path})")
+    return found
 
 
 def _own_programs(root: Path, top: Path) -> Iterator[str]:
