@@ -41,7 +41,7 @@ def offers(tool: str, arguments: Mapping[str, Any], paths: Sequence[Sequence[Seq
             yield f"{tool}({value})"
         elif not value:
             yield tool
-    else:
+    elif re.fullmatch(r"[A-Za-z_]\w*", tool):
         yield tool
 
 
@@ -53,7 +53,7 @@ def _of_line(tool: str, line: str) -> Iterator[str]:
     words = [word.text for word in runs[0].words]
     name = re.sub(r"[\d.]+$", "", program(runs[0].words[0]))
     runs_others = name in {*SHELLS, *WRAPPERS, *LINE_RUNNERS, *_NEVER}
-    if runs_others or not all(text.isprintable() for text in words):
+    if runs_others or not name or not all(text.isprintable() for text in words):
         return
     if name in INTERPRETERS and words[1:2] != ["-m"]:
         return

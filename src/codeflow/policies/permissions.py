@@ -299,7 +299,8 @@ def _run_matter(mode: Mode, call: Call, run: Run, policy: Policy) -> _Matter:
         return Match.YES if rule.command is None else rule.command.loosely(command)
 
     def strictly(rule: Rule) -> bool:
-        return rule.tool == call.tool and (rule.command is None or rule.command.strictly(command))
+        fits = command.known if rule.command is None else rule.command.strictly(command)
+        return rule.tool == call.tool and fits
 
     free = call.tool == "run_command" and is_free(run.words, policy.free)
     verdict = of_mode(mode, Effect.EXECUTE, free=free)

@@ -82,6 +82,13 @@ _LEAVES = frozenset(
         "extglob_pattern", "regex", "test_operator",
     }
 )  # fmt: skip
+_ONE_LINE = frozenset(
+    {
+        "command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments", "file_redirect",
+        "redirected_statement", "herestring_redirect", "negated_command", "command_name",
+    }
+)  # fmt: skip
+"""Nodes that a line break ends; the grammar overlooks one that a continued line follows."""
 _QUOTED = frozenset({"raw_string", "ansi_c_string", "comment", "heredoc_start", "heredoc_end"})
 _LOOSE_TEXT = frozenset({"string", "brace_expression", "heredoc_body", "expansion", "translated_string"})
 """Nodes with text of their own between their children."""
@@ -167,24 +174,27 @@ class _Line:
             yield Doubt(_CANNOT_PARSE)
 
     def _has_only_blanks_between(self, node: "tree_sitter.Node") -> bool:
+        blanks = b"" if node.type == "concatenation" else b" \t" if node.type in _ONE_LINE else b" \t\n"
         at = node.start_byte
         for child in node.children:
-            if self._gap(at, child.start_byte) and not self._is_lost_dash(child):
+            if self._gap(at, child.start_byte, blanks) and not self._is_lost_dash(child):
                 return False
             at = max(at, child.end_byte)
-        return not self._gap(at, node.end_byte)
+        return not self._gap(at, node.end_byte, blanks)
 
-    def _gap(self, start: int, end: int) -> bytes:
-        return self.source[start:end].replace(b"\\\n", b"").strip(b" \t\n")
+    def _gap(self, start: int, end: int, blanks: bytes) -> bytes:
+        gap = self.source[start:end].replace(b"\\\n", b"")
+        return gap.strip(blanks) if blanks else gap
 
     def _is_lost_dash(self, node: "tree_sitter.Node") -> bool:
         """The grammar leaves out the word `-` between a command and its here-document."""
         before = node.prev_sibling
         lost = node.type == "heredoc_redirect" and before is not None
-        return lost and before is not None and self._gap(before.end_byte, node.start_byte) == b"-"
+        return lost and before is not None and self._gap(before.end_byte, node.start_byte, b" \t") == b"-"
 
     def _begins_word(self, node: "tree_sitter.Node") -> bool:
-        return node.start_byte == 0 or self.source[node.start_byte - 1 : node.start_byte] in b" \t\n;&|()"
+        before = self.source[max(0, node.start_byte - 200) : node.start_byte].replace(b"\\\n", b"")[-1:]
+        return before in b" \t\n;&|()"
 
     def _is_quoted_body(self, node: "tree_sitter.Node") -> bool:
         return node.type == "heredoc_body" and self._is_quoted(node.parent)
