@@ -53,10 +53,10 @@ Commands:
   doctor       Check credentials, models and tools.
   models       List the known models.
   agents       List the specialists, also your own.
-  audit        List every call that was judged in a session, with its...
+  audit        List who allowed what in a session.
   cost         Show what runs have cost.
   undo         Put back what a session changed.
-  trust        Trust a folder, after showing what that switches on:...
+  trust        Let the files of a folder count.
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
@@ -64,7 +64,7 @@ Commands:
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
   memory       List and change what later runs are told.
-  permissions  Show which calls are allowed, asked and denied here, and...
+  permissions  List the rules in force, and try a call.
   worktrees    List, merge and drop the worktrees of `run --worktree`.
 """)
 

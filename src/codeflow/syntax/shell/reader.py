@@ -177,24 +177,31 @@ class _Line:
         blanks = b"" if node.type == "concatenation" else b" \t" if node.type in _ONE_LINE else b" \t\n"
         at = node.start_byte
         for child in node.children:
-            if self._gap(at, child.start_byte, blanks) and not self._is_lost_dash(child):
+            lost = self._gap(at, child.start_byte).strip(blanks or b"\0")
+            joins = node.type in _ONE_LINE and self._joins(at, child.start_byte)
+            if (lost or joins) and not self._is_lost_dash(child):
                 return False
             at = max(at, child.end_byte)
-        return not self._gap(at, node.end_byte, blanks)
+        return not self._gap(at, node.end_byte).strip(blanks or b"\0")
 
-    def _gap(self, start: int, end: int, blanks: bytes) -> bytes:
-        gap = self.source[start:end].replace(b"\\\n", b"")
-        return gap.strip(blanks) if blanks else gap
+    def _gap(self, start: int, end: int) -> bytes:
+        return self.source[start:end].replace(b"\\\n", b"")
+
+    def _joins(self, start: int, end: int) -> bool:
+        """Whether a continued line makes one word of what the grammar takes for two."""
+        return start < end and not self._gap(start, end)
 
     def _is_lost_dash(self, node: "tree_sitter.Node") -> bool:
         """The grammar leaves out the word `-` between a command and its here-document."""
         before = node.prev_sibling
         lost = node.type == "heredoc_redirect" and before is not None
-        return lost and before is not None and self._gap(before.end_byte, node.start_byte, b" \t") == b"-"
+        return lost and before is not None and self._gap(before.end_byte, node.start_byte).strip(b" \t") == b"-"
 
     def _begins_word(self, node: "tree_sitter.Node") -> bool:
-        before = self.source[max(0, node.start_byte - 200) : node.start_byte].replace(b"\\\n", b"")[-1:]
-        return before in b" \t\n;&|()"
+        at = node.start_byte
+        while self.source.endswith(b"\\\n", 0, at):
+            at -= 2
+        return at == 0 or self.source[at - 1 : at] in b" \t\n;&|()"
 
     def _is_quoted_body(self, node: "tree_sitter.Node") -> bool:
         return node.type == "heredoc_body" and self._is_quoted(node.parent)
