@@ -54,9 +54,7 @@ def verdicts(rows) -> list[tuple[str, ...]]:
 def test_flags_allow_and_deny_and_the_audit_names_the_rule(shell, project, scripted):
     calls = commands("touch one", "touch two", "git push --force")
     with scripted([ROUTER, *calls, EDIT, SAID]) as endpoint:
-        done = shell.run(
-            endpoint, "--allow", "run_command(touch *)", "--deny", "run_command(touch two)"
-        )
+        done = shell.run(endpoint, "--allow", "run_command(touch *)", "--deny", "run_command(touch two)")
         told = [r.body["messages"][-1] for r in endpoint.requests if r.agent == "fast_coder"]
     assert done.code == 0, done.stderr
     assert (project / "one").exists()
@@ -96,7 +94,10 @@ def test_answers_reach_over_a_session_and_a_resume_of_it(shell, project, scripte
         assert code == 4, shown
         assert "allow: run_command(touch one)" in shown
         assert shown.count("wants: touch one") == 1
-        assert "[s]ession" not in shown.partition("wants: rm one")[2].partition("why asked")[2].partition("mkdir")[0]
+        assert (
+            "[s]ession"
+            not in shown.partition("wants: rm one")[2].partition("why asked")[2].partition("mkdir")[0]
+        )
         session = json.loads(shell("sessions", "--output", "json").stdout)[0]["id"]
         done = shell("resume", session, "--approve", "--output", "json", env=environment(endpoint.url))
     assert done.code == 0, done.stderr
@@ -135,7 +136,9 @@ def test_an_answer_for_good_holds_in_later_runs_of_the_folder_until_it_is_revoke
 
 def test_a_strangers_project_allows_nothing_and_says_so(shell, project, scripted):
     (project / ".codeflow").mkdir()
-    (project / ".codeflow/permissions.toml").write_text('allow = ["run_command(touch *)"]\ndeny = ["write_file(db/**)"]\n')
+    (project / ".codeflow/permissions.toml").write_text(
+        'allow = ["run_command(touch *)"]\ndeny = ["write_file(db/**)"]\n'
+    )
     write = {"agent": "fast_coder", "call": [{"write_file": {"path": "db/x", "content": "x"}}]}
     with scripted([ROUTER, *commands("touch one"), write, EDIT, SAID]) as endpoint:
         paused = shell.run(endpoint)
@@ -149,9 +152,7 @@ def test_a_strangers_project_allows_nothing_and_says_so(shell, project, scripted
         )
         assert any("its 1 allow rules do not count until you trust" in note for note in started["notes"])
         assert shell("trust", "--yes").code == 0
-        done = shell(
-            "resume", paused.result["session_id"], "--output", "json", env=environment(endpoint.url)
-        )
+        done = shell("resume", paused.result["session_id"], "--output", "json", env=environment(endpoint.url))
     assert (project / "one").exists()
     assert (project / "calc.py").read_text() == FIXED
     assert not (project / "db").exists()

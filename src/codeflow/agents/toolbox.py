@@ -26,6 +26,7 @@ from codeflow.tools.registry import Tool
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
+
 def arguments_model(tool: Tool) -> type[BaseModel]:
     """A pydantic model of a tool's arguments, described by its docstring; the workspace is not one of them."""
     described = {p.arg_name: p.description or "" for p in parse_docstring(tool.function.__doc__ or "").params}
@@ -123,9 +124,7 @@ class PolicedTool(AgentTool):
             return self._refuse(call_id, f"wrong arguments: {_first_problem(error)}", denied=False)
         arguments = {name: getattr(parsed, name) for name in type(parsed).model_fields}
         summary = self._tool.summary(arguments)
-        refusal = await self._bench.permit(
-            self._tool, summary, arguments, agent=self._agent, call_id=call_id
-        )
+        refusal = await self._bench.permit(self._tool, summary, arguments, agent=self._agent, call_id=call_id)
         if refusal:
             return self._refuse(
                 call_id, f"not permitted: {refusal}", summary=summary, denied=counts(self._tool)

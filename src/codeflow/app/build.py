@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeflow.agents.bench import Approve, Bench, Change
 from codeflow.agents.context.keeper import ContextPolicy
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, read_specialists
-from codeflow.agents.bench import Approve, Bench, Change
 from codeflow.agents.toolbox import PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
@@ -86,9 +86,7 @@ def build(
         await safety.before(change)
 
     permits = Permits(task.mode, layers, web, approved=books.past.approved)
-    bench = _bench(
-        settings, workspace, books, safety, permits=permits, approve=approve, before_change=before_change
-    )
+    bench = _bench(settings, workspace, books, safety, permits, approve=approve, before_change=before_change)
     gates = make_gates(settings, bench, commands, books.past.run, safety.command_starts)
     return Engine(
         task=task,
@@ -160,8 +158,8 @@ def _bench(
     workspace: Workspace,
     books: Books,
     safety: Safety,
-    *,
     permits: Permits,
+    *,
     approve: Approve | None,
     before_change: Callable[[Change], Awaitable[None]],
 ) -> Bench:

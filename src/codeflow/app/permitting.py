@@ -36,10 +36,8 @@ class Layers:
         """What the user should know."""
         if not self.left_out:
             return ()
-        return (
-            f"{self.project_file}: its {len(self.left_out)} allow rules do not count "
-            "until you trust this folder (`codeflow trust` shows them)",
-        )
+        note = f"{self.project_file}: its {len(self.left_out)} allow rules do not count until you trust this folder"
+        return (f"{note} (`codeflow trust` shows them)",)
 
 
 def load_layers(

@@ -19,7 +19,9 @@ def audit(
     session: Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")],
     output: Annotated[ListOutput, typer.Option(help="How to print it.")] = ListOutput.TEXT,
     *,
-    denied: Annotated[bool, typer.Option("--denied", help="Only what was refused or left unanswered.")] = False,
+    denied: Annotated[
+        bool, typer.Option("--denied", help="Only what was refused or left unanswered.")
+    ] = False,
 ) -> None:
     """List who allowed what in a session.
 

@@ -119,7 +119,8 @@ def _paths(tool: "Tool", words: list[str]) -> dict[str, Any]:
         return {"path": words[0]} if words else {}
     if words:
         raise UsageError(
-            f"{tool.name}: cannot tell what {' '.join(words)} means", hint="Give its arguments as a JSON object."
+            f"{tool.name}: cannot tell what {' '.join(words)} means",
+            hint="Give its arguments as a JSON object.",
         )
     return {}
 

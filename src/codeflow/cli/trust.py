@@ -63,7 +63,9 @@ def _trust(folder: Path, *, yes: bool) -> None:
         print(f"{one_line(str(folder))} is trusted already.")
         return
     found = list(switched_on(folder, os.environ))
-    print(f"Trusting {one_line(str(folder))} switches on, now and whenever its files change:", file=sys.stderr)
+    print(
+        f"Trusting {one_line(str(folder))} switches on, now and whenever its files change:", file=sys.stderr
+    )
     for line in found or ["nothing at present"]:
         print(f"  {one_line(line)}", file=sys.stderr)
     if not yes:
@@ -83,7 +85,9 @@ def _revoke(folder: Path) -> None:
             hint="That file is yours: remove the line there.",
         )
     if not known:
-        raise UsageError(f"{folder}: is not trusted", hint="`codeflow trust list` shows the folders that are.")
+        raise UsageError(
+            f"{folder}: is not trusted", hint="`codeflow trust list` shows the folders that are."
+        )
     print(f"{one_line(str(folder))} is no longer trusted.")
 
 

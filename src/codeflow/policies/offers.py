@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from codeflow.policies.patterns import as_pattern_word
 from codeflow.policies.rules import NAMES, SHELL_LINES, URLS, WRITERS
-from codeflow.syntax.shell.programs import INTERPRETERS, LINE_RUNNERS, SHELLS, WRAPPERS
+from codeflow.syntax.shell.programs import INTERPRETERS, LINE_RUNNERS, SHELLS, WRAPPERS, word_set
 from codeflow.syntax.shell.reader import Run
 from codeflow.syntax.shell.running import parts_of, program
 
-_LEFT_OPEN = frozenset("add blame commit diff fetch log pull push show switch".split())
+_LEFT_OPEN = word_set("add blame commit diff fetch log pull push show switch")
 """Git's commands whose last operand may differ; any other command is offered as it is."""
-_NEVER = frozenset(
-    "rm rmdir dd mkfs shred find awk gawk sed tee chmod chown kill pkill killall source . alias trap crontab at".split()
+_NEVER = word_set(
+    "rm rmdir dd mkfs shred find awk gawk sed tee chmod chown kill pkill killall source . alias trap crontab at"
 )
 """Programs of which no pattern is narrow."""
 _GUARDED = re.compile(r"(^|/)(\.git|\.github|\.codeflow|\.claude|\.vscode|\.idea)(/|$)|^[/~]|^\.\.")
@@ -23,7 +23,9 @@ _WIDENS_FROM = 4
 _NO_OFFER = frozenset({"execute_code", "remember", "rename_symbol", "code_actions", "stop_command"})
 
 
-def offers(tool: str, arguments: Mapping[str, Any], paths: Sequence[Sequence[Sequence[str]]]) -> Iterator[str]:
+def offers(
+    tool: str, arguments: Mapping[str, Any], paths: Sequence[Sequence[Sequence[str]]]
+) -> Iterator[str]:
     """Rules that might spare the question, widest first; the caller tries whether one does."""
     if tool in SHELL_LINES:
         yield from _of_line(tool, str(arguments.get(SHELL_LINES[tool]) or ""))

@@ -298,7 +298,9 @@ def path_regex(pattern: str, *, strict: bool) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", text)
     meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     regex = "".join(meaning.get(part, re.escape(part)) for part in parts)
-    if not strict and text.endswith("/**"):  # the folder itself: to remove or replace it is to change all in it
+    if not strict and text.endswith(
+        "/**"
+    ):  # the folder itself: to remove or replace it is to change all in it
         regex = f"(?:{regex}|{re.escape(text.removesuffix('/**'))})" if "*" not in text[:-3] else regex
     return re.compile(here + regex, re.DOTALL if strict else re.DOTALL | re.IGNORECASE)
 

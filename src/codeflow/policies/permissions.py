@@ -58,7 +58,7 @@ class Policy:
 
     rules: tuple[Rule, ...]
     free: EditRules
-    place: Place = Place()
+    place: Place
     contained: bool = False
     locate: Callable[[str], Locations] | None = None
     """Looks on disk where a path leads; None: links are not followed."""
@@ -251,7 +251,9 @@ def _line_matters(mode: Mode, call: Call, line: str, policy: Policy) -> Iterator
     runs = [part for part in parts if isinstance(part, Run)]
     moves = any(program(run.words[0]) in _CHANGES_FOLDER for run in runs)
     several = len(runs) > 1
-    for part in sorted(parts, key=lambda part: isinstance(part, Run)):  # what is special is a better reason to ask
+    for part in sorted(
+        parts, key=lambda part: isinstance(part, Run)
+    ):  # what is special is a better reason to ask
         if matter := _part_matter(mode, call, part, policy, moves=moves):
             yield _named(matter, part) if several else matter
 
@@ -316,7 +318,9 @@ def _redirection_matter(mode: Mode, part: Redirection, policy: Policy, *, moves:
     tool = WRITE if part.writes else READ
     sure = part.target.known and not (moves and not part.target.text.startswith(("/", HOME)))
     locations = policy.located(part.target.text) if part.target.known else ()
-    inside = sure and not any(_LEAVES_WORKSPACE.search(names[0]) or names[0][:1] == "~" for names in locations)
+    inside = sure and not any(
+        _LEAVES_WORKSPACE.search(names[0]) or names[0][:1] == "~" for names in locations
+    )
     verb = "writes to" if part.writes else "reads"
     free = inside and not part.writes
     verdict = of_mode(mode, Effect.EXECUTE, free=free)

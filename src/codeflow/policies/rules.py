@@ -70,7 +70,9 @@ class Rule:
     @cached_property
     def command(self) -> CommandPattern | None:
         """Its pattern, where it is about shell lines."""
-        return command_pattern(self.pattern) if self.pattern is not None and self.tool in SHELL_LINES else None
+        return (
+            command_pattern(self.pattern) if self.pattern is not None and self.tool in SHELL_LINES else None
+        )
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -140,7 +142,11 @@ def packaged_rules(path: Path, tools: Collection[str]) -> tuple[tuple[Rule, ...]
     table = _table(path)
     edit = table.pop("edit", {})
     commands = edit.get("free_commands", {}) if isinstance(edit, dict) else None
-    if not isinstance(commands, dict) or set(edit) - {"free_tools", "free_commands"} or set(table) - set(Action):
+    if (
+        not isinstance(commands, dict)
+        or set(edit) - {"free_tools", "free_commands"}
+        or set(table) - set(Action)
+    ):
         raise _unusable(path, "unknown keys", "Correct the file.")
     free = EditRules(
         frozenset(_texts(path, "edit.free_tools", edit.get("free_tools", []))),
@@ -187,7 +193,9 @@ def _entry(path: Path, action: Action, entry: object) -> tuple[str, str]:
     match entry:
         case str():
             return entry, ""
-        case {"rule": str(text), **rest} if set(rest) <= {"reason"} and isinstance(rest.get("reason", ""), str):
+        case {"rule": str(text), **rest} if set(rest) <= {"reason"} and isinstance(
+            rest.get("reason", ""), str
+        ):
             return text, str(rest.get("reason", ""))
         case _:
             raise _unusable(path, f"{action}: {entry!r} is neither a rule nor {{ rule, reason }}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codeflow.agents.specialists import load_specialists
 from codeflow.agents.bench import Bench, Change, preview
+from codeflow.agents.specialists import load_specialists
 from codeflow.agents.toolbox import PolicedTool, arguments_model, tool_spec
 from codeflow.core.events import ApprovalDecided, CallJudged, Event, ToolFinished, ToolStarted
 from codeflow.core.permissions import Answer, Reach, Ruling

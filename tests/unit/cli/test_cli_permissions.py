@@ -62,7 +62,7 @@ def test_a_call_can_be_tried(cli, folder, user):
     def check(*argv: str) -> str:
         done = cli("permissions", "check", *argv)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     assert check("run_command", "make all").startswith("allow, by user rule run_command(make *)")
     assert check("run_command", "git", "push", "-f").startswith("deny, by packaged rule run_command(git push")
@@ -70,7 +70,9 @@ def test_a_call_can_be_tried(cli, folder, user):
     assert asked.startswith("ask, by mode edit: edit mode asks")
     assert "this would allow it: run_command(git push origin *)" in asked
     assert check("--mode", "plan", "run_command", "make all").startswith("deny, by mode plan")
-    assert check("--mode", "ask", "write_file", "src/a.py").startswith("allow, by user rule write_file(src/**)")
+    assert check("--mode", "ask", "write_file", "src/a.py").startswith(
+        "allow, by user rule write_file(src/**)"
+    )
     assert check("--mode", "ask", "multi_edit", "src/a", "b").startswith("ask, by mode ask")
     assert check("fetch_page", "https://x.example/").startswith("ask, by mode edit")
     answer = json.loads(check("--output", "json", "run_command", "$X"))

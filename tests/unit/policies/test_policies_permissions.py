@@ -194,7 +194,9 @@ def test_paths_are_matched_from_the_workspace(text, path, expected):
 
 
 def test_a_path_that_leads_elsewhere_has_to_be_allowed_there_too_and_is_denied_by_either():
-    call = Call(tool="edit_file", effect=Effect.WRITE, arguments={}, paths=((("src/link",), (".github/ci",)),))
+    call = Call(
+        tool="edit_file", effect=Effect.WRITE, arguments={}, paths=((("src/link",), (".github/ci",)),)
+    )
     allowed = decide(Mode.ASK, call, POLICY.with_rules([rule("write_file(src/**)")]))
     denied = decide(Mode.EDIT, call, POLICY.with_rules([rule("write_file(.github/**)", Action.DENY)]))
     assert (type(allowed.verdict), type(denied.verdict)) == (Ask, Deny)
@@ -297,7 +299,9 @@ TEXTS = st.sampled_from(
      "write_file", "write_file(src/**)", "edit_file(**)", "read_file(.env)", "fetch_page(https://x.example/*)",
      "git_commit", "install_dependency(x*)", "execute_code(shell)", "remember", "benchmark(make *)", "rename_symbol"]
 )  # fmt: skip
-RULES = st.builds(rule, TEXTS, st.sampled_from(Action), st.sampled_from([x for x in Layer if x is not Layer.MODE]))
+RULES = st.builds(
+    rule, TEXTS, st.sampled_from(Action), st.sampled_from([x for x in Layer if x is not Layer.MODE])
+)
 LINES = st.sampled_from(
     ["ls", "ls; make", "make", "git push", "git push $X", "rm -r /", "$X", "python -c 1", "echo x > src/a", "sudo make",
      "ls 'x", "X=1 make", "", "bash -c 'git push'", "find . -exec make {} +"]
@@ -314,7 +318,9 @@ CALLS = st.one_of(
         st.sampled_from(["src/a", ".env", "/etc/x"]),
     ),
     st.builds(
-        lambda tool: Call(tool=tool.name, effect=tool.effect, arguments={"scope": "user", "language": "shell"}),
+        lambda tool: Call(
+            tool=tool.name, effect=tool.effect, arguments={"scope": "user", "language": "shell"}
+        ),
         st.sampled_from(list(TOOLS.values())),
     ),
 )

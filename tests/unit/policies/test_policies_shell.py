@@ -65,7 +65,7 @@ def test_a_line_is_judged_by_what_it_would_run(line, edit, auto, why):
     ["ls;", "ls&&", "ls|", "(ls) ", "$(", "`", "((", "{ ", "'", '"$(', "<(", "if ", "[[ ", "<<E ", "sudo ", "xargs ",
      "find . -exec ", "eval ", "sh -c ", "git push -a b ", "rm -rf $X ", "- ", "\\", "a=b ", "case x in "],
 )  # fmt: skip
-def test_a_line_of_100_kB_is_judged_in_bounds(piece: str):
+def test_a_line_of_100_kb_is_judged_in_bounds(piece: str):
     assert judged((piece * 100_000)[:100_000], Mode.AUTO)[0] in {"allow", "ask"}
     assert judged((piece * 100_001)[:100_001], Mode.EDIT) == ("ask", "it has more than 100,000 characters")
 
@@ -79,13 +79,14 @@ PIECES = st.sampled_from(
 LENIENT = Policy(
     rules=flag_rules([f"run_command({name} *)" for name in ("echo", "ls", "true", "a", "x")], [], TOOLS),
     free=FREE,
+    place=Place(),
 )
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Path:
     """A folder whose program `mark` leaves a file behind; there is no other program on the PATH."""
-    folder = tmp_path_factory.mktemp("bash")
+    folder: Path = tmp_path_factory.mktemp("bash")
     programs = folder / "bin"
     programs.mkdir()
     for name in ("env", "xargs"):
@@ -121,7 +122,11 @@ def runs_mark(line: str, folder: Path) -> bool:
 @settings(
     max_examples=int(os.environ.get("EXAMPLES", "600")),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.filter_too_much,
+        HealthCheck.too_slow,
+    ],
 )
 @given(before=st.lists(PIECES, max_size=12), after=st.lists(PIECES, max_size=6))
 def test_what_is_allowed_never_runs_another_command(bench: Path, before: list[str], after: list[str]):

@@ -25,6 +25,11 @@ class Options:
     """Whether the command runs with other rights or elsewhere, so that the program is judged by itself too."""
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 def _long(names: str) -> frozenset[str]:
     return frozenset(f"--{name}" for name in names.split())
 
@@ -47,7 +52,7 @@ WRAPPERS: Mapping[str, Options] = {
         flags="fpv", valued="ks", operands=1,
         long_flags=_long("foreground preserve-status verbose"), long_valued=_long("kill-after signal"),
     ),
-    "time": Options(flags="pavq", valued="fo", long_flags=_long("portability verbose"), long_valued=_long("format output")),
+    "time": Options(flags="pavq", valued="of", long_flags=_long("portability verbose"), long_valued=_long("format output")),
     "command": Options(flags="pvV"),
     "builtin": Options(),
     "exec": Options(flags="cl", valued="a"),
@@ -89,7 +94,7 @@ LINE_RUNNERS: Mapping[str, Options] = {
     "su": Options(flags="lmpf", valued="sgGw", operands=1, elevates=True),
 }  # fmt: skip
 """Programs whose last words, joined by blanks, a shell runs."""
-SHELLS = frozenset("sh bash dash zsh ksh mksh ash fish rbash csh tcsh".split())
+SHELLS = word_set("sh bash dash zsh ksh mksh ash fish rbash csh tcsh")
 INTERPRETERS: Mapping[str, tuple[str, ...]] = {
     "python": ("-c",),
     "pypy": ("-c",),
@@ -128,8 +133,8 @@ CODE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("-cmd",),
 }  # fmt: skip
 """Options of other programs that carry a command or code."""
-GIT_VALUED = frozenset(
-    "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --exec-path --attr-source".split()
+GIT_VALUED = word_set(
+    "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --exec-path --attr-source"
 )
 GIT_HARMLESS_CONFIG = re.compile(
     r"(user\.(name|email)|color\..*|core\.(quotepath|autocrlf|safecrlf|abbrev)|advice\..*|init\.defaultbranch"
@@ -137,8 +142,7 @@ GIT_HARMLESS_CONFIG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Settings of `git -c` that start no program."""
-GIT_COMMANDS = frozenset(
-    """add am annotate apply archive bisect blame branch bugreport bundle cat-file check-attr check-ignore check-mailmap
+GIT_COMMANDS = word_set("""add am annotate apply archive bisect blame branch bugreport bundle cat-file check-attr check-ignore check-mailmap
     check-ref-format checkout checkout-index cherry cherry-pick clean clone column commit commit-graph commit-tree config
     count-objects credential daemon describe diff diff-files diff-index diff-tree difftool fast-export fast-import fetch
     filter-branch fmt-merge-msg for-each-ref for-each-repo format-patch fsck gc grep gui hash-object help hook init
@@ -147,8 +151,7 @@ GIT_COMMANDS = frozenset(
     read-tree rebase reflog remote repack replace request-pull rerere reset restore rev-list rev-parse revert rm
     send-email shortlog show show-branch show-index show-ref sparse-checkout stash status stripspace submodule
     subtree switch symbolic-ref tag unpack-objects update-index update-ref update-server-info var verify-commit
-    verify-pack verify-tag version whatchanged worktree write-tree""".split()
-)
+    verify-pack verify-tag version whatchanged worktree write-tree""")
 """Git's own; any other name may be an alias, which runs anything."""
 HARMLESS_SETTINGS = re.compile(
     r"(?!.*proxy)[a-z_][a-z0-9_]*|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLUMNS|LINES|CI|DEBUG|VERBOSE|NO_COLOR|FORCE_COLOR"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from codeflow.syntax.languages import language_of
 from codeflow.syntax.parsing import Unparsable, parse
+from codeflow.syntax.shell.programs import word_set
 from codeflow.syntax.shell.words import Word, literal, read_word, unknown
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ _QUOTED = frozenset({"raw_string", "ansi_c_string", "comment", "heredoc_start", 
 _LOOSE_TEXT = frozenset({"string", "brace_expression", "heredoc_body", "expansion", "translated_string"})
 """Nodes with text of their own between their children."""
 _SUBSTITUTION = re.compile(r"`|\$\(|[<>]\(")
-_RESERVED = frozenset("{ } ! if then elif else fi while until do done for select case esac in function [[ ]] coproc".split())
+_RESERVED = word_set(
+    "{ } ! if then elif else fi while until do done for select case esac in function [[ ]] coproc"
+)
 _LOST_DASH = re.compile(rb"[ \t]+-[ \t]*\d*<<")
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty"})
 _WRITES = frozenset({">", ">>", ">|", "&>", "&>>", ">&", "<>"})
@@ -160,18 +163,25 @@ class _Line:
                 yield from self._heredoc(node)
 
     def _doubts(self, node: "tree_sitter.Node") -> Iterator[Doubt]:
-        if node.is_missing or node.type == "ERROR" or (
-            node.is_named and node.type not in _STRUCTURE and node.type not in _LEAVES
+        if (
+            node.is_missing
+            or node.type == "ERROR"
+            or (node.is_named and node.type not in _STRUCTURE and node.type not in _LEAVES)
         ):
             yield Doubt(_CANNOT_PARSE)
         if node.type == "comment" and not self._begins_word(node):
             yield Doubt(_CANNOT_PARSE)
         if not node.children:
-            if node.is_named and node.type not in _QUOTED and not self._is_quoted_body(node):
-                if _SUBSTITUTION.search(re.sub(r"\\.", "", self._text(node), flags=re.DOTALL)):
-                    yield Doubt(_CANNOT_PARSE)
+            if self._hides_substitution(node):
+                yield Doubt(_CANNOT_PARSE)
         elif node.type not in _LOOSE_TEXT and not self._has_only_blanks_between(node):
             yield Doubt(_CANNOT_PARSE)
+
+    def _hides_substitution(self, leaf: "tree_sitter.Node") -> bool:
+        """Whether bash would run something in a text that the grammar takes for plain."""
+        if not leaf.is_named or leaf.type in _QUOTED or self._is_quoted_body(leaf):
+            return False
+        return bool(_SUBSTITUTION.search(re.sub(r"\\.", "", self._text(leaf), flags=re.DOTALL)))
 
     def _has_only_blanks_between(self, node: "tree_sitter.Node") -> bool:
         blanks = b"" if node.type == "concatenation" else b" \t" if node.type in _ONE_LINE else b" \t\n"
@@ -195,7 +205,9 @@ class _Line:
         """The grammar leaves out the word `-` between a command and its here-document."""
         before = node.prev_sibling
         lost = node.type == "heredoc_redirect" and before is not None
-        return lost and before is not None and self._gap(before.end_byte, node.start_byte).strip(b" \t") == b"-"
+        return (
+            lost and before is not None and self._gap(before.end_byte, node.start_byte).strip(b" \t") == b"-"
+        )
 
     def _begins_word(self, node: "tree_sitter.Node") -> bool:
         at = node.start_byte
@@ -234,9 +246,13 @@ class _Line:
     def _declared(self, node: "tree_sitter.Node") -> Iterator[Setting]:
         """Names without a value that are exported or removed; options that nobody here knows set nothing."""
         for child in node.children:
-            if child.type == "variable_name":
-                yield Setting(self._text(child), unknown(""))
-            elif child.type in {"string", "concatenation", "raw_string", "simple_expansion", "expansion"}:
+            if child.type == "variable_name" or child.type in {
+                "string",
+                "concatenation",
+                "raw_string",
+                "simple_expansion",
+                "expansion",
+            }:
                 yield Setting(self._text(child), unknown(""))
 
     def _loop(self, node: "tree_sitter.Node") -> Iterator[Setting]:
@@ -260,7 +276,12 @@ class _Line:
         start, body, end = (_child(node, f"heredoc_{part}") for part in ("start", "body", "end"))
         mark = re.sub(r"['\"\\]", "", self._text(start)) if start is not None else ""
         lines = self._text(body).split("\n") if body is not None else []
-        if not mark or end is None or self._text(end).strip("\t") != mark or mark in {x.strip("\t") for x in lines}:
+        if (
+            not mark
+            or end is None
+            or self._text(end).strip("\t") != mark
+            or mark in {x.strip("\t") for x in lines}
+        ):
             yield Doubt(_CANNOT_PARSE)
 
     def _stdin(self, command: "tree_sitter.Node") -> str | None:
@@ -269,7 +290,11 @@ class _Line:
             word = read_word(string.children[-1], self.source)
             return word.text if word.known else None
         statement = command.parent
-        heredoc = _child(statement, "heredoc_redirect") if statement and statement.type == "redirected_statement" else None
+        heredoc = (
+            _child(statement, "heredoc_redirect")
+            if statement and statement.type == "redirected_statement"
+            else None
+        )
         body = _child(heredoc, "heredoc_body")
         if body is None:
             return None

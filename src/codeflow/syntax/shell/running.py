@@ -18,6 +18,7 @@ from codeflow.syntax.shell.programs import (
     Options,
     carries,
     command_start,
+    word_set,
 )
 from codeflow.syntax.shell.reader import Doubt, Part, Run, Setting, read
 from codeflow.syntax.shell.words import ANY, HOME, Word, literal, unknown
@@ -26,8 +27,8 @@ _MOST_DEPTH = 8
 _MOST_PARTS = 5_000
 _MOST_SUFFIXES = 20
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-_FIND_PLAIN = frozenset(
-    "-type -maxdepth -mindepth -delete -print -print0 -depth -xdev -mount -L -P -H -o -a -not -follow".split()
+_FIND_PLAIN = word_set(
+    "-type -maxdepth -mindepth -delete -print -print0 -depth -xdev -mount -L -P -H -o -a -not -follow"
 )
 """Words of a find expression that leave what it finds almost everything."""
 _SED_PLAIN = re.compile(r"(\d+|\$)?(,(\d+|\$))?!?[pdq]|s(.)(?:\\.|(?!\4).)*\4(?:\\.|(?!\4).)*\4[gip0-9]*")
@@ -98,7 +99,11 @@ def _run(run: Run, depth: int) -> Iterator[Part]:
         yield from _git(rest, depth)
     elif program_name in {"alias", "trap"}:
         lines = [replace(word, text=word.text.partition("=")[2]) for word in rest if "=" in word.text]
-        yield from (part for line in (lines if program_name == "alias" else rest[:1]) for part in _inner_line([line], depth))
+        yield from (
+            part
+            for line in (lines if program_name == "alias" else rest[:1])
+            for part in _inner_line([line], depth)
+        )
     elif program_name in {"source", "."} and not all(word.known for word in rest):
         yield Doubt(f"{run.source} runs what only the running line knows")
     yield from _code(run, program_name)
@@ -193,7 +198,8 @@ def _find(words: Sequence[Word], depth: int) -> Iterator[Part]:
     expression = next((at for at, word in enumerate(words) if word.text[:1] in {"-", "(", "!"}), len(words))
     starts = words[:expression] or (literal("."),)
     filtered = any(
-        word.text.startswith("-") and word.text not in _FIND_PLAIN | _FIND_RUNS for word in _tests(words[expression:])
+        word.text.startswith("-") and word.text not in _FIND_PLAIN | _FIND_RUNS
+        for word in _tests(words[expression:])
     )
     below = [Word(f"{s.source}/…", f"{s.text}/{{}}", f"{s.shape}/{ANY}") for s in starts]
     found = tuple(below if filtered else starts)
@@ -271,7 +277,14 @@ def _git_runs(command: str, rest: Sequence[Word], depth: int) -> Iterator[Part]:
         elif command == "rebase" and word.text.startswith("--exec="):
             yield from _inner_line([literal(word.text.removeprefix("--exec="))], depth)
         elif (command, word.text[:2]) in {("grep", "-O"), ("difftool", "-x")} or word.text.startswith(
-            ("--open-files-in-pager", "--extcmd", "--upload-pack", "--receive-pack", "--tree-filter", "--index-filter")
+            (
+                "--open-files-in-pager",
+                "--extcmd",
+                "--upload-pack",
+                "--receive-pack",
+                "--tree-filter",
+                "--index-filter",
+            )
         ):
             yield Doubt(f"git {command} {word.source} runs a program", hides=False)
 
@@ -282,13 +295,19 @@ def _code(run: Run, name: str) -> Iterator[Doubt]:
     family = re.sub(r"[\d.]+$", "", name)
     if family in INTERPRETERS:
         behind = [word for word in rest if not word.text.startswith("-")]
-        if carries(_own_options(rest), INTERPRETERS[family]) or (family == "deno" and carries(rest[:1], ["eval"])):
+        if carries(_own_options(rest), INTERPRETERS[family]) or (
+            family == "deno" and carries(rest[:1], ["eval"])
+        ):
             yield Doubt(f"`{run.words[0].source}` runs code that stands in the line", hides=False)
-        elif (not behind and not carries(rest, ["--version", "-V", "--help", "-h", "-v"])) or carries(rest[-1:], ["-"]):
+        elif (not behind and not carries(rest, ["--version", "-V", "--help", "-h", "-v"])) or carries(
+            rest[-1:], ["-"]
+        ):
             yield Doubt(f"`{run.source}` runs code from its input", hides=False)
     if name in CODE_OPTIONS and carries(rest, CODE_OPTIONS[name]):
         yield Doubt(f"an option of {name} carries a command", hides=False)
-    if family in {"awk", "gawk", "mawk", "nawk"} and any(re.search(r"system|getline|[|>]", w.text) for w in rest):
+    if family in {"awk", "gawk", "mawk", "nawk"} and any(
+        re.search(r"system|getline|[|>]", w.text) for w in rest
+    ):
         yield Doubt(f"{name} runs code that stands in the line", hides=False)
     if family == "sed" and not any(_SED_PLAIN.fullmatch(word.text) for word in rest):
         yield Doubt("the script of sed may write files or run commands", hides=False)

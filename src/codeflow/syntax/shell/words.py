@@ -16,8 +16,20 @@ _EXPANSIONS = frozenset({"simple_expansion", "expansion", "command_substitution"
 _BARE = frozenset({"word", "number", "extglob_pattern", "regex", "variable_name", "file_descriptor"})
 _BRACES = re.compile(r"\{.*(,|\.\.).*\}", re.DOTALL)
 _NEVER_BARE = re.compile(r"[\s;|&<>()\"'`$]")
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
-_NAMED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "E": "\x1b"}
+_ESCAPE = re.compile(
+    r"\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL
+)
+_NAMED = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "e": "\x1b",
+    "E": "\x1b",
+}
 
 
 @dataclass(frozen=True, slots=True)
