@@ -74,7 +74,7 @@ PIECES = st.sampled_from(
     ["echo", "ls", "true", "mark", "a", "#", " ", " ", " ", "\n", ";", "|", "&", "&&", "||", "(", ")", "{", "}", "<", ">",
      "<<", "<<-", "<<<", "EOF", "\nEOF\n", "'", '"', "`", "$(", "$((", "))", "${x:-", "$'", "\\", "\\\n", "!", "=", "x=",
      "[[", "]]", "if", "then", "fi", "do", "done", "for x in", "while", "case x in", "esac", ";;", "f()", "function f",
-     "$x", "-", "*", "~", ",", "2>&1", ">(", "<(", "\t", "time", "exec", "command", "eval", "env", "xargs", "EOF'", "/dev/null"]
+     "((", "-eq 1", "x='a[$(mark)]'", "@P}", "${x", "$x", "-", "*", "~", ",", "2>&1", ">(", "<(", "\t", "time", "exec", "command", "eval", "env", "xargs", "EOF'", "/dev/null"]
 )  # fmt: skip
 LENIENT = Policy(
     rules=flag_rules([f"run_command({name} *)" for name in ("echo", "ls", "true", "a", "x")], [], TOOLS),

@@ -98,6 +98,7 @@ _RESERVED = word_set(
     "{ } ! if then elif else fi while until do done for select case esac in function [[ ]] coproc"
 )
 _LOST_DASH = re.compile(rb"[ \t]+-[ \t]*\d*<<")
+_CALCULATING = frozenset({"let", "test", "printf", "read", "mapfile", "readarray", "wait"})
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty"})
 _WRITES = frozenset({">", ">>", ">|", "&>", "&>>", ">&", "<>"})
 _MOST_CHARACTERS = 100_000
@@ -140,11 +141,45 @@ class _Line:
         if root.has_error:
             yield Doubt(_CANNOT_PARSE)
         waiting = [root]
+        calculates = quotes = False
         while waiting:
             node = waiting.pop()
             yield from self._of(node)
+            calculates = calculates or self._calculates(node)
+            quotes = quotes or self._quotes_command(node)
             if node.child_count:
                 waiting.extend(reversed(node.children))
+        if calculates and quotes:
+            yield Doubt("bash runs substitutions that a calculation or a test finds in a text")
+
+    def _calculates(self, node: "tree_sitter.Node") -> bool:
+        """Whether bash evaluates what variables or quoted words hold, as in `[[ x -eq 1 ]]` with x='a[$(make)]'."""
+        if node.type == "command":
+            return self._text(node.child_by_field_name("name")) in _CALCULATING
+        if node.type == "expansion":
+            return re.fullmatch(r"\$\{\w+\}", self._text(node)) is None
+        opens_numbers = node.type in {"compound_statement", "test_command"} and node.children[0].type in {
+            "((",
+            "[[",
+            "[",
+        }
+        return opens_numbers or node.type in {
+            "arithmetic_expansion", "c_style_for_statement", "declaration_command", "unset_command", "subscript",
+        }  # fmt: skip
+
+    def _quotes_command(self, node: "tree_sitter.Node") -> bool:
+        """Whether the text of a substitution stands in quotes, so that it is none by itself."""
+        match node.type:
+            case "raw_string":
+                return _SUBSTITUTION.search(self._text(node)) is not None
+            case "heredoc_body":
+                return self._is_quoted_body(node) and _SUBSTITUTION.search(self._text(node)) is not None
+            case "ansi_c_string":
+                return True
+            case "string" | "word":
+                return re.search(r"\\[$`]", self._text(node)) is not None
+            case _:
+                return False
 
     def _of(self, node: "tree_sitter.Node") -> Iterator[Part]:
         yield from self._doubts(node)

@@ -26,6 +26,8 @@ from codeflow.syntax.shell.words import ANY, HOME, Word, literal, unknown
 _MOST_DEPTH = 8
 _MOST_PARTS = 5_000
 _MOST_SUFFIXES = 20
+_STDIN = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_RENAMERS = frozenset({"alias", "hash", "enable", "bind", "complete"})
 _FIND_RUNS = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_PLAIN = word_set(
     "-type -maxdepth -mindepth -delete -print -print0 -depth -xdev -mount -L -P -H -o -a -not -follow"
@@ -67,6 +69,11 @@ def _line(line: str, depth: int) -> Iterator[Part]:
             yield part
 
 
+def _with_text(word: Word, text: str) -> Word:
+    """A part of a word as a word, known if the whole is."""
+    return literal(text) if word.known else unknown(word.source)
+
+
 def _setting(setting: Setting, depth: int) -> Iterator[Part]:
     if RENAMING_SETTINGS.fullmatch(setting.name):
         yield Doubt(f"with {setting.name} set, names of programs no longer say what runs")
@@ -90,7 +97,7 @@ def _run(run: Run, depth: int) -> Iterator[Part]:
         return
     yield run
     if program_name in LINE_RUNNERS:
-        yield from _joined(rest, LINE_RUNNERS[program_name], depth)
+        yield from _joined(run, LINE_RUNNERS[program_name], depth)
     elif program_name in SHELLS:
         yield from _shell(run, depth)
     elif program_name == "find":
@@ -98,14 +105,16 @@ def _run(run: Run, depth: int) -> Iterator[Part]:
     elif program_name == "git":
         yield from _git(rest, depth)
     elif program_name in {"alias", "trap"}:
-        lines = [replace(word, text=word.text.partition("=")[2]) for word in rest if "=" in word.text]
+        lines = [_with_text(word, word.text.partition("=")[2]) for word in rest if "=" in word.text]
         yield from (
             part
             for line in (lines if program_name == "alias" else rest[:1])
             for part in _inner_line([line], depth)
         )
-    elif program_name in {"source", "."} and not all(word.known for word in rest):
-        yield Doubt(f"{run.source} runs what only the running line knows")
+    elif program_name in {"source", "."}:
+        yield from _sourced(run, depth)
+    if program_name in _RENAMERS:
+        yield Doubt(f"after `{run.source}` names may no longer say what runs")
     yield from _code(run, program_name)
 
 
@@ -129,6 +138,8 @@ def _wrapped(run: Run, options: Options, depth: int) -> Iterator[Part]:
     looks = program(run.words[0]) == "command" and carries(rest[:start], ["-v", "-V"])
     if looks or (not inner and not options.adds_words):
         yield replace(run, wrapper=looks)
+        if options.elevates:
+            yield from _input(run, depth)
         return
     yield replace(run, wrapper=not options.elevates)
     added = (unknown("…"),) if options.adds_words else ()
@@ -142,11 +153,12 @@ def _split_string(words: Sequence[Word], depth: int) -> Iterator[Part]:
         attached = re.match(r"-[A-Za-z]*S(.*)|--split-string=?(.*)", word.text, re.DOTALL)
         if attached:
             value = attached[1] or attached[2]
-            line = [replace(word, text=value)] if value else [*words[at + 1 : at + 2]]
+            line = [_with_text(word, value)] if value else [*words[at + 1 : at + 2]]
             yield from _inner_line(line, depth)
 
 
-def _joined(words: Sequence[Word], options: Options, depth: int) -> Iterator[Part]:
+def _joined(run: Run, options: Options, depth: int) -> Iterator[Part]:
+    words = run.words[1:]
     start = command_start(words, options)
     if start is None:
         yield Doubt("where the command in it begins is not known")
@@ -159,8 +171,8 @@ def _joined(words: Sequence[Word], options: Options, depth: int) -> Iterator[Par
         inner = words[given[0] + 1 : given[0] + 2]
     if inner:
         yield from _inner_line(inner, depth, adds=options.adds_words)
-    elif options.adds_words:
-        yield Doubt("its commands come from its input")
+    elif options.adds_words or options.elevates:
+        yield from _input(run, depth)
 
 
 def _inner_line(words: Sequence[Word], depth: int, *, adds: bool = False) -> Iterator[Part]:
@@ -185,8 +197,21 @@ def _shell(run: Run, depth: int) -> Iterator[Part]:
             return
         if word.text in {"-o", "+o", "-O", "+O", "--rcfile", "--init-file"}:
             continue
-        if not word.text.startswith(("-", "+")) and rest[at - 1 : at] != (literal("-o"),):
+        is_script = not word.text.startswith(("-", "+")) and rest[at - 1 : at] != (literal("-o"),)
+        if is_script and word.text not in _STDIN:
             return
+    yield from _input(run, depth)
+
+
+def _sourced(run: Run, depth: int) -> Iterator[Part]:
+    if not all(word.known for word in run.words):
+        yield Doubt(f"`{run.source}` runs what only the running line knows")
+    elif any(word.text in _STDIN for word in run.words):
+        yield from _input(run, depth)
+
+
+def _input(run: Run, depth: int) -> Iterator[Part]:
+    """What a shell runs that reads its commands from its input."""
     if run.stdin is None:
         yield Doubt(f"`{run.source}` runs what its input says")
     else:
