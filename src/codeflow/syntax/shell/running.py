@@ -91,31 +91,35 @@ def _run(run: Run, depth: int) -> Iterator[Part]:
     if depth == 0:
         yield Doubt("commands are nested in it too deeply")
         return
-    program_name, rest = program(name), run.words[1:]
+    program_name = program(name)
     if program_name in WRAPPERS:
         yield from _wrapped(run, WRAPPERS[program_name], depth)
         return
     yield run
-    if program_name in LINE_RUNNERS:
-        yield from _joined(run, LINE_RUNNERS[program_name], depth)
-    elif program_name in SHELLS:
-        yield from _shell(run, depth)
-    elif program_name == "find":
-        yield from _find(rest, depth)
-    elif program_name == "git":
-        yield from _git(rest, depth)
-    elif program_name in {"alias", "trap"}:
-        lines = [_with_text(word, word.text.partition("=")[2]) for word in rest if "=" in word.text]
-        yield from (
-            part
-            for line in (lines if program_name == "alias" else rest[:1])
-            for part in _inner_line([line], depth)
-        )
-    elif program_name in {"source", "."}:
-        yield from _sourced(run, depth)
+    yield from _started(run, program_name, depth)
     if program_name in _RENAMERS:
         yield Doubt(f"after `{run.source}` names may no longer say what runs")
     yield from _code(run, program_name)
+
+
+def _started(run: Run, name: str, depth: int) -> Iterator[Part]:
+    """What a program runs that is no mere wrapper."""
+    rest = run.words[1:]
+    if name in LINE_RUNNERS:
+        yield from _joined(run, LINE_RUNNERS[name], depth)
+    elif name in SHELLS:
+        yield from _shell(run, depth)
+    elif name in {"source", "."}:
+        yield from _sourced(run, depth)
+    elif name == "find":
+        yield from _find(rest, depth)
+    elif name == "git":
+        yield from _git(rest, depth)
+    elif name == "trap":
+        yield from _inner_line(rest[:1], depth)
+    elif name == "alias":
+        for word in rest:
+            yield from _inner_line([_with_text(word, word.text.partition("=")[2])], depth)
 
 
 def _wrapped(run: Run, options: Options, depth: int) -> Iterator[Part]:
