@@ -67,14 +67,14 @@ def revoke(
     print(f"{visible(text)} is asked about again.")
 
 
-@app.command("check", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@app.command("check", context_settings={"ignore_unknown_options": True})
 def check(
     tool: Annotated[str, typer.Argument(help="A tool's name.")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ARG...", help="A command line, paths, an address, or one JSON object."),
+        typer.Argument(metavar="ARG...", help="A command line, a path, an address, or one JSON object."),
     ] = None,
-    mode: Annotated[Mode | None, typer.Option(help="As if the run had this mode; before TOOL.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="As if the run had this mode.")] = None,
     workspace: Workspace = None,
     output: Output = ListOutput.TEXT,
 ) -> None:

@@ -70,7 +70,7 @@ def test_a_call_can_be_tried(cli, folder, user):
     assert asked.startswith("ask, by mode edit: edit mode asks")
     assert "this would allow it: run_command(git push origin *)" in asked
     assert check("--mode", "plan", "run_command", "make all").startswith("deny, by mode plan")
-    assert check("--mode", "ask", "write_file", "src/a.py").startswith(
+    assert check("write_file", "src/a.py", "--mode", "ask").startswith(
         "allow, by user rule write_file(src/**)"
     )
     assert check("--mode", "ask", "multi_edit", "src/a", "b").startswith("ask, by mode ask")
