@@ -21,6 +21,7 @@ from codeflow.policies.rules import (
     URLS,
     WRITE,
     WRITERS,
+    WRITES_ELSEWHERE,
     Action,
     EditRules,
     Rule,
@@ -173,13 +174,15 @@ def _matters(mode: Mode, call: Call, policy: Policy, *, web_was_read: bool) -> l
     if call.tool in SHELL_LINES:
         found = list(_shell_matters(mode, call, policy))
         return found or [_whole_call(mode, call, policy, web_was_read=web_was_read)]
-    found = [*_path_matters(mode, call), _whole_call(mode, call, policy, web_was_read=web_was_read)]
+    if call.paths and call.tool not in WRITES_ELSEWHERE:
+        return list(_path_matters(mode, call))
+    found = [_whole_call(mode, call, policy, web_was_read=web_was_read)]
     if call.tool == "execute_code" and call.arguments.get("language") == "shell":
         found += [
             replace(matter, strictly=_never, otherwise=Allow())
             for matter in _line_matters(mode, call, str(call.arguments.get("code", "")), policy)
         ]
-    return found if not call.paths else found[:-1]
+    return found
 
 
 def _never(_rule: Rule) -> bool:
@@ -190,7 +193,7 @@ def _whole_call(mode: Mode, call: Call, policy: Policy, *, web_was_read: bool) -
     """The call by its tool, and by its address or name."""
     argument = {**URLS, **NAMES}.get(call.tool)
     value = str(call.arguments.get(argument) or "") if argument else None
-    writes_unnamed = call.effect is Effect.WRITE and not call.paths
+    writes_unnamed = call.effect is Effect.WRITE
 
     def matches(rule: Rule) -> Match:
         if rule.tool != call.tool and not (rule.tool == WRITE and call.tool in WRITERS):
@@ -251,9 +254,8 @@ def _line_matters(mode: Mode, call: Call, line: str, policy: Policy) -> Iterator
     runs = [part for part in parts if isinstance(part, Run)]
     moves = any(program(run.words[0]) in _CHANGES_FOLDER for run in runs)
     several = len(runs) > 1
-    for part in sorted(
-        parts, key=lambda part: isinstance(part, Run)
-    ):  # what is special is a better reason to ask
+    others = [part for part in parts if not isinstance(part, Run)]
+    for part in (*others, *runs):  # what is special about a line is the better reason to ask
         if matter := _part_matter(mode, call, part, policy, moves=moves):
             yield _named(matter, part) if several else matter
 

@@ -235,7 +235,7 @@ class Past:
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     """Task and answer of each run that ended, oldest first."""
     approved: list[str] = field(default_factory=list)
-    """Rules that a person has added to the session by answering a question."""
+    """Rules that a person has added to the session by their answers; those for good are kept elsewhere."""
     used_tools: set[str] = field(default_factory=set)
     """Names of the tools that agents have called, refused calls left out."""
     cut_at: float | None = None
@@ -296,7 +296,7 @@ class Past:
     def _decide(self, event: Event) -> None:
         run = self.run
         match event:
-            case ApprovalDecided() if event.agreed and event.rule and event.reach is not Reach.ONCE:
+            case ApprovalDecided() if event.agreed and event.rule and event.reach is Reach.SESSION:
                 self.approved.append(event.rule)
             case Routed():
                 run.route = event.route

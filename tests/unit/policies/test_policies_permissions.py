@@ -205,6 +205,8 @@ def test_a_path_that_leads_elsewhere_has_to_be_allowed_there_too_and_is_denied_b
 def test_a_call_that_writes_where_nobody_knows_is_asked_when_a_path_is_denied():
     denied = rule("write_file(.github/**)", Action.DENY)
     assert verdict(Mode.EDIT, "rename_symbol", Effect.WRITE, denied, symbol="x") is Ask
+    assert verdict(Mode.EDIT, "rename_symbol", Effect.WRITE, denied, symbol="x", path="src/a") is Ask
+    assert verdict(Mode.ASK, "rename_symbol", Effect.WRITE, rule("write_file(src/*)"), path="src/a") is Ask
 
 
 @pytest.mark.parametrize(
@@ -369,11 +371,10 @@ def test_there_is_a_ruling_on_every_call(mode, tool, effect, arguments, rules):
     assert ruling.rule == "" or ruling.layer is not Layer.MODE
 
 
-@given(mode=st.just(Mode.PLAN), call=CALLS, rules=st.lists(RULES, max_size=5))
-def test_no_rule_lets_plan_mode_change_something(mode, call, rules):
-    is_list = call.tool == "git_branch"
-    if call.effect in {Effect.WRITE, Effect.EXECUTE} and not is_list:
-        assert strictness(mode, call, rules) == RANK[Deny]
+@given(call=CALLS, rules=st.lists(RULES, max_size=5))
+def test_no_rule_lets_plan_mode_change_something(call, rules):
+    if call.effect in {Effect.WRITE, Effect.EXECUTE} and call.tool != "git_branch":
+        assert strictness(Mode.PLAN, call, rules) == RANK[Deny]
 
 
 @given(mode=MODES, call=CALLS, rules=st.lists(RULES, max_size=4))

@@ -141,7 +141,7 @@ def _wrapped(run: Run, options: Options, depth: int) -> Iterator[Part]:
     inner = rest[start:]
     looks = program(run.words[0]) == "command" and carries(rest[:start], ["-v", "-V"])
     if looks or (not inner and not options.adds_words):
-        yield replace(run, wrapper=looks)
+        yield run
         if options.elevates:
             yield from _input(run, depth)
         return
