@@ -24,6 +24,7 @@ from codeflow.syntax.shell.reader import Doubt, Part, Run, Setting, read
 from codeflow.syntax.shell.words import ANY, HOME, Word, literal, unknown
 
 _MOST_DEPTH = 8
+_MOST_INNER = 20_000
 _MOST_PARTS = 5_000
 _MOST_SUFFIXES = 20
 _STDIN = frozenset({"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
@@ -58,6 +59,9 @@ def program(word: Word) -> str:
 def _line(line: str, depth: int) -> Iterator[Part]:
     if depth == 0:
         yield Doubt("commands are nested in it too deeply")
+        return
+    if depth < _MOST_DEPTH and len(line) > _MOST_INNER:
+        yield Doubt(f"a line within it has more than {_MOST_INNER:,} characters")
         return
     for part in read(line):
         if isinstance(part, Run):
