@@ -15,11 +15,12 @@ from strands.types.exceptions import (
 )
 
 from codeflow.agents import tracing
+from codeflow.agents.bench import Bench
 from codeflow.agents.context.conversation import SharedMessages
 from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
 from codeflow.agents.ordering import OrderedToolExecutor
 from codeflow.agents.specialists import Specialist, require
-from codeflow.agents.toolbox import Bench, PolicedTool
+from codeflow.agents.toolbox import PolicedTool
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded

@@ -1,13 +1,11 @@
 """The one adapter between our tools and Strands: policy, approval, checkpoint, events, error boundary."""
 
-import asyncio
 import contextlib
-import difflib
 import inspect
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from docstring_parser import parse as parse_docstring
@@ -18,162 +16,15 @@ from strands.types.tools import AgentTool, ToolGenerator, ToolResultContent, Too
 from strands.types.tools import ToolResult as StrandsResult
 from typing_extensions import override
 
+from codeflow.agents.bench import Bench, Change, counts
 from codeflow.core.blocks import to_plain
-from codeflow.core.errors import CodeflowError, PausedError
-from codeflow.core.events import ApprovalDecided, ToolFinished, ToolStarted
-from codeflow.core.ports import Barrier, Emit, no_barrier
-from codeflow.core.values import LOOKING, Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
+from codeflow.core.errors import CodeflowError
+from codeflow.core.events import ToolFinished, ToolStarted
+from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
 from codeflow.sessions.past import Conversation, tool_result
-from codeflow.tools.output import HeadTail
 from codeflow.tools.registry import Tool
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
-
-Approve = Callable[[Question], Awaitable[str | None]]
-"""A person's answer: None when they agree, else why not, for the model."""
-
-
-_LINE_CHARS = 150
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A tool call that may change the work tree; `paths` are those it names, relative to the workspace."""
-
-    agent: str
-    call_id: str
-    tool: str
-    summary: str
-    effect: Effect
-    paths: tuple[str, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class Bench:
-    """What every tool call of a run goes through, whichever agent makes it."""
-
-    workspace: Workspace
-    emit: Emit
-    judge: Callable[[Tool, Mapping[str, Any]], Verdict]
-    approve: Approve | None
-    """None: nobody is here to be asked."""
-    pauses: bool
-    """Whether the run stops for a question that nobody can answer; else the answer is no."""
-    rewind: Callable[[str], Awaitable[None]]
-    """Puts the work tree back to before a tool call that was cut short."""
-    before_change: Callable[[Change], Awaitable[None]]
-    """Awaited before anything that may change the work tree; takes the checkpoint."""
-    after_change: Callable[[Change, Sequence[str]], Awaitable[None]]
-    """Awaited after it, with the paths that the tool says it changed."""
-    instructions_for: Callable[[str], str | None]
-    """Nested instruction files that govern a path and were not shown yet."""
-    result_limit_chars: int = 64_000
-    """Of one result shown to a model; what is longer is kept whole for read_output."""
-    logged: Barrier = no_barrier
-    """Awaited before anything that may change something."""
-    denied: list[str] = field(default_factory=list)
-    """Everything refused, one line each."""
-    changed: set[str] = field(default_factory=set)
-    """Paths that tools say they changed; without checkpoints nobody knows more."""
-    unasked_changes: list[str] = field(default_factory=list)
-    """Changes refused because nobody was there to be asked."""
-    stopped: CodeflowError | None = None
-    """What a tool call of this run stopped at: a question for a person, or work that cannot be made safe."""
-    one_writer: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def permit(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
-        """None when the call may go ahead, else why not.
-
-        Raises:
-            PausedError: a person has to say, and none is here.
-        """
-        refusal = await self._refusal(tool, summary, arguments)
-        if refusal is not None and counts(tool):
-            self.denied.append(f"{tool.name} {summary}: {refusal}")
-        if refusal is not None and self.approve is None and tool.effect is Effect.WRITE:
-            self.unasked_changes.append(f"{tool.name} {summary}")
-        return refusal
-
-    def bounded(self, result: ToolResult, call: str) -> ToolResult:
-        """The result, cut to its beginning and its end where it is too long, with the way to all of it."""
-        limit = self.result_limit_chars
-        if len(result.content) <= limit:
-            return result
-        name = self.workspace.runs.keep(call, result.content)
-        more = (
-            f"read_output {name} with a start_line shows all of it" if name else "the rest could not be kept"
-        )
-        head_and_tail = HeadTail(limit)
-        head_and_tail.add(result.content.encode("utf-8", "replace"))
-        note = f"[the result had {len(result.content):,} characters; {more}]"
-        return replace(result, content=f"{head_and_tail.text()}\n{note}")
-
-    def tell_unknown(self, agent: str, tool_use: ToolUse) -> str:
-        """Tells people of a call of a tool that does not exist; returns what to tell the model."""
-        call_id, name = tool_use["toolUseId"], tool_use["name"]
-        answer = f"There is no tool {name}; use the tools that you were given."
-        self.emit(ToolStarted(agent=agent, call_id=call_id, tool=name, summary=""))
-        self.emit(
-            ToolFinished(
-                agent=agent,
-                call_id=call_id,
-                tool=name,
-                is_error=True,
-                display="there is no such tool",
-                duration_s=0.0,
-                content=({"text": answer},),
-            )
-        )
-        return answer
-
-    async def _refusal(self, tool: Tool, summary: str, arguments: Mapping[str, Any]) -> str | None:
-        match self.judge(tool, arguments):
-            case Allow():
-                return None
-            case Deny(reason):
-                return reason
-            case Ask(reason):
-                question = Question(
-                    tool=tool.name, summary=summary, reason=reason, preview=preview(arguments)
-                )
-                return await self._ask(question, pauses=counts(tool))
-
-    async def _ask(self, question: Question, *, pauses: bool) -> str | None:
-        """A person's answer; without `pauses` the run goes on when nobody is here."""
-        unasked = f"{question.reason}; nobody is here to be asked"
-        if self.approve is None and not (self.pauses and pauses):
-            return unasked
-        try:
-            refusal = await (self.approve or _nobody)(question)
-        except PausedError:
-            if not pauses:
-                return unasked
-            raise
-        self.emit(
-            ApprovalDecided(
-                tool=question.tool, summary=question.summary, agreed=refusal is None, reason=refusal or ""
-            )
-        )
-        return refusal
-
-
-def counts(tool: Tool) -> bool:
-    """Whether the task may depend on a tool's calls; it never does on a note for later runs."""
-    return tool.effect is not Effect.NOTE
-
-
-async def _nobody(question: Question) -> str | None:
-    raise PausedError(question)
-
-
-def preview(arguments: Mapping[str, Any]) -> str:
-    """What a call would do, in full: a replacement as a diff, every other argument that is too long for a line as it is."""
-    old, new = arguments.get("old_text"), arguments.get("new_text")
-    if isinstance(old, str) and isinstance(new, str):
-        changed = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=2)
-        return "\n".join(list(changed)[2:])
-    texts = [value for value in arguments.values() if isinstance(value, str)]
-    return "\n".join(text for text in texts if "\n" in text or len(text) > _LINE_CHARS)
 
 
 def arguments_model(tool: Tool) -> type[BaseModel]:
@@ -273,7 +124,7 @@ class PolicedTool(AgentTool):
             return self._refuse(call_id, f"wrong arguments: {_first_problem(error)}", denied=False)
         arguments = {name: getattr(parsed, name) for name in type(parsed).model_fields}
         summary = self._tool.summary(arguments)
-        refusal = await self._bench.permit(self._tool, summary, arguments)
+        refusal = await self._bench.permit(self._tool, summary, arguments, agent=self._agent, call_id=call_id)
         if refusal:
             return self._refuse(
                 call_id, f"not permitted: {refusal}", summary=summary, denied=counts(self._tool)

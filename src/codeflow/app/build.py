@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codeflow.agents.bench import Approve, Bench, Change
 from codeflow.agents.context.keeper import ContextPolicy
 from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, read_specialists
-from codeflow.agents.toolbox import Approve, Bench, Change, PolicedTool
+from codeflow.agents.toolbox import PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup
 from codeflow.app.opening import open_workspace
+from codeflow.app.permitting import Permits, load_layers
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
 from codeflow.core.errors import CodeflowError
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Continuation, Decide, Effect, Mode, Route, Task, ToolResult, Verdict
+from codeflow.core.values import Continuation, Decide, Route, Task, ToolResult
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.knowledge.memory.notebook import Notebook, prune
@@ -32,7 +34,7 @@ from codeflow.models.providers import Connector
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
 from codeflow.policies.budget import Budget
-from codeflow.policies.permissions import Rules, decide, decide_note, load_rules
+from codeflow.policies.rules import flag_rules
 from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
@@ -42,6 +44,7 @@ from codeflow.sessions.pruning import prune_daily
 from codeflow.sessions.repository import outside
 from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 from codeflow.tools.project import detect
+from codeflow.tools.registry import TOOLS
 from codeflow.tools.tool import Tool
 from codeflow.tools.workspace import Workspace
 
@@ -68,6 +71,7 @@ def build(
     """
     workspace, confinement = open_workspace(settings, task.workspace, env, task.mode, home=task.home)
     specialists, skipped = _specialists(settings, task.home, env)
+    layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
     books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session)
@@ -80,16 +84,14 @@ def build(
         await gates.baseline_ready()
         await safety.before(change)
 
-    judge = _judge(task.mode, load_rules(), web)
-    bench = _bench(
-        settings, workspace, books, safety, judge=judge, approve=approve, before_change=before_change
-    )
+    permits = Permits(task.mode, layers, web, approved=books.past.approved)
+    bench = _bench(settings, workspace, books, safety, permits, approve=approve, before_change=before_change)
     gates = make_gates(settings, bench, commands, books.past.run, safety.command_starts)
     return Engine(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(*notes, *confinement, *skipped, *moved, *_notes(safety, commands, books)),
+        notes=(*notes, *confinement, *skipped, *layers.notes, *moved, *_notes(safety, commands, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -155,8 +157,8 @@ def _bench(
     workspace: Workspace,
     books: Books,
     safety: Safety,
+    permits: Permits,
     *,
-    judge: Callable[[Tool, Mapping[str, Any]], Verdict],
     approve: Approve | None,
     before_change: Callable[[Change], Awaitable[None]],
 ) -> Bench:
@@ -169,7 +171,8 @@ def _bench(
     return Bench(
         workspace=workspace,
         emit=books.broadcast,
-        judge=judge,
+        judge=permits.judge,
+        learn=permits.learn,
         approve=approve,
         pauses=settings.run.unattended == "pause",
         before_change=before_change,
@@ -233,10 +236,14 @@ async def run_by_hand(
     workspace.runs.lasting = False
     notebook = open_notebook(settings, workspace.root, env, None)
     workspace.notes = RunNotes(notebook, Broadcast([])) if notebook else None
+    permits = Permits(
+        settings.run.mode, load_layers(settings, root, workspace.root, env), WebWatch(frozenset())
+    )
     bench = Bench(
         workspace=workspace,
         emit=Broadcast([]),
-        judge=_judge(settings.run.mode, load_rules(), WebWatch(frozenset())),
+        judge=permits.judge,
+        learn=permits.learn,
         approve=approve,
         pauses=False,
         before_change=no_checkpoint,
@@ -248,15 +255,6 @@ async def run_by_hand(
         return await PolicedTool(tool, "you", bench, workspace).call("by-hand", arguments)
     finally:
         await workspace.close()
-
-
-def _judge(mode: Mode, rules: Rules, web: WebWatch) -> Callable[[Tool, Mapping[str, Any]], Verdict]:
-    def judge(tool: Tool, arguments: Mapping[str, Any]) -> Verdict:
-        if tool.effect is Effect.NOTE:
-            return decide_note(mode, arguments["scope"], web_was_read=web.was_read)
-        return decide(mode, tool.name, tool.effect, arguments, rules)
-
-    return judge
 
 
 def _briefing(

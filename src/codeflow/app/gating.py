@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from codeflow.agents.toolbox import Bench
+from codeflow.agents.bench import Bench
 from codeflow.core.settings import Settings
 from codeflow.core.values import Gate
 from codeflow.orchestration.gates import Gates
@@ -57,8 +57,8 @@ async def _permit_gate(bench: Bench, tests: str, gate: Gate) -> str | None:
     An agent's command that is the test command with a narrower target counts as run_tests.
     """
     if gate.name in GATE_NAMES or narrows(gate.command, tests):
-        return await bench.permit(TOOLS["run_tests"], gate.command, {})
-    return await bench.permit(TOOLS["run_command"], gate.command, {"command": gate.command})
+        return await bench.permit(TOOLS["run_tests"], gate.command, {}, agent="gates")
+    return await bench.permit(TOOLS["run_command"], gate.command, {"command": gate.command}, agent="gates")
 
 
 def narrows(command: str, tests: str) -> bool:

@@ -144,7 +144,7 @@ def _refuse_strange_model(
     if specialist.source.is_relative_to(workspace) and not is_trusted(workspace, settings):
         raise UsageError(
             f"{specialist.source}: model {specialist.model!r} is not in the catalogue",
-            hint="Name a model that `codeflow models` lists, or add this folder to trusted_folders.",
+            hint="Name a model that `codeflow models` lists, or trust this folder: `codeflow trust` (trusted_folders).",
         )
 
 

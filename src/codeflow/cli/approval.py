@@ -1,4 +1,4 @@
-"""Asks the person at the terminal: whether a tool call may go ahead, and how to go on after a failure."""
+"""Asks the person at the terminal: whether a tool call, or calls like it, may go ahead, and how to go on after a failure."""
 
 import asyncio
 import sys
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from codeflow.cli.render.clean import visible
 from codeflow.core.errors import PausedError
+from codeflow.core.permissions import Answer, Reach
 from codeflow.core.values import Choice, FailedVisit, Question
 
-Ask = Callable[[Question], Awaitable[str | None]]
+Ask = Callable[[Question], Awaitable[Answer]]
 
-_YES = {"y", "yes"}
+_YES = {"y": Reach.ONCE, "yes": Reach.ONCE}
+_LASTING = {"s": Reach.SESSION, "session": Reach.SESSION, "a": Reach.ALWAYS, "always": Reach.ALWAYS}
 _NO = {"n", "no"}
 _PREVIEW_LINES = 60
 
@@ -24,16 +26,16 @@ class TerminalApproval:
         self._quiet_terminal = quiet_terminal
         self._turn = asyncio.Lock()
 
-    async def __call__(self, question: Question) -> str | None:
+    async def __call__(self, question: Question) -> Answer:
         async with self._turn:
             with self._quiet_terminal():
                 sys.stderr.write(f"{visible(question.tool)} wants: {visible(question.summary)}\n")
                 sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
                 sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
-                agreed = await _yes_or_no()
-        if agreed is None:
+                answer = await _answer(question.offer)
+        if answer is None:
             raise PausedError(question)
-        return None if agreed else "the user said no"
+        return answer
 
     async def decide(self, failed: FailedVisit) -> Choice:
         """How to go on; the end of the input stops the run."""
@@ -57,10 +59,10 @@ class GivenAnswer:
         """Answers this question, once; `others` answers the rest, and without it they pause the run."""
         waiting = [self.question]
 
-        async def answer(question: Question) -> str | None:
+        async def answer(question: Question) -> Answer:
             if question in waiting:
                 waiting.remove(question)
-                return self.refusal
+                return Answer(self.refusal)
             if others is None:
                 raise PausedError(question)
             return await others(question)
@@ -68,19 +70,27 @@ class GivenAnswer:
         return answer
 
 
-async def _yes_or_no() -> bool | None:
-    """An answer that is neither is asked for again; None at the end of the input, when nobody is here any more."""
+async def _answer(offer: str) -> Answer | None:
+    """What is no answer is asked for again; None at the end of the input, when nobody is here any more.
+
+    `offer` is the rule that an answer may add, "" for none.
+    """
+    known = _YES | (_LASTING if offer else {})
+    if offer:
+        sys.stderr.write(f"  [s]ession and [a]lways in this folder allow: {visible(offer)}\n")
+    choices = "[y]es, once / [s]ession / [a]lways" if offer else "[y]es, once"
     while True:
-        sys.stderr.write("  allow it? [y]es / [n]o: ")
+        sys.stderr.write(f"  allow it? {choices} / [n]o, or no and a reason: ")
         sys.stderr.flush()
         line = await _read_line()
-        answer = line.strip().lower()
         if not line:
             return None
-        if answer in _NO:
-            return False
-        if answer in _YES:
-            return True
+        word, _, reason = line.strip().partition(" ")
+        word = word.lower().rstrip(",:")
+        if word in _NO:
+            return Answer(f"the user said no: {reason.strip()}" if reason.strip() else "the user said no")
+        if word in known and not reason:
+            return Answer(reach=known[word])
 
 
 async def _choice() -> Choice:

@@ -16,7 +16,7 @@ from codeflow.core.values import EXIT_CODES, Continuation, Status, Task
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from codeflow.agents.toolbox import Approve
+    from codeflow.agents.bench import Approve
     from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.render.progress import StatusLine
     from codeflow.core.ports import Emit

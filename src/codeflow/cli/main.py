@@ -8,6 +8,7 @@ import typer
 from codeflow import __version__
 from codeflow.cli import (
     agents,
+    audit,
     checkpoints,
     cost,
     demo,
@@ -15,11 +16,13 @@ from codeflow.cli import (
     init,
     memory,
     models,
+    permissions,
     replay,
     resume,
     run,
     sessions,
     tools,
+    trust,
     undo,
     worktrees,
 )
@@ -41,10 +44,13 @@ def command_line() -> typer.Typer:
     app.command("agents")(agents.agents)
     app.add_typer(tools.app, name="tools")
     app.add_typer(sessions.app, name="sessions")
+    app.command("audit")(audit.audit)
     app.command("cost")(cost.cost)
     app.command("undo")(undo.undo)
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(memory.app, name="memory")
+    app.add_typer(permissions.app, name="permissions")
+    app.command("trust")(trust.trust)
     app.add_typer(worktrees.app, name="worktrees")
     app.command("init")(init.init)
     app.command("demo")(demo.demo)

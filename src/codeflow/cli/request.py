@@ -34,6 +34,9 @@ class Choices:
     """Where every model call goes; the AWS profile and region of the settings do not count then."""
     dry_run: bool = False
     no_sandbox: bool = False
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    """Rules for the session."""
 
 
 def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Task]:
@@ -55,6 +58,8 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         models=settings.models.roles,
         limits=Limits(max_cost=run.max_cost, max_turns=run.max_turns, timeout_s=run.timeout_s),
         dry_run=choices.dry_run,
+        allow=choices.allow,
+        deny=choices.deny,
     )
     return settings, task
 

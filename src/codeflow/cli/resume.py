@@ -223,6 +223,8 @@ def _choices(past: "Past", before: Task, chosen: "Choices", *, resumes: bool) ->
         mode=chosen.mode or past.run.mode,
         models={**before.models, **chosen.models},
         roster=chosen.roster or (started.roster if started else None),
+        allow=tuple(dict.fromkeys((*before.allow, *chosen.allow))),
+        deny=tuple(dict.fromkeys((*before.deny, *chosen.deny))),
     )
     if not resumes:
         return replace(kept, agent=chosen.agent or before.agent)

@@ -22,6 +22,20 @@ Branch = Annotated[
     ),
 ]
 
+Unasked = Annotated[
+    Mode | None, typer.Option(help="What may be done without asking: reads, nothing, edits, everything.")
+]
+RoleModels = Annotated[
+    list[str] | None, typer.Option(metavar="ROLE=ID", help="Another model for a role; repeatable.")
+]
+Allowed = Annotated[
+    list[str] | None,
+    typer.Option(metavar="RULE", help="Do not ask about calls such as 'run_command(npm test)'; repeatable."),
+]
+Denied = Annotated[
+    list[str] | None, typer.Option(metavar="RULE", help="Refuse calls such as 'write_file(docs/**)'.")
+]
+
 
 class RunCommand(TyperCommand):
     """`--worktree` takes a name only behind `=`: a word that follows it is the task."""
@@ -38,21 +52,19 @@ def run(
     *,
     file: Annotated[Path | None, typer.Option(help="Read the task from this file.")] = None,
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
-    mode: Annotated[
-        Mode | None, typer.Option(help="What may be done without asking: reads, nothing, edits, everything.")
-    ] = None,
+    mode: Unasked = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
     complexity: Annotated[
         Complexity | None, typer.Option(help="Skip the router.", case_sensitive=False)
     ] = None,
     agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=ID", help="Another model for a role; repeatable.")
-    ] = None,
+    model: RoleModels = None,
     roster: Annotated[str | None, typer.Option(help="Which models play which role.")] = None,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
     max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    allow: Allowed = None,
+    deny: Denied = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a transcript for `codeflow replay`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
@@ -82,6 +94,8 @@ def run(
         timeout_s=timeout,
         dry_run=dry_run,
         no_sandbox=no_sandbox,
+        allow=tuple(allow or ()),
+        deny=tuple(deny or ()),
     )
     if continues:
         text = read_task(task, file) if task is not None or file is not None else None

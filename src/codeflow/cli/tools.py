@@ -52,7 +52,7 @@ def show_tool(
     output: Annotated[ListOutput, typer.Option(help="How to print it.")] = ListOutput.TEXT,
 ) -> None:
     """Show what a model is told about one tool."""
-    described = _described(_named(name))
+    described = _described(named(name))
     if output is ListOutput.JSON:
         print(json.dumps(described))
         return
@@ -77,7 +77,7 @@ def run_tool(
     from codeflow.cli.drive import run_interruptibly
     from codeflow.cli.render.clean import visible
 
-    tool, given = _named(name), _json_object(arguments)
+    tool, given = named(name), _json_object(arguments)
     result = run_interruptibly(_call(tool, given, mode, workspace))
     print(visible(result.content) if sys.stdout.isatty() else result.content)
     return EXIT_CODES[Status.FAILED if result.is_error else Status.DONE]
@@ -107,7 +107,12 @@ def _described(tool: "Tool") -> dict[str, Any]:
     }
 
 
-def _named(name: str) -> "Tool":
+def named(name: str) -> "Tool":
+    """The tool of that name.
+
+    Raises:
+        UsageError: offering the nearest names.
+    """
     from difflib import get_close_matches
 
     from codeflow.tools.registry import TOOLS

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from codeflow.core.notes import Note, Outcome
+from codeflow.core.permissions import Layer, Reach
 from codeflow.core.results import RunResult
 from codeflow.core.session_events import (
     CheckpointTaken,
@@ -94,13 +95,38 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalDecided:
-    """A person agreed to a call or a gate, or refused it, with the reason that the model is told."""
+    """A person agreed to a call or a gate, or refused it, with the reason that the model is told.
+
+    `rule` is what they allow from now on, in this session or always, as `reach` says; logs of before 2026-11-22 have
+    neither.
+    """
 
     tool: str
     summary: str
     agreed: bool
     reason: str
+    reach: Reach = Reach.ONCE
+    rule: str = ""
     kind: Literal["approval_decided"] = "approval_decided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallJudged:
+    """The rules spoke about a call or a gate (agent `gates`), and a person where they were asked.
+
+    `outcome` is asked when the run stopped for the question. `rule` is "" where the `layer`, the mode, gave the answer.
+    """
+
+    agent: str
+    call_id: str
+    tool: str
+    summary: str
+    outcome: Literal["allowed", "denied", "asked"]
+    answered_by: Literal["rules", "person", "nobody"]
+    reason: str
+    rule: str
+    layer: Layer
+    kind: Literal["call_judged"] = "call_judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +357,7 @@ Event = (
     | BaselineMeasured
     | Decided
     | ApprovalDecided
+    | CallJudged
     | Routed
     | PatternChosen
     | Planned

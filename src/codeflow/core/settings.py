@@ -1,7 +1,8 @@
 """Settings: packaged defaults < user file < project file < environment < flags, merged, then validated once."""
 
+import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from codeflow.core.errors import UsageError
 from codeflow.core.places import config_home, resource
 from codeflow.core.reliability import FaultSettings, no_limit
+from codeflow.core.trust import TrustedFolders
 from codeflow.core.values import Mode
 
 Table = dict[str, Any]
@@ -209,7 +211,7 @@ def load_settings(
         ("packaged defaults", _read(resource("config") / "settings.toml")),
     ]
     user_file = config_home(env) / "settings.toml"
-    user = _read(user_file) if user_file.exists() else {}
+    user = _with_trust(_read(user_file) if user_file.exists() else {}, env)
     layers.append((str(user_file), user))
     project_file = workspace / ".codeflow" / "settings.toml"
     if project_file.exists():
@@ -238,6 +240,41 @@ def _read(path: Path) -> Table:
         ) from error
 
 
+def listed_folders(env: Mapping[str, str] = os.environ) -> list[str]:
+    """What the user's own file has under trusted_folders.
+
+    Raises:
+        UsageError: when it is no TOML.
+    """
+    path = config_home(env) / "settings.toml"
+    listed = _read(path).get("trusted_folders", []) if path.exists() else []
+    return [str(folder) for folder in listed] if isinstance(listed, list) else []
+
+
+def held_back(workspace: Path) -> list[tuple[str, Any]]:
+    """The settings of a project's file that count only where it is trusted, with their values.
+
+    Raises:
+        UsageError: when it is no TOML.
+    """
+    path = workspace / ".codeflow" / "settings.toml"
+    table = _read(path) if path.exists() else {}
+    return [(key, value) for key, value in leaves(table) if _is_among(key, TRUSTED_ONLY - ALWAYS_OWN)]
+
+
+def _is_among(key: str, names: Collection[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _with_trust(user: Table, env: Mapping[str, str]) -> Table:
+    """The user's settings with the folders that `codeflow trust` has added."""
+    added = list(TrustedFolders(env).since())
+    listed = user.get("trusted_folders", [])
+    if not added or not isinstance(listed, list):
+        return user
+    return user | {"trusted_folders": [*listed, *added]}
+
+
 def _project(path: Path, workspace: Path, user: Table) -> Table:
     table = _read(path)
     folders: object = user.get("trusted_folders", [])
@@ -247,10 +284,10 @@ def _project(path: Path, workspace: Path, user: Table) -> Table:
     }
     refused = ALWAYS_OWN if workspace.resolve() in trusted else TRUSTED_ONLY
     for key, _ in leaves(table):
-        if any(key == name or key.startswith(f"{name}.") for name in refused):
+        if _is_among(key, refused):
             raise UsageError(
                 f"{path}: {key} may not be set by a project that you have not trusted",
-                hint=f"Remove it, or add this folder to trusted_folders in {config_home() / 'settings.toml'}.",
+                hint="Remove it, or trust this folder: `codeflow trust` shows what that switches on.",
             )
     return table
 

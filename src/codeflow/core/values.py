@@ -129,6 +129,9 @@ class Task:
     limits: Limits = field(default_factory=Limits)
     dry_run: bool = False
     worktree: Worktree | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    """Rules that hold for this session, as --allow and --deny gave them."""
 
     @property
     def home(self) -> Path:
@@ -144,6 +147,8 @@ class Question:
     summary: str
     reason: str
     preview: str
+    offer: str = field(default="", compare=False)
+    """The narrow rule that would spare this question and those like it, "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from codeflow import __version__
+from codeflow.agents.bench import Bench
 from codeflow.agents.crew import Crew
-from codeflow.agents.toolbox import Bench
 from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import (
     Briefed,

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from codeflow.agents.toolbox import Change
+from codeflow.agents.bench import Change
 from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.events import Notice
 from codeflow.core.ports import Emit

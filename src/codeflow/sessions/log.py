@@ -18,7 +18,7 @@ from codeflow.core.session_events import SessionNamed
 from codeflow.core.values import Cost
 from codeflow.sessions.ids import id_after, is_id, moment_of
 from codeflow.sessions.past import recall
-from codeflow.sessions.records import decode, read_file, whole_lines
+from codeflow.sessions.records import decode, read_file, whole_lines, written_at
 from codeflow.sessions.sharing import catch_up, replace_by_shared
 from codeflow.sessions.stores.owner import this_process
 from codeflow.sessions.stores.port import LogStore, UnreachableError, acquire, release
@@ -186,6 +186,11 @@ class SessionStore:
         """
         name, lines = self.lines(session_id)
         return (decode(line, place) for place, line in whole_lines(lines, name))
+
+    def timed_events(self, session_id: str) -> Iterator[tuple[str, Event]]:
+        """Like `events`, each with the time it was written, in ISO form."""
+        name, lines = self.lines(session_id)
+        return ((written_at(line), decode(line, place)) for place, line in whole_lines(lines, name))
 
     def lines(self, session_id: str) -> tuple[str, Iterator[bytes]]:
         """The log's place, for messages, and its raw lines, from wherever more of them are."""

@@ -13,6 +13,7 @@ from codeflow.core.blocks import from_plain
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
+    ApprovalDecided,
     BaselineMeasured,
     Briefed,
     ConversationCompacted,
@@ -30,6 +31,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.permissions import Reach
 from codeflow.core.results import RunResult
 from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.values import GateResult, Mode, Plan, Question, Route, Seen, Spend, Status
@@ -232,6 +234,8 @@ class Past:
     conversations: defaultdict[str, Conversation] = field(default_factory=lambda: defaultdict(Conversation))
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     """Task and answer of each run that ended, oldest first."""
+    approved: list[str] = field(default_factory=list)
+    """Rules that a person has added to the session by their answers; those for good are kept elsewhere."""
     used_tools: set[str] = field(default_factory=set)
     """Names of the tools that agents have called, refused calls left out."""
     cut_at: float | None = None
@@ -292,6 +296,8 @@ class Past:
     def _decide(self, event: Event) -> None:
         run = self.run
         match event:
+            case ApprovalDecided() if event.agreed and event.rule and event.reach is Reach.SESSION:
+                self.approved.append(event.rule)
             case Routed():
                 run.route = event.route
             case Briefed():

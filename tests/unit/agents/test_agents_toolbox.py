@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from codeflow.agents.bench import Bench, Change, preview
 from codeflow.agents.specialists import load_specialists
-from codeflow.agents.toolbox import Bench, Change, PolicedTool, arguments_model, preview, tool_spec
-from codeflow.core.events import Event, ToolFinished, ToolStarted
+from codeflow.agents.toolbox import PolicedTool, arguments_model, tool_spec
+from codeflow.core.events import ApprovalDecided, CallJudged, Event, ToolFinished, ToolStarted
+from codeflow.core.permissions import Answer, Reach, Ruling
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
 from codeflow.tools.registry import TOOLS
@@ -19,7 +21,17 @@ from codeflow.tools.workspace import Workspace
 class Desk:
     """One tool on a bench, and what happened around it."""
 
-    def __init__(self, folder: Path, made, verdict: Verdict = Allow(), answer: bool | None = None) -> None:  # noqa: B008 - a constant
+    def __init__(
+        self,
+        folder: Path,
+        made,
+        verdict: Verdict = Allow(),  # noqa: B008 - a constant
+        answer: bool | None = None,
+        *,
+        offer: str = "",
+        reach: Reach = Reach.ONCE,
+    ) -> None:
+        self.learnt: list[tuple[str, Reach]] = []
         self.events: list[Event] = []
         self.saved = 0
         self.changes: list[Change] = []
@@ -27,9 +39,9 @@ class Desk:
         self.asked: list[tuple[str, str, str]] = []
         self.rewound: list[str] = []
 
-        async def approve(question: Question) -> str | None:
+        async def approve(question: Question) -> Answer:
             self.asked.append((question.tool, question.summary, question.reason))
-            return None if answer else "the user said no"
+            return Answer(None if answer else "the user said no", reach)
 
         async def before_change(change: Change) -> None:
             self.saved += 1
@@ -45,7 +57,8 @@ class Desk:
         self.bench = Bench(
             workspace=workspace,
             emit=self.events.append,
-            judge=lambda _tool, _arguments: verdict,
+            judge=lambda _tool, _arguments: Ruling(verdict=verdict, offer=offer),
+            learn=lambda rule, reach: self.learnt.append((rule, reach)),
             approve=None if answer is None else approve,
             pauses=False,
             before_change=before_change,
@@ -113,7 +126,9 @@ def test_every_tool_has_a_small_schema_that_a_model_can_read(name):
 async def test_a_permitted_call_is_told_and_answered(tmp_path):
     desk = Desk(tmp_path, look)
     assert await desk.call(path="a", times=2) == ("success", "a x2")
-    started, finished = desk.events
+    judged, started, finished = desk.events
+    assert isinstance(judged, CallJudged)
+    assert (judged.outcome, judged.answered_by) == ("allowed", "rules")
     assert isinstance(started, ToolStarted)
     assert isinstance(finished, ToolFinished)
     assert (started.summary, finished.display, finished.is_error) == ("a", "looked", False)
@@ -150,6 +165,33 @@ async def test_a_question_is_a_yes_only_when_somebody_says_yes(tmp_path, answer,
     await desk.call(path="a")
     assert (tmp_path / "a").exists() == made
     assert desk.asked == ([] if answer is None else [("touch", "a", "it writes")])
+
+
+@pytest.mark.parametrize(
+    ("offer", "answer", "reach", "learnt"),
+    [
+        ("touch(x)", True, Reach.SESSION, [("touch(x)", Reach.SESSION)]),
+        ("touch(x)", True, Reach.ALWAYS, [("touch(x)", Reach.ALWAYS)]),
+        ("touch(x)", True, Reach.ONCE, []),
+        ("", True, Reach.ALWAYS, []),
+        ("touch(x)", False, Reach.ALWAYS, []),
+    ],
+)
+async def test_an_answer_reaches_as_far_as_the_rule_that_was_shown(tmp_path, offer, answer, reach, learnt):
+    desk = Desk(tmp_path, touch, Ask("it writes"), answer, offer=offer, reach=reach)
+    await desk.call(path="x")
+    assert desk.learnt == learnt
+    (decided,) = (event for event in desk.events if isinstance(event, ApprovalDecided))
+    assert decided.rule == (learnt[0][0] if learnt else "")
+    (judged,) = (event for event in desk.events if isinstance(event, CallJudged))
+    assert (judged.outcome, judged.answered_by) == ("allowed" if answer else "denied", "person")
+
+
+async def test_what_nobody_answered_is_in_the_audit(tmp_path):
+    desk = Desk(tmp_path, touch, Ask("it writes"))
+    await desk.call(path="x")
+    (judged,) = (event for event in desk.events if isinstance(event, CallJudged))
+    assert (judged.outcome, judged.answered_by, judged.reason) == ("denied", "nobody", "it writes")
 
 
 async def test_writers_take_turns_and_the_tree_is_saved_before_each(tmp_path):

@@ -11,14 +11,19 @@ from contextlib import nullcontext
 from codeflow.cli.approval import TerminalApproval, can_ask
 from codeflow.core.values import Question
 
+def told(answer):
+    if isinstance(answer, Exception):
+        return type(answer).__name__
+    return answer.refusal or str(answer.reach)
+
 async def ask():
     approve = TerminalApproval(nullcontext)
     asked = [
-        Question(tool="run_command", summary=c, reason="not listed as safe", preview="line 1\\n\\x1b[2Kline 2")
-        for c in ("rm \\x1b[2Kx", "ls")
+        Question(tool="run_command", summary=c, reason="not listed as safe", preview="line 1\\n\\x1b[2Kline 2", offer=o)
+        for c, o in (("rm \\x1b[2Kx", ""), ("git push", "run_command(git push \\x1b[2K)"))
     ]
     answers = await asyncio.gather(*map(approve, asked), return_exceptions=True)
-    return [type(answer).__name__ if isinstance(answer, Exception) else answer is None for answer in answers]
+    return [told(answer) for answer in answers]
 
 assert can_ask()
 print(asyncio.run(ask()))
@@ -26,10 +31,17 @@ print(asyncio.run(ask()))
 
 
 @pytest.mark.parametrize(
-    ("typed", "allowed"),
-    [(b"y\nYES\n", "[True, True]"), (b"n\ny\n", "[False, True]"), (b"\nyep\nn\nno\n", "[False, False]")],
+    ("typed", "answers"),
+    [
+        (b"y\nYES\n", ["once", "once"]),
+        (b"n\ny\n", ["the user said no", "once"]),
+        (b"\nyep\nn\nno\n", ["the user said no", "the user said no"]),
+        (b"s\na\nalways\nn, use make\ns\n", ["the user said no: use make", "session"]),
+        (b"y\nALWAYS\n", ["once", "always"]),
+        (b"yes please\nno way\na b\ny\n", ["the user said no: way", "once"]),
+    ],
 )
-def test_only_a_clear_yes_allows_a_call_and_calls_are_asked_for_in_turn(typed, allowed):
+def test_only_a_clear_answer_counts_and_calls_are_asked_for_in_turn(typed, answers):
     person, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", ASK], stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True
@@ -39,10 +51,12 @@ def test_only_a_clear_yes_allows_a_call_and_calls_are_asked_for_in_turn(typed, a
     out, _ = process.communicate(timeout=30)
     shown = os.read(person, 10_000).decode()
     os.close(person)
-    assert out.strip() == allowed
+    assert out.strip() == str(answers)
     assert r"run_command wants: rm \x1b[2Kx" in shown
     assert r"  | \x1b[2Kline 2" in shown
     assert "why asked: not listed as safe" in shown
+    assert r"allow: run_command(git push \x1b[2K)" in shown
+    assert shown.count("[a]lways in this folder") == 1
 
 
 def test_an_end_of_input_pauses_the_run():

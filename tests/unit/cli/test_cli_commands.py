@@ -53,8 +53,10 @@ Commands:
   doctor       Check credentials, models and tools.
   models       List the known models.
   agents       List the specialists, also your own.
+  audit        List who allowed what in a session.
   cost         Show what runs have cost.
   undo         Put back what a session changed.
+  trust        Let the files of a folder count.
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
@@ -62,6 +64,7 @@ Commands:
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
   memory       List and change what later runs are told.
+  permissions  List the rules in force, and try a call.
   worktrees    List, merge and drop the worktrees of `run --worktree`.
 """)
 
@@ -91,12 +94,17 @@ Options:
   --max-cost USD                  Stop before this is spent.
   --max-turns <int>               Model calls in one visit of one agent.
   --timeout SECONDS               Stop after this time.
+  --allow RULE                    Do not ask about calls such as
+                                  'run_command(npm test)'; repeatable.
+  --deny RULE                     Refuse calls such as 'write_file(docs/**)'.
   --workspace <path>              The folder to work in; default: this one.
   --record <path>                 Write a transcript for `codeflow replay`.
   --dry-run                       Route and plan only.
   --continue                      Go on with this folder's latest session.
   --worktree [=BRANCH]            Work in a git worktree, apart from your
                                   files, and offer to merge at the end.
+  --no-sandbox                    Run commands with all of your rights,
+                                  outside the sandbox.
   --quiet                         Print only the answer and the changed files.
   --help                          Show this message and exit.
 """)

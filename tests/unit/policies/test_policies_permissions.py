@@ -1,22 +1,41 @@
-from pathlib import Path
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeflow.core.errors import UsageError
+from codeflow.app.permitting import of_project
+from codeflow.core.permissions import Layer, Ruling
+from codeflow.core.places import resource
 from codeflow.core.values import Allow, Ask, Deny, Effect, Mode, Verdict
-from codeflow.policies.permissions import decide, decide_note, load_rules
+from codeflow.policies.patterns import Place
+from codeflow.policies.permissions import Call, Policy, decide, decide_note
+from codeflow.policies.rules import Action, Rule, flag_rules, packaged_rules, parse_rule
+from codeflow.tools.registry import TOOLS
 
-RULES = load_rules()
+PACKAGED, FREE = packaged_rules(resource("config") / "permissions.toml", TOOLS)
+PLACE = Place(root="/w/p", home="/home/u")
+POLICY = Policy(rules=PACKAGED, free=FREE, place=PLACE)
+RANK = {Allow: 0, Ask: 1, Deny: 2}
 
 
-def verdict(mode: Mode, tool: str, effect: Effect, **arguments: object) -> type[Verdict]:
-    return type(decide(mode, tool, effect, arguments, RULES))
+def ruled(mode: Mode, tool: str, effect: Effect, *rules: Rule, **arguments: object) -> Ruling:
+    path = arguments.get("path")
+    paths = (((str(path),),),) if path else ()
+    call = Call(tool=tool, effect=effect, arguments=arguments, paths=paths)
+    return decide(mode, call, POLICY.with_rules(rules))
 
 
-def shell(command: str, mode: Mode = Mode.EDIT) -> type[Verdict]:
-    return verdict(mode, "run_command", Effect.EXECUTE, command=command)
+def verdict(mode: Mode, tool: str, effect: Effect, *rules: Rule, **arguments: object) -> type[Verdict]:
+    return type(ruled(mode, tool, effect, *rules, **arguments).verdict)
+
+
+def shell(command: str, mode: Mode = Mode.EDIT, *rules: Rule) -> type[Verdict]:
+    return verdict(mode, "run_command", Effect.EXECUTE, *rules, command=command)
+
+
+def rule(text: str, action: Action = Action.ALLOW, layer: Layer = Layer.USER) -> Rule:
+    return parse_rule(text, action, layer, TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +50,7 @@ def shell(command: str, mode: Mode = Mode.EDIT) -> type[Verdict]:
         ("fetch_page", Effect.NETWORK, {"url": "u"}, [Ask, Ask, Ask, Allow]),
         ("git_branch", Effect.EXECUTE, {"name": "b"}, [Deny, Ask, Ask, Allow]),
         ("git_branch", Effect.EXECUTE, {}, [Allow, Allow, Allow, Allow]),
+        ("remember", Effect.NOTE, {"scope": "project"}, [Deny, Ask, Allow, Allow]),
     ],
 )
 def test_each_mode_has_its_verdicts(tool, effect, arguments, verdicts):
@@ -40,7 +60,8 @@ def test_each_mode_has_its_verdicts(tool, effect, arguments, verdicts):
 @pytest.mark.parametrize(
     "command",
     ["ls", "ls -la src tests/unit", "  pwd ", "git log --oneline -20", "git log -n 5 src/a.py", "git show --stat HEAD",
-     "git blame -L 10,20 a.py", "wc -l a.py", "python --version", "git show --stat HEAD:src"],
+     "git blame -L 10,20 a.py", "wc -l a.py", "python --version", "git show --stat HEAD:src", "ls 'x'", "ls \\x", "ls #x",
+     "ls && pwd | wc -l", "ls &", "ls < x", "ls 2>/dev/null", "if ls; then pwd; fi"],
 )  # fmt: skip
 def test_looking_is_free_in_edit_mode(command: str):
     assert shell(command) is Allow
@@ -48,53 +69,13 @@ def test_looking_is_free_in_edit_mode(command: str):
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "",
-        "ls; make",
-        "ls && make",
-        "ls | sh",
-        "ls &",
-        "ls\nmake",
-        "ls\rmake",
-        "ls $(make)",
-        "ls `make`",
-        "ls > x",
-        "ls < x",
-        "ls $HOME",
-        "ls ~",
-        "ls ~root",
-        "ls (x)",
-        "ls {a,b}",
-        "ls *",
-        "ls 'x'",
-        "ls \\x",
-        "ls !!",
-        "ls #x",
-        "ls /etc",
-        "ls ..",
-        "ls ../x",
-        "ls a/../../x",
-        "git log --output=x",
-        "git log --outpu x",
-        "git log -p",
-        "git log --since=/etc",
-        "git show HEAD:../../x",
-        "git branch -D main",
-        "git -c core.pager=x log",
-        "wc --files0-from=/etc/passwd",
-        "wc --files0-from x",
-        "PAGER=x git log",
-        "lsof",
-        "/bin/ls",
-        "./ls",
-        "cat a.py",
-        "python -c 1",
-        "python --versionx",
-        "which -a make\tsh\x00",
-        "ls \u2028",
-        "ls \uff0fetc",
-    ],
-)
+    ["", "#", "ls; make", "ls && make", "ls | sh", "ls\nmake", "ls\rmake", "ls $(make)", "ls `make`", "ls > x",
+     "ls < /etc/passwd", "ls $HOME", "ls ~", "ls ~root", "ls (x)", "ls {a,b}", "ls *", "ls /etc", "ls ..", "ls ../x",
+     "ls a/../../x", "git log --output=x", "git log --outpu x", "git log -p", "git log --since=/etc",
+     "git show HEAD:../../x", "git branch -D main", "git -c core.pager=x log", "wc --files0-from=/etc/passwd",
+     "wc --files0-from x", "PAGER=x git log", "lsof", "/bin/ls", "./ls", "cat a.py", "python -c 1",
+     "python --versionx", "which -a make\tsh\x00", "ls \u2028"],
+)  # fmt: skip
 def test_what_could_do_more_is_asked(command: str):
     assert shell(command) is Ask
 
@@ -102,99 +83,306 @@ def test_what_could_do_more_is_asked(command: str):
 @pytest.mark.parametrize("mode", [Mode.ASK, Mode.EDIT, Mode.AUTO])
 @pytest.mark.parametrize(
     "command",
-    [
-        "rm -rf /",
-        "rm -r -f /",
-        "rm -fr ~/",
-        "sudo rm --recursive $HOME",
-        "rm  -Rf .",
-        "rm -rf src .git",
-        "cd /tmp && rm -rf ./*",
-        "rm -rf /*",
-        "git \\\npush \\\n --force",
-        "git push --force",
-        "git push origin main -f",
-        "git -C . push --force-with-lease",
-        "git push origin +main",
-        "git push --delete origin main",
-        "git reset --hard HEAD~1",
-        "git   reset\t--hard",
-        "git checkout -- .",
-        "git checkout .",
-        "git restore .",
-        "git clean -fdx",
-        "git stash drop",
-        "make; git reset --hard; make",
-        "mkfs.ext4 /dev/sda",
-        "sudo shutdown now",
-        "dd if=/dev/zero of=/dev/sda",
-    ],
-)
-def test_what_destroys_is_refused_in_every_mode(mode: Mode, command: str):
-    assert shell(command, mode) is Deny
+    ["rm -rf /", "rm -r -f /", "rm -fr ~/", "sudo rm --recursive $HOME", "rm  -Rf .", "rm -rf src .git",
+     "cd /tmp && rm -rf ./*", "rm -rf /*", "git \\\npush \\\n --force", "git push --force", "git push origin main -f",
+     "git -C . push --force-with-lease", "git push origin +main", "git push --delete origin main",
+     "git reset --hard HEAD~1", "git   reset\t--hard", "git checkout -- .", "git checkout .", "git restore .",
+     "git clean -fdx", "git stash drop", "make; git reset --hard; make", "mkfs.ext4 /dev/sda", "sudo shutdown now",
+     "dd if=/dev/zero of=/dev/sda"],
+)  # fmt: skip
+def test_what_destroys_is_refused_in_every_mode_whatever_is_allowed(mode: Mode, command: str):
+    everything = [rule("run_command", layer=layer) for layer in Layer]
+    assert shell(command, mode) is shell(command, mode, *everything) is Deny
 
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "rm -rf build",
-        "rm -rf ./build",
-        "rm a.py",
-        "rm -f .gitignore",
-        "rm -rf .git-old",
-        "git push",
-        "git push\nrm -f x",
-        "git checkout main\nls .",
-        "git push origin fix-f",
-        "git reset HEAD a.py",
-        "git checkout main",
-        "git restore a.py",
-        "git stash",
-        "git clean -n",
-        "echo shutdown",
-        "grep -rf patterns .",
-        "npm run halt",
-        "dd if=a of=b",
-    ],
-)
+    ["rm -rf build", "rm -rf ./build", "rm a.py", "rm -f .gitignore", "rm -rf .git-old", "git push",
+     "git push\nrm -f x", "git checkout main\nls .", "git push origin fix-f", "git reset HEAD a.py", "git checkout main",
+     "git restore a.py", "git stash", "git clean -n", "echo shutdown", "grep -rf patterns .", "npm run halt",
+     "dd if=a of=b", "python -c 1", "find . -name '*.pyc' -delete"],
+)  # fmt: skip
 def test_everyday_commands_are_not_refused(command: str):
     assert shell(command, Mode.AUTO) is Allow
 
 
-@given(command=st.text(max_size=30), mode=st.sampled_from(Mode))
-def test_only_a_plain_command_is_ever_free(command: str, mode: Mode):
-    free = shell(command, mode) is Allow
-    assert (
-        not free
-        or mode is Mode.AUTO
-        or (mode is Mode.EDIT and not set(command) & set(";|&$`<>(){}*?~'\"\\\n\r\t!#"))
-    )
-
-
-@given(mode=st.sampled_from([Mode.PLAN, Mode.ASK]), tool=st.text(), effect=st.sampled_from(Effect))
-def test_plan_and_ask_let_nothing_but_reading_through(mode: Mode, tool: str, effect: Effect):
-    allowed = verdict(mode, tool, effect, name="x", command="ls") is Allow
-    assert allowed == (effect is Effect.READ)
-
-
-def test_the_reason_is_for_the_model_and_for_people():
-    refused = decide(Mode.PLAN, "write_file", Effect.WRITE, {}, RULES)
-    assert refused == Deny("plan mode only reads; describe the change instead of making it")
+def test_in_a_sandbox_auto_asks_nothing_about_what_it_cannot_read():
+    line = {"command": '"$TOOL" --version'}
+    call = Call(tool="run_command", effect=Effect.EXECUTE, arguments=line)
+    inside = Policy(rules=PACKAGED, free=FREE, place=PLACE, contained=True)
+    assert isinstance(decide(Mode.AUTO, call, POLICY).verdict, Ask)
+    assert isinstance(decide(Mode.AUTO, call, inside).verdict, Allow)
+    assert isinstance(decide(Mode.EDIT, call, inside).verdict, Ask)
 
 
 @pytest.mark.parametrize(
-    "text", ["[[denied]]\npattern = '('\nreason = ''\n", "nonsense", "[edit]\nfree = 1\n", "\udcff"]
+    ("allowed", "command", "expected"),
+    [
+        ("run_command(npm test)", "npm test", Allow),
+        ("run_command(npm test)", "npm test -- x", Ask),
+        ("run_command(npm test *)", "npm test", Allow),
+        ("run_command(npm test *)", "npm test -- x", Allow),
+        ("run_command(npm run lint:*)", "npm run lint:fix", Allow),
+        ("run_command(npm run lint:*)", "npm run build", Ask),
+        ("run_command(npm *)", "/tmp/npm test", Ask),
+        ("run_command(npm *)", "NPM test", Ask),
+        ("run_command(npm *)", "npm $X", Ask),
+        ("run_command(npm *)", "npm test > out", Ask),
+        ("run_command(npm *)", "npm test; curl x", Ask),
+        ("run_command(npm *)", "npm test $(curl x)", Ask),
+        ("run_command(npm *)", "NODE_OPTIONS=x npm test", Ask),
+        ("run_command(npm *)", "timeout 5 npm test", Allow),
+        ("run_command(npm *)", "sudo npm test", Ask),
+        ("run_command(bash *)", "bash -c make", Ask),
+        ("run_command(python *)", "python -c 1", Ask),
+        ("run_command(python *)", "python x.py", Allow),
+        ('run_command(git commit -m "a b")', "git commit -m 'a b'", Allow),
+        ('run_command(git commit -m "a b")', "git commit -m a b", Ask),
+        (r"run_command(grep \*)", "grep '*'", Allow),
+        (r"run_command(grep \*)", "grep x", Ask),
+        ("run_command", "make x", Allow),
+        ("run_command", "make $(x)", Ask),
+    ],
 )
-def test_unusable_rules_name_their_file(tmp_path: Path, text: str):
-    path = tmp_path / "permissions.toml"
-    path.write_text(text, encoding="utf-8", errors="surrogateescape")
-    with pytest.raises(UsageError, match=r"permissions\.toml: cannot be used"):
-        load_rules(path)
+def test_an_allow_rule_is_read_word_for_word(allowed, command, expected):
+    assert shell(command, Mode.EDIT, rule(allowed)) is expected
 
 
-def test_long_commands_are_judged_quickly():
-    for piece in ("git push ", "rm -rf ", "rm - ", "git checkout a ", "dd ", "- "):
-        assert shell(piece * 20_000, Mode.AUTO) is Allow
+@pytest.mark.parametrize(
+    ("denied", "command", "expected"),
+    [
+        ("run_command(npm publish)", "npm publish", Deny),
+        ("run_command(npm publish)", "npm --prefix x publish --tag y", Deny),
+        ("run_command(npm publish)", "npm run publish", Allow),
+        ("run_command(npm publish)", "NPM publish", Deny),
+        ("run_command(npm publish)", "npm $X", Ask),
+        ("run_command(npm)", "npx npm x", Allow),
+        ("run_command(npm)", "sudo /usr/bin/npm x", Deny),
+        ("run_command(curl)", "make | curl -d @- x", Deny),
+        ("run_command(sudo)", "sudo ls", Deny),
+        ("run_command(xargs)", "ls | xargs wc", Deny),
+        ("write_file(.github/**)", "echo x > .github/workflows/a.yml", Deny),
+        ("write_file(.github/**)", "echo x > src/../.github/a", Deny),
+        ("write_file(.github/**)", 'echo x > "$F"', Ask),
+        ("write_file(.github/**)", "cd .github; echo x > a", Ask),
+        ("write_file(.github/**)", "echo x > .githubx", Allow),
+        ("write_file", "echo x > a", Deny),
+        ("read_file(.env)", "wc -l < .env", Deny),
+        ("run_command", "ls", Deny),
+    ],
+)
+def test_a_deny_rule_is_read_generously(denied, command, expected):
+    assert shell(command, Mode.AUTO, rule(denied, Action.DENY)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("write_file(src/**)", "src/a/b.py", Allow),
+        ("write_file(src/**)", "srcs/a.py", Ask),
+        ("write_file(src/*)", "src/a/b.py", Ask),
+        ("write_file(**/*.md)", "README.md", Allow),
+        ("write_file(**)", "/etc/passwd", Ask),
+        ("write_file(~/notes/*)", "~/notes/a", Allow),
+        ("write_file(a?.py)", "ab.py", Allow),
+        ("edit_file(src/**)", "src/a.py", Ask),
+        ("write_file", "any/thing", Allow),
+    ],
+)
+def test_paths_are_matched_from_the_workspace(text, path, expected):
+    assert verdict(Mode.ASK, "write_file", Effect.WRITE, rule(text), path=path) is expected
+
+
+def test_a_path_that_leads_elsewhere_has_to_be_allowed_there_too_and_is_denied_by_either():
+    call = Call(
+        tool="edit_file", effect=Effect.WRITE, arguments={}, paths=((("src/link",), (".github/ci",)),)
+    )
+    allowed = decide(Mode.ASK, call, POLICY.with_rules([rule("write_file(src/**)")]))
+    denied = decide(Mode.EDIT, call, POLICY.with_rules([rule("write_file(.github/**)", Action.DENY)]))
+    assert (type(allowed.verdict), type(denied.verdict)) == (Ask, Deny)
+
+
+def test_a_call_that_writes_where_nobody_knows_is_asked_when_a_path_is_denied():
+    denied = rule("write_file(.github/**)", Action.DENY)
+    assert verdict(Mode.EDIT, "rename_symbol", Effect.WRITE, denied, symbol="x") is Ask
+    assert verdict(Mode.EDIT, "rename_symbol", Effect.WRITE, denied, symbol="x", path="src/a") is Ask
+    assert verdict(Mode.ASK, "rename_symbol", Effect.WRITE, rule("write_file(src/*)"), path="src/a") is Ask
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "expected"),
+    [
+        ("fetch_page(https://docs.python.org/*)", "https://docs.python.org/3/", Allow),
+        ("fetch_page(https://docs.python.org/*)", "https://docs.python.org.evil.example/", Ask),
+        ("fetch_page(https://docs.python.org/*)", "http://docs.python.org/3/", Ask),
+        ("fetch_page(https://*.python.org/*)", "https://docs.python.org/3/", Allow),
+        ("fetch_page", "https://x.example", Allow),
+    ],
+)
+def test_addresses_are_matched_as_text(text, url, expected):
+    assert verdict(Mode.EDIT, "fetch_page", Effect.NETWORK, rule(text), url=url) is expected
+
+
+def test_rules_speak_about_reading_and_names_too():
+    secret = rule("read_file(**/.env)", Action.DENY)
+    assert verdict(Mode.AUTO, "read_file", Effect.READ, secret, path="a/.env") is Deny
+    assert verdict(Mode.AUTO, "git_blame", Effect.READ, secret, path="a/.env") is Deny
+    package = rule("install_dependency(left-*)")
+    assert verdict(Mode.EDIT, "install_dependency", Effect.EXECUTE, package, name="left-pad") is Allow
+    assert verdict(Mode.EDIT, "install_dependency", Effect.EXECUTE, package, name="right") is Ask
+
+
+def test_code_in_the_shells_language_is_read_too():
+    code = {"language": "shell", "code": "cd /\nrm -rf /"}
+    assert verdict(Mode.AUTO, "execute_code", Effect.EXECUTE, **code) is Deny
+    assert verdict(Mode.EDIT, "execute_code", Effect.EXECUTE, language="shell", code="ls") is Ask
+    assert verdict(Mode.AUTO, "benchmark", Effect.EXECUTE, command="git push --force") is Deny
+
+
+def test_the_reason_is_for_the_model_and_for_people():
+    refused = ruled(Mode.PLAN, "write_file", Effect.WRITE).verdict
+    assert refused == Deny("plan mode only reads; describe the change instead of making it")
+    asked = ruled(
+        Mode.AUTO, "run_command", Effect.EXECUTE, rule("run_command(make)", Action.ASK), command="ls; make x"
+    )
+    assert asked.verdict == Ask("`make x`: the user rule run_command(make) asks")
+    assert (asked.rule, asked.layer, asked.offer) == ("run_command(make)", Layer.USER, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "offer"),
+    [
+        ("git push origin main", "run_command(git push origin *)"),
+        ("git push", "run_command(git push)"),
+        ("git checkout -- a.py", "run_command(git checkout -- a.py)"),
+        ("npm run build", "run_command(npm run build)"),
+        ("timeout 60 pytest -q tests", "run_command(pytest -q tests)"),
+        ("grep -rn 'a b*' src", r'run_command(grep -rn "a b\*" src)'),
+        ("python -m pytest -q", "run_command(python -m pytest -q)"),
+        ("make test", "run_command(make test)"),
+        ("python x.py", ""),
+        ("bash x.sh", ""),
+        ("sudo make", ""),
+        ("xargs rm", ""),
+        ("rm a.py", ""),
+        ("ls; make", ""),
+        ("make > out", ""),
+        ("make $X", ""),
+        ("'' x", ""),
+        ("PYTHONPATH=. make", ""),
+        ("git co x", ""),
+    ],
+)
+def test_only_a_narrow_rule_is_offered(command: str, offer: str):
+    assert ruled(Mode.EDIT, "run_command", Effect.EXECUTE, command=command).offer == offer
+
+
+@pytest.mark.parametrize(
+    ("tool", "effect", "arguments", "offer"),
+    [
+        ("write_file", Effect.WRITE, {"path": "src/a.py"}, "write_file(src/*)"),
+        ("edit_file", Effect.WRITE, {"path": "a.py"}, "edit_file(a.py)"),
+        ("write_file", Effect.WRITE, {"path": ".github/workflows/a.yml"}, ""),
+        ("rename_symbol", Effect.WRITE, {"symbol": "x"}, ""),
+        ("fetch_page", Effect.NETWORK, {"url": "https://x.example/a?b"}, "fetch_page(https://x.example/*)"),
+        ("fetch_page", Effect.NETWORK, {"url": "https://user@x.example/a"}, ""),
+        ("git_commit", Effect.EXECUTE, {"message": "x"}, "git_commit"),
+        ("install_dependency", Effect.EXECUTE, {"name": "x"}, "install_dependency(x)"),
+        ("execute_code", Effect.EXECUTE, {"language": "python", "code": "1"}, ""),
+        ("remember", Effect.NOTE, {"scope": "user"}, ""),
+    ],
+)
+def test_other_tools_offer_a_folder_a_host_or_themselves(tool, effect, arguments, offer):
+    assert ruled(Mode.ASK, tool, effect, **arguments).offer == offer
+
+
+TEXTS = st.sampled_from(
+    ["run_command", "run_command(ls *)", "run_command(git push *)", "run_command(rm -r|-R * /)", "run_command(make)",
+     "write_file", "write_file(src/**)", "edit_file(**)", "read_file(.env)", "fetch_page(https://x.example/*)",
+     "git_commit", "install_dependency(x*)", "execute_code(shell)", "remember", "benchmark(make *)", "rename_symbol"]
+)  # fmt: skip
+RULES = st.builds(
+    rule, TEXTS, st.sampled_from(Action), st.sampled_from([x for x in Layer if x is not Layer.MODE])
+)
+LINES = st.sampled_from(
+    ["ls", "ls; make", "make", "git push", "git push $X", "rm -r /", "$X", "python -c 1", "echo x > src/a", "sudo make",
+     "ls 'x", "X=1 make", "", "bash -c 'git push'", "find . -exec make {} +"]
+) | st.text(max_size=20)  # fmt: skip
+CALLS = st.one_of(
+    st.builds(
+        lambda tool, line: Call(tool=tool, effect=Effect.EXECUTE, arguments={"command": line}),
+        st.sampled_from(["run_command", "benchmark"]),
+        LINES,
+    ),
+    st.builds(
+        lambda tool, path: Call(tool=tool, effect=Effect.WRITE, arguments={}, paths=(((path,),),)),
+        st.sampled_from(["write_file", "edit_file"]),
+        st.sampled_from(["src/a", ".env", "/etc/x"]),
+    ),
+    st.builds(
+        lambda tool: Call(
+            tool=tool.name, effect=tool.effect, arguments={"scope": "user", "language": "shell"}
+        ),
+        st.sampled_from(list(TOOLS.values())),
+    ),
+)
+MODES = st.sampled_from(Mode)
+
+
+def strictness(mode: Mode, call: Call, rules: list[Rule]) -> int:
+    return RANK[type(decide(mode, call, POLICY.with_rules(rules)).verdict)]
+
+
+@given(mode=MODES, call=CALLS, rules=st.lists(RULES, max_size=5), project=st.lists(RULES, max_size=5))
+def test_no_project_that_is_not_trusted_widens_what_the_others_allow(mode, call, rules, project):
+    counting, left_out = of_project(project, trusted=False)
+    assert strictness(mode, call, [*rules, *counting]) >= strictness(mode, call, rules)
+    assert all(one.action is Action.ALLOW for one in left_out)
+
+
+@given(mode=MODES, call=CALLS, rules=st.lists(RULES, max_size=5), text=TEXTS, layer=st.sampled_from(Layer))
+def test_one_more_deny_or_ask_never_allows_more_and_one_more_allow_never_less(mode, call, rules, text, layer):
+    before = strictness(mode, call, rules)
+    assert strictness(mode, call, [*rules, rule(text, Action.DENY, layer)]) >= before
+    assert strictness(mode, call, [*rules, rule(text, Action.ASK, layer)]) >= before
+    assert strictness(mode, call, [*rules, rule(text, Action.ALLOW, layer)]) <= before
+
+
+@given(mode=MODES, call=CALLS, rules=st.lists(RULES, max_size=3))
+def test_the_order_of_rules_does_not_matter(mode, call, rules):
+    rulings = {repr(decide(mode, call, POLICY.with_rules(list(order)))) for order in permutations(rules)}
+    assert len(rulings) == 1
+
+
+@given(
+    mode=MODES,
+    tool=st.text(max_size=10) | st.sampled_from(list(TOOLS)),
+    effect=st.sampled_from(Effect),
+    arguments=st.dictionaries(
+        st.sampled_from(["command", "path", "url", "name", "code", "language", "scope"]),
+        st.text(max_size=30) | st.none() | st.integers(),
+    ),
+    rules=st.lists(RULES, max_size=3),
+)
+def test_there_is_a_ruling_on_every_call(mode, tool, effect, arguments, rules):
+    call = Call(tool=tool, effect=effect, arguments=arguments)
+    ruling = decide(mode, call, POLICY.with_rules(rules))
+    assert type(ruling.verdict) in RANK
+    assert ruling.rule == "" or ruling.layer is not Layer.MODE
+
+
+@given(call=CALLS, rules=st.lists(RULES, max_size=5))
+def test_no_rule_lets_plan_mode_change_something(call, rules):
+    if call.effect in {Effect.WRITE, Effect.EXECUTE} and call.tool != "git_branch":
+        assert strictness(Mode.PLAN, call, rules) == RANK[Deny]
+
+
+@given(mode=MODES, call=CALLS, rules=st.lists(RULES, max_size=4))
+def test_what_is_offered_spares_the_question(mode, call, rules):
+    ruling = decide(mode, call, POLICY.with_rules(rules))
+    if ruling.offer:
+        again = decide(mode, call, POLICY.with_rules([*rules, *flag_rules([ruling.offer], [], TOOLS)]))
+        assert isinstance(again.verdict, Allow)
 
 
 @pytest.mark.parametrize(

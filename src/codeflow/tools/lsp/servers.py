@@ -172,8 +172,22 @@ class Servers:
         for path in (own, self._env.get("PATH")):
             for command in self.languages[name].servers:
                 if command.name not in tried and shutil.which(command.name, path=path):
-                    return f"{command.name} may not run, as this folder is not one of the user's trusted_folders."
+                    return f"{command.name} may not run, as the user has not trusted this folder (trusted_folders, or `codeflow trust`)."
         return ""
+
+
+def own_servers(folder: Path, env: Mapping[str, str]) -> list[str]:
+    """The language servers that a folder brings along, or that would run its code, as far as they are installed."""
+    own = os.pathsep.join(_own_programs(folder, folder))
+    found: list[str] = []
+    for name, language in load_languages(env).items():
+        for command in language.servers:
+            path = shutil.which(command.name, path=own)
+            if path is None and command.runs_project_code:
+                path = shutil.which(command.name, path=env.get("PATH"))
+            if path:
+                found.append(f"{command.name} for {name} ({path})")
+    return found
 
 
 def _own_programs(root: Path, top: Path) -> Iterator[str]:

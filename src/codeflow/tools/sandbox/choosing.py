@@ -109,13 +109,12 @@ class Bubblewrap:
 
 def _clear(reach: Reach) -> None:
     """Removes the links from the commands' own home that an earlier one put where something is to be mounted."""
-    for path in (*reach.toolchains, *reach.writable, *reach.hidden):
-        if path.is_relative_to(reach.real_home):
-            place = reach.home
-            for part in path.relative_to(reach.real_home).parts:
-                place /= part
-                if place.is_symlink():
-                    place.unlink()
+    mounted = (*reach.toolchains, *reach.writable, *reach.hidden)
+    for path in (path for path in mounted if path.is_relative_to(reach.real_home)):
+        place = reach.home / path.relative_to(reach.real_home)
+        for part in (*reversed(place.parents[: len(place.parts) - len(reach.home.parts)]), place):
+            if part != reach.home and part.is_symlink():
+                part.unlink()
 
 
 @lru_cache

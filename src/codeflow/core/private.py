@@ -1,0 +1,68 @@
+"""Small JSON files of a user: readable by nobody else, whole after every change, changed by one process at a time."""
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from codeflow.core.errors import UsageError
+
+Records = list[dict[str, Any]]
+
+
+class PrivateFile:
+    """A list of records under one key of a JSON object."""
+
+    def __init__(self, path: Path, key: str, **about: str) -> None:
+        """`about` stands beside the list, for people who look into the file."""
+        self.path = path
+        self._key = key
+        self._about = about
+
+    def read(self) -> Records:
+        """The records; none when there is no file.
+
+        Raises:
+            UsageError: when it cannot be read.
+        """
+        try:
+            records = json.loads(self.path.read_bytes())[self._key]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._unusable(error) from error
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise self._unusable("it is not what codeflow writes")
+        return records
+
+    def change(self, edit: Callable[[Records], Records]) -> None:
+        """Put what `edit` makes of the records in their place.
+
+        Raises:
+            UsageError: when the file cannot be read or written; it is then as it was.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            with os.fdopen(lock) as held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                self._write(edit(self.read()))
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _write(self, records: Records) -> None:
+        temporary = self.path.with_name(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(self._about | {self._key: records}, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _unusable(self, problem: object) -> UsageError:
+        return UsageError(f"{self.path}: cannot be used: {problem}", hint="Correct or remove the file.")

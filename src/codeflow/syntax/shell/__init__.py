@@ -1,0 +1,1 @@
+"""What a shell line would run, read from its syntax tree."""
