@@ -169,6 +169,33 @@ def test_a_budget_stops_the_run_before_the_call_that_would_break_it(shell, proje
     assert (project / "calc.py").read_text() == BUG
 
 
+def test_what_a_day_may_cost_counts_every_run_of_the_day(shell, project, scripted):
+    with scripted(REPAIR) as endpoint:
+        first = run(shell, endpoint)
+    assert first.code == 0
+    (project / "calc.py").write_text(BUG)
+    limit = {"CODEFLOW_RUN__MAX_COST_DAY": str(first.result["cost_usd"])}
+    with scripted(REPAIR) as endpoint:
+        second = run(shell, endpoint, **limit)
+    assert (second.code, second.result["cost_usd"]) == (3, 0)
+    assert "today's budget is left" in second.result["error"]["message"]
+    assert "run.max_cost_day" in second.result["error"]["hint"]
+    with scripted(REPAIR) as endpoint:
+        resumed = shell("resume", "--output", "json", env=environment(endpoint.url))
+    assert resumed.code == 0, resumed.stderr
+
+
+def test_an_agent_that_goes_round_in_circles_is_stopped(shell, scripted):
+    with scripted([ROUTER, *[READ] * 12]) as endpoint:
+        done = run(shell, endpoint)
+    assert done.code == 3, done.result
+    assert (
+        "made the same call 10 times with the same result: read_file calc.py"
+        in done.result["error"]["message"]
+    )
+    assert done.result["model_calls"] == 11
+
+
 def test_the_turn_limit_ends_an_agent_that_does_not_finish(shell, scripted):
     reads = [READ] * 3
     debugger = [{"agent": "debugger", "say": "nothing"}] * 2

@@ -19,6 +19,7 @@ from codeflow.agents.bench import Bench
 from codeflow.agents.context.conversation import SharedMessages
 from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
 from codeflow.agents.ordering import OrderedToolExecutor
+from codeflow.agents.repetition import Repetition
 from codeflow.agents.specialists import Specialist, require
 from codeflow.agents.toolbox import PolicedTool
 from codeflow.core.blocks import to_plain
@@ -134,10 +135,14 @@ class Crew:
         keeper = ContextKeeper(
             agent=specialist.name, model=model, policy=self.context, emit=self.emit, forget=workspace.forget
         )
+        repetition = Repetition()
         agent = Agent(
             model=model,
             messages=SharedMessages(past.messages),
-            tools=[PolicedTool(tool, specialist.name, self.bench, workspace, past) for tool in tools],
+            tools=[
+                PolicedTool(tool, specialist.name, self.bench, workspace, past=past, repetition=repetition)
+                for tool in tools
+            ],
             system_prompt="\n\n".join(filter(None, (specialist.prompt, self.instructions))),
             callback_handler=None,
             hooks=[keeper],

@@ -17,8 +17,9 @@ from strands.types.tools import ToolResult as StrandsResult
 from typing_extensions import override
 
 from codeflow.agents.bench import Bench, Change, counts
+from codeflow.agents.repetition import STOPPED_AFTER, WARNED_AFTER, Repetition
 from codeflow.core.blocks import to_plain
-from codeflow.core.errors import CodeflowError
+from codeflow.core.errors import CodeflowError, RunawayError
 from codeflow.core.events import ToolFinished, ToolStarted
 from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
 from codeflow.sessions.past import Conversation, tool_result
@@ -67,10 +68,13 @@ class PolicedTool(AgentTool):
         agent: str,
         bench: Bench,
         workspace: Workspace,
+        *,
         past: Conversation | None = None,
+        repetition: Repetition | None = None,
     ) -> None:
-        """`past` holds the calls that an earlier process finished, or began."""
+        """`past` holds the calls that an earlier process finished, or began; `repetition` is that of the agent."""
         super().__init__()
+        self._repetition = repetition or Repetition()
         self._past = past or Conversation()
         self._tool = tool
         self._agent = agent
@@ -137,7 +141,16 @@ class PolicedTool(AgentTool):
         result = self._bench.bounded(result, f"{self._tool.name} {summary}".rstrip())
         result = self._with_instructions(result, arguments)
         self._bench.changed.update(result.changed)
+        times = self._repetition.note(self._tool.name, arguments, result.content)
+        if times >= WARNED_AFTER:
+            note = f"[the same call has had the same result {times} times: do something else, or give your answer]"
+            result = replace(result, content=f"{result.content}\n{note}")
         self._finish(call_id, result, duration_s=time.monotonic() - started)
+        if times >= STOPPED_AFTER:
+            raise RunawayError(
+                f"{self._agent} made the same call {times} times with the same result: {self._tool.name} {summary}",
+                hint="Look at its session, then give it a clearer task: `codeflow resume ID TASK`.",
+            )
         return result
 
     async def _guarded(self, call_id: str, summary: str, arguments: dict[str, Any]) -> ToolResult:

@@ -1,6 +1,8 @@
 """Where a run is written down: session log, budget, meter and ledger."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from codeflow.core.errors import CodeflowError
@@ -14,7 +16,7 @@ from codeflow.sessions.log import SessionStore
 from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall
 from codeflow.sessions.worktrees.records import Worktrees
-from codeflow.telemetry.ledger import Ledger, Recorder
+from codeflow.telemetry.ledger import Ledger, Recorder, ledger_to_read
 from codeflow.telemetry.meter import Meter
 
 
@@ -57,6 +59,16 @@ class Books:
         if spends:
             self._open_ledger(task.home, env)
         self._go_on()
+        if settings.run.max_cost_day is not None:
+            self._cap(settings.run.max_cost_day, env)
+
+    def _cap(self, limit: Decimal, env: Mapping[str, str]) -> None:
+        """Leaves the budget what all runs of today have left of a limit; what this run spent before is in both."""
+        midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        with ledger_to_read(state_home(env) / "ledger.sqlite3") as ledger:
+            today = {row.name: row.known_cost for row in ledger.report("session", midnight)}
+        earlier = min(self.budget.spent, today.get(self.log.session_id, Decimal(0)))
+        self.budget.cap(limit - sum(today.values(), Decimal(0)) + earlier)
 
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
         """A run does not depend on its ledger: one that cannot be opened is said."""

@@ -9,6 +9,7 @@ CodeflowError                 1
 │   └── BadReplyError         1   the model kept answering with something unusable
 ├── DecisionNeededError       as what failed: a person has to decide how to go on
 ├── BudgetExceededError       3   the next call would break a limit
+├── RunawayError              3   an agent goes round in circles
 ├── PausedError               4   a person has to decide, and none is here
 └── SessionError              1   a session or checkpoint that cannot be read or restored
 """
@@ -81,6 +82,12 @@ class DecisionNeededError(CodeflowError):
 
 class BudgetExceededError(CodeflowError):
     """The next model call could break the budget, so it was not made."""
+
+    status = Status.STOPPED
+
+
+class RunawayError(CodeflowError):
+    """An agent goes round in circles."""
 
     status = Status.STOPPED
 

@@ -22,6 +22,7 @@ TRUSTED_ONLY = frozenset(
         "trusted_folders",
         "run.mode",
         "run.max_cost",
+        "run.max_cost_day",
         "run.roster",
         "models.endpoint_url",
         "models.profile",
@@ -64,6 +65,7 @@ class RunSettings(_Section):
     mode: Mode
     roster: str
     max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
+    max_cost_day: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
     unattended: Literal["pause", "deny"]

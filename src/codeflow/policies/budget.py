@@ -28,12 +28,19 @@ class Budget:
     """What a token of a model without a known price is taken to cost, read and written: the dearest there is."""
     unpriced: set[str] = field(default_factory=set)
     """Models admitted without a known price: the limit holds for them by assumption only."""
+    of_the_day: bool = False
+    """Whether the limit is what is left of the day's."""
     _reserved: dict[_Call, Decimal] = field(default_factory=dict)
 
     @property
     def reserved(self) -> Decimal:
         """What the calls under way may still cost."""
         return sum(self._reserved.values(), Decimal(0))
+
+    def cap(self, rest_of_day: Decimal) -> None:
+        """No more than this may be spent in all, if it is less than the limit."""
+        if self.max_cost is None or rest_of_day < self.max_cost:
+            self.max_cost, self.of_the_day = max(rest_of_day, Decimal(0)), True
 
     def admit(self, estimate: CallEstimate) -> int:
         """How many output tokens the call may use.
@@ -74,10 +81,16 @@ class Budget:
         self._reserved[call] = worst
 
     def _exceeded(self, estimate: CallEstimate, rest: Decimal) -> BudgetExceededError:
+        whole = "today's budget" if self.of_the_day else f"the ${self.max_cost} budget"
+        raising = (
+            "Raise run.max_cost_day"
+            if self.of_the_day
+            else "Raise the limit with --max-cost, or set run.max_cost"
+        )
         return BudgetExceededError(
-            f"${max(rest, Decimal(0)):.4f} of the ${self.max_cost} budget is left, "
+            f"${max(rest, Decimal(0)):.4f} of {whole} is left, "
             f"too little for the next call of {estimate.agent} ({estimate.model})",
-            hint="Raise the limit with --max-cost, or set run.max_cost in the settings.",
+            hint=f"{raising} in the settings.",
         )
 
 
