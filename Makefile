@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo install test soak check format bench clean
+.PHONY: help demo install test slow soak check format bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -15,8 +15,11 @@ demo: $(VENV)/.runtime ## set up, then repair a failing test against the embedde
 
 install: $(VENV)/.dev ## everything for working on codeflow
 
-test: $(VENV)/.dev ## all tests
+test: $(VENV)/.dev ## all tests but the slow ones and the soak
 	$(BIN)/pytest
+
+slow: $(VENV)/.dev ## toolchains from the registries, and every attack on the sandbox
+	$(BIN)/pytest -m slow
 
 soak: $(VENV)/.dev ## two hundred kills of a run, each resumed to the same end; SEEDS=4: forty
 	SEEDS=$(or $(SEEDS),20) $(BIN)/pytest -m soak

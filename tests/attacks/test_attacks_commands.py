@@ -13,6 +13,8 @@ from codeflow.tools.sandbox.choosing import choose
 from codeflow.tools.sandbox.port import Sandbox, Unconfined
 from codeflow.tools.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 def sandbox_of(world: World) -> Sandbox:
     choice = choose(load_settings(world.workspace, env={}).sandbox, world.workspace, world.env)
