@@ -1,12 +1,10 @@
 """What looks like a credential: in a text, and in an environment. Names what it is and never repeats it."""
 
 import re
-import tomllib
 from collections.abc import Mapping
-from functools import cache
 from itertools import pairwise
 
-from codeflow.core.places import resource
+from codeflow.core.redaction import formats, has_private_key, is_login
 
 _VARIABLE = re.compile(
     r"^SSH_AUTH_SOCK$|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASSFILE|CREDENTIAL|WEBHOOK|CONNECTION_?STRING"
@@ -15,7 +13,7 @@ _VARIABLE = re.compile(
 )
 _SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN ")
 _LOGIN_URL = re.compile(r"://([^/\s:@]*):([^/\s@]+)@([^/\s:?#]*)")
-_LOCAL_HOST = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|db|postgres|mysql|redis|mongo|rabbitmq)?")
+_BEARER = re.compile(r"\b(Bearer|Basic) [A-Za-z0-9+/._~-]{20,}")
 _ASSIGNED = re.compile(
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[_-]key(?:_base)?)?|token|credential|api[ _-]?key|access[ _-]?key|auth[ _-]?key)s?\b"
     r"[\"'`]?\s*(?:=|:|\bis\b|\bwas\b)\s*[\"'`]?([^\s\"'`,;]{8,})",
@@ -44,10 +42,14 @@ def find_secret(text: str, env: Mapping[str, str]) -> str | None:
     for name, value in env.items():
         if _VARIABLE.search(name) and _is_guarded(value) and value in text:
             return f"the value of {name}"
-    for name, pattern in _formats():
-        if pattern.search(text):
-            return name
-    if any(_is_login(match) for match in _LOGIN_URL.finditer(text)):
+    if has_private_key(text):
+        return "a private key"
+    for form in formats():
+        if form.pattern.search(text):
+            return form.name
+    if _BEARER.search(text):
+        return "an authorization header"
+    if any(is_login(*match.groups()) for match in _LOGIN_URL.finditer(text)):
         return "a URL with a password"
     if any(_is_guarded(match[1]) and not _NO_VALUE.match(match[1]) for match in _ASSIGNED.finditer(text)):
         return "a password or key"
@@ -56,23 +58,10 @@ def find_secret(text: str, env: Mapping[str, str]) -> str | None:
     return None
 
 
-@cache
-def _formats() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    table = tomllib.loads((resource("config") / "secrets.toml").read_text(encoding="utf-8"))
-    return tuple((one["name"], re.compile(one["pattern"])) for one in table["format"])
-
-
 def _is_guarded(value: str) -> bool:
     """Whether it could be a password rather than a word or a name."""
     mixed = any(char.isdigit() or char in "!@#$%^&*?~+=" for char in value)
     return len(value) >= _LEAST_SECRET_CHARS and mixed and any(map(str.isalpha, value))
-
-
-def _is_login(match: re.Match[str]) -> bool:
-    """Not the login that everybody has, such as postgres:postgres on this machine."""
-    user, password, host = match.groups()
-    everybody = password in {user, "password", "pass", "secret", "test", "example", "***"}
-    return not _NO_VALUE.match(password) and not (everybody and _LOCAL_HOST.fullmatch(host))
 
 
 def _is_random(word: str) -> bool:
