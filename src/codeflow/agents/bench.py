@@ -12,6 +12,7 @@ from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import ApprovalDecided, CallJudged, ToolFinished, ToolStarted
 from codeflow.core.permissions import Answer, Reach, Ruling
 from codeflow.core.ports import Barrier, Emit, no_barrier
+from codeflow.core.redacted_events import redacted_value
 from codeflow.core.values import Allow, Ask, Deny, Effect, Question, ToolResult
 from codeflow.tools.output import HeadTail
 from codeflow.tools.registry import Tool
@@ -133,7 +134,7 @@ class Bench:
                     tool=judged.tool.name,
                     summary=judged.summary,
                     reason=reason,
-                    preview=preview(arguments),
+                    preview=preview(redacted_value(arguments, self.workspace.redactor.redact)),
                     offer=judged.ruling.offer,
                 )
                 return await self._ask(question, judged)

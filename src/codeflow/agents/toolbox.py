@@ -18,9 +18,11 @@ from typing_extensions import override
 
 from codeflow.agents.bench import Bench, Change, counts
 from codeflow.agents.repetition import STOPPED_AFTER, WARNED_AFTER, Repetition
+from codeflow.agents.showing import cleaned, marked, stand_in
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, RunawayError
 from codeflow.core.events import ToolFinished, ToolStarted
+from codeflow.core.redacted_events import redacted_value
 from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
 from codeflow.sessions.past import Conversation, tool_result
 from codeflow.tools.registry import Tool
@@ -127,7 +129,9 @@ class PolicedTool(AgentTool):
         except ValidationError as error:
             return self._refuse(call_id, f"wrong arguments: {_first_problem(error)}", denied=False)
         arguments = {name: getattr(parsed, name) for name in type(parsed).model_fields}
-        summary = self._tool.summary(arguments)
+        summary = self._tool.summary(redacted_value(arguments, self._workspace.redactor.redact))
+        if unknown := stand_in(self._tool, arguments, self._workspace):
+            return self._refuse(call_id, unknown, summary=summary, denied=False)
         refusal = await self._bench.permit(self._tool, summary, arguments, agent=self._agent, call_id=call_id)
         if refusal:
             return self._refuse(
@@ -138,7 +142,9 @@ class PolicedTool(AgentTool):
         )
         started = time.monotonic()
         result = await self._guarded(call_id, summary, arguments)
+        result = cleaned(result, self._workspace.redactor.redact)
         result = self._bench.bounded(result, f"{self._tool.name} {summary}".rstrip())
+        result = marked(result, self._tool, summary)
         result = self._with_instructions(result, arguments)
         self._bench.changed.update(result.changed)
         times = self._repetition.note(self._tool.name, arguments, result.content)

@@ -1,6 +1,6 @@
 """Where a run is written down: session log, budget, meter and ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,10 +32,11 @@ class Books:
         *,
         spends: bool,
         session: Continuation | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         """`session` is the one that goes on; None: a new one.
 
-        A run that `spends` nothing stays on this machine and out of the ledger.
+        `redact` takes credentials out of what they hear. A run that `spends` nothing stays on this machine and out of the ledger.
 
         Raises:
             SessionError: when its log cannot be read or written, or another process writes it.
@@ -53,7 +54,7 @@ class Books:
             self.log = store.resume(session.session_id, task.home)
             self.past = recall(store.events(session.session_id))
         self.ledger_problem: str | None = None
-        self.broadcast = Broadcast([self.log, self.budget, self.meter])
+        self.broadcast = Broadcast([self.log, self.budget, self.meter], redact)
         self.resources: list[Closable] = [self.log]
         self._recorder: Recorder | None = None
         if spends:

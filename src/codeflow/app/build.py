@@ -3,9 +3,9 @@
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from codeflow.agents.bench import Approve, Bench, Change
 from codeflow.agents.context.keeper import ContextPolicy
@@ -19,8 +19,10 @@ from codeflow.app.opening import open_workspace
 from codeflow.app.permitting import Permits, load_layers
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
 from codeflow.core.errors import CodeflowError
+from codeflow.core.invisible import spelled_out
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
+from codeflow.core.redacted_events import redacted_value
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
 from codeflow.core.values import Continuation, Decide, Route, Task, ToolResult
@@ -46,6 +48,7 @@ from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 from codeflow.tools.project import detect
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.tool import Tool
+from codeflow.tools.untrusted import as_data
 from codeflow.tools.workspace import Workspace
 
 
@@ -74,7 +77,8 @@ def build(
     layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session)
+    redact = workspace.redactor.redact
+    books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session, redact=redact)
     _keep_outputs(workspace, books.log.session_id, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
@@ -148,6 +152,7 @@ def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple
         is_busy=workspace.runs.is_busy,
         began_at=first.checkpoint_id if first else None,
         cut_at=books.past.cut_at or books.log.ended_at,
+        redact=workspace.redactor.redact,
     )
     return safety, moved
 
@@ -264,15 +269,20 @@ def _briefing(
     commands: Mapping[str, str],
     notebook: Notebook | None,
 ) -> Callable[[], Briefing]:
-    return lambda: brief(
-        workspace.root,
-        task=task.text,
-        commands=commands,
-        limits=settings.context,
-        command_timeout_s=settings.tools.command_timeout_s,
-        environment=workspace.env,
-        notebook=notebook,
-    )
+    def redacted() -> Briefing:
+        found = brief(
+            workspace.root,
+            task=task.text,
+            commands=commands,
+            limits=settings.context,
+            command_timeout_s=settings.tools.command_timeout_s,
+            environment=workspace.env,
+            notebook=notebook,
+        )
+        clean = cast("Briefing", redacted_value(found, workspace.redactor.redact))
+        return replace(clean, facts=as_data(spelled_out(clean.facts), "the workspace") if clean.facts else "")
+
+    return redacted
 
 
 def _crew_maker(

@@ -1,10 +1,12 @@
 """Which commands are gates, and who may run them."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from codeflow.agents.bench import Bench
+from codeflow.core.invisible import spelled_out
 from codeflow.core.settings import Settings
 from codeflow.core.values import Gate
 from codeflow.orchestration.gates import Gates
@@ -37,9 +39,11 @@ def make_gates(
 ) -> Gates:
     """`command_starts` is called before each command of a gate."""
 
-    def run(command: str, timeout_s: float) -> Awaitable[Evidence]:
+    async def run(command: str, timeout_s: float) -> Evidence:
         command_starts()
-        return gather(bench.workspace, command, timeout_s)
+        shown = await gather(bench.workspace, command, timeout_s)
+        output = spelled_out(bench.workspace.redactor.redact(shown.outcome.output))
+        return replace(shown, outcome=replace(shown.outcome, output=output))
 
     timeout_s = settings.gates.timeout_s
     return Gates(

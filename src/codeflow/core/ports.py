@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from codeflow.core.events import Event
+from codeflow.core.redacted_events import redacted
 from codeflow.core.values import CallEstimate
 
 Emit = Callable[[Event], None]
@@ -16,8 +17,11 @@ class Broadcast:
     """Hands every event to each consumer in turn; the session log comes first, so nothing is shown unlogged."""
 
     consumers: list[Emit] = field(default_factory=list)
+    redact: Callable[[str], str] = str
+    """Takes credentials out of every text before any consumer gets it."""
 
     def __call__(self, event: Event) -> None:
+        event = redacted(event, self.redact)
         for consumer in self.consumers:
             consumer(event)
 

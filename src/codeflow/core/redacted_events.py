@@ -21,32 +21,32 @@ def redacted(event: Event, redact: Callable[[str], str]) -> Event:
         return event
     if isinstance(event, ModelCalled):
         event = replace(event, reply=tuple(_without_changed_thoughts(event.reply, redact)))
-    return cast("Event", _clean(event, redact))
+    return cast("Event", redacted_value(event, redact))
 
 
 def _without_changed_thoughts(
     reply: tuple[dict[str, Any], ...], redact: Callable[[str], str]
 ) -> list[dict[str, Any]]:
-    return [block for block in reply if _REASONING not in block or _clean(block, redact) is block]
+    return [block for block in reply if _REASONING not in block or redacted_value(block, redact) is block]
 
 
-def _clean(value: Any, redact: Callable[[str], str]) -> Any:
+def redacted_value(value: Any, redact: Callable[[str], str]) -> Any:
     """The value with its texts redacted; the very same where nothing changed."""
     if type(value) is str:
         return redact(value)
     if isinstance(value, dict):
         if _BYTES in value:
             return value
-        cleaned = {key: _clean(item, redact) for key, item in value.items()}
+        cleaned = {key: redacted_value(item, redact) for key, item in value.items()}
         return value if all(cleaned[key] is value[key] for key in value) else cleaned
     if isinstance(value, tuple | list):
-        items = [_clean(item, redact) for item in value]
+        items = [redacted_value(item, redact) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else type(value)(items)
     if is_dataclass(value) and not isinstance(value, type):
         changes = {
             field.name: new
             for field in fields(value)
-            if field.init and (new := _clean(old := getattr(value, field.name), redact)) is not old
+            if field.init and (new := redacted_value(old := getattr(value, field.name), redact)) is not old
         }
         return replace(value, **changes) if changes else value
     return value

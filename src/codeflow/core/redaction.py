@@ -76,9 +76,46 @@ _JUDGED_CHARS = 128
 _WORDS = re.compile(r"[A-Za-z]+")
 _FIXTURES = frozenset(
     {
-        *("example", "sample", "dummy", "fake", "mock", "test", "tests", "testing", "placeholder", "your", "my"),
-        *("changeme", "change", "me", "password", "passwd", "pass", "secret", "token", "key", "xxx", "xxxx", "xxxxxxxx"),
-        *("foo", "bar", "baz", "redacted", "todo", "none", "null", "undefined", "default", "insert", "replace"),
+        *(
+            "example",
+            "sample",
+            "dummy",
+            "fake",
+            "mock",
+            "test",
+            "tests",
+            "testing",
+            "placeholder",
+            "your",
+            "my",
+        ),
+        *(
+            "changeme",
+            "change",
+            "me",
+            "password",
+            "passwd",
+            "pass",
+            "secret",
+            "token",
+            "key",
+            "xxx",
+            "xxxx",
+            "xxxxxxxx",
+        ),
+        *(
+            "foo",
+            "bar",
+            "baz",
+            "redacted",
+            "todo",
+            "none",
+            "null",
+            "undefined",
+            "default",
+            "insert",
+            "replace",
+        ),
         *("insecure", "invalid", "wrong", "demo", "user", "admin", "here", "value", "string", "hunter"),
     }
 )
@@ -112,7 +149,11 @@ def formats() -> tuple[Format, ...]:
     table = tomllib.loads((resource("config") / "secrets.toml").read_text(encoding="utf-8"))
     return tuple(
         Format(
-            one["kind"], one["name"], tuple(one["starts"]), re.compile(one["pattern"]), one.get("anywhere", False)
+            one["kind"],
+            one["name"],
+            tuple(one["starts"]),
+            re.compile(one["pattern"]),
+            one.get("anywhere", False),
         )
         for one in table["format"]
     )

@@ -284,6 +284,8 @@ class ToolResult:
     changed: tuple[str, ...] = ()
     """Workspace-relative paths that the call created, changed or deleted."""
     attachments: tuple[Attachment, ...] = ()
+    source: str = ""
+    """Whose words the content is, such as a page's address; empty: the call says it."""
 
 
 @dataclass(frozen=True, slots=True)

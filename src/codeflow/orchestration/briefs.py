@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
+from codeflow.tools.untrusted import as_data
 
 MAX_DIFF_CHARS = 24_000
 MAX_OUTPUT_CHARS = 8_000
@@ -39,7 +40,7 @@ def _baseline(baseline: Iterable[GateResult]) -> str:
     if not results:
         return ""
     failing = [
-        f"Output of {result.name} before any change:\n{_tail(result.output, MAX_OUTPUT_CHARS)}"
+        as_data(_tail(result.output, MAX_OUTPUT_CHARS), f"output of {result.name} before any change")
         for result in results
         if result.status is GateStatus.RED
     ]
@@ -72,7 +73,8 @@ def takeover_message(prompt: str, agent: str, problem: str, said: str) -> str:
 def debug_message(task: str, facts: str, diff: str, failing: Sequence[GateResult]) -> str:
     """The task, the diff and the failing output: what the next tier needs, and no more."""
     shown = "\n\n".join(
-        f"{_gate_line(result)}\n{_tail(result.output, MAX_OUTPUT_CHARS)}" for result in failing
+        f"{_gate_line(result)}\n{as_data(_tail(result.output, MAX_OUTPUT_CHARS), f'output of {result.name}')}"
+        for result in failing
     )
     return (
         f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{_diff(diff)}\n\n"
@@ -101,10 +103,10 @@ def _gate_line(result: GateResult) -> str:
 
 def _diff(diff: str) -> str:
     if not diff:
-        return "<diff>\n(no difference, or no git repository to compare with)\n</diff>"
+        return "(no difference, or no git repository to compare with)"
     left_out = len(diff) - MAX_DIFF_CHARS
     cut = f"\n[{left_out} more characters; read the files, or git_diff]" if left_out > 0 else ""
-    return f"<diff>\n{diff[:MAX_DIFF_CHARS]}{cut}\n</diff>"
+    return as_data(f"{diff[:MAX_DIFF_CHARS]}{cut}", "diff of this run")
 
 
 def _tail(text: str, limit: int) -> str:

@@ -33,16 +33,19 @@ class Safety:
         is_busy: Callable[[], bool] = lambda: False,
         began_at: str | None = None,
         cut_at: float | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         """`is_busy` says whether commands run in the background; `began_at` is the first checkpoint of a resumed run.
 
         `cut_at`, in seconds since 1970, is when the process before this one was alive last, which may have been killed.
+        `redact` takes credentials out of patches, which models and people are shown.
         """
         self._checkpoints = checkpoints
         self._emit = emit
         self._is_busy = is_busy
         self._began_at = began_at
         self._cut_at = cut_at
+        self._redact = redact
         self._first: Checkpoint | None = None
         self._lock = asyncio.Lock()
         self._agents: set[str] = set()
@@ -151,7 +154,8 @@ class Safety:
             return (), ""
         async with self._lock:
             now = await self._take(label, kind)
-            return await asyncio.to_thread(self._checkpoints.diff, self._first, now)
+            files, patch = await asyncio.to_thread(self._checkpoints.diff, self._first, now)
+        return files, self._redact(patch)
 
     async def _take(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import stat
 from pathlib import Path
 
+from codeflow.core.invisible import spelled_out
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.attachments import attached
 from codeflow.tools.git_runner import ignored
@@ -50,13 +51,19 @@ async def read_file(
         raise Mistake(f"{path} has {len(lines)} lines; start_line {start_line} is beyond its end.")
     last = min(len(lines), start_line - 1 + min(line_count or len(lines), ws.settings.read_limit_lines))
     last = _fitting(lines, start_line, last)
-    ws.saw(real, data, (n for n in range(start_line, last + 1) if len(lines[n - 1]) <= _LONGEST_LINE))
-    parts = [numbered(lines[start_line - 1 : last], start_line, width=_LONGEST_LINE)]
+    shown = await asyncio.to_thread(ws.redactor.redact_lines, lines)  # a key may have begun before start_line
+    ws.saw(real, data, (n for n in range(start_line, last + 1) if _is_whole(lines[n - 1], shown[n - 1])))
+    parts = [numbered(shown[start_line - 1 : last], start_line, width=_LONGEST_LINE)]
     if text.peculiarities:
         parts.insert(0, f"[{', '.join(text.peculiarities)}; kept when you edit]")
     if last < len(lines):
         parts.append(f"[lines {start_line}-{last} of {len(lines)}; go on with start_line={last + 1}]")
     return ToolResult(content="\n".join(parts), display=f"lines {start_line}-{last} of {len(lines)}")
+
+
+def _is_whole(line: str, shown: str) -> bool:
+    """Whether the model gets a line as it is, so that it may write it again."""
+    return len(line) <= _LONGEST_LINE and line == shown == spelled_out(line)
 
 
 def _fitting(lines: list[str], first: int, last: int) -> int:

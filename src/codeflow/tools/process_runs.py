@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -53,6 +53,8 @@ class Run:
     outcome: Outcome | None = None
     task: "asyncio.Task[Outcome] | None" = None
     """Of a background command."""
+    redact: Callable[[str], str] = str
+    """Takes credentials out of what is kept, once the command has ended."""
 
     async def execute(
         self, command: str, *, cwd: Path, env: Mapping[str, str], timeout_s: float, output_limit_chars: int
@@ -68,7 +70,14 @@ class Run:
                 confine=self.confine,
                 also=lambda data: self._keep(file, data),
             )
+        await asyncio.to_thread(self._redact)
         return self.outcome
+
+    def _redact(self) -> None:
+        kept = self.path.read_bytes().decode("utf-8", "surrogateescape")
+        clean = self.redact(kept)
+        if clean != kept:
+            self.path.write_bytes(clean.encode("utf-8", "surrogateescape"))
 
     def _keep(self, file: BinaryIO, data: bytes) -> None:
         self.total_bytes += len(data)
@@ -129,6 +138,7 @@ class Runs:
     failed_tests: tuple[str, ...] = ()
     """Ids of the tests that failed last."""
     outputs: Path | None = None
+    redact: Callable[[str], str] = str
     _folder: Path | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
     _numbers: Counter[str] = field(default_factory=Counter)
@@ -143,7 +153,9 @@ class Runs:
     def new(self, command: str) -> Run:
         """A command that has not been started; its id stays valid until many others have followed."""
         name = self._next_id("cmd")
-        run = self._runs[name] = Run(name, command, self._output(name), self.memory_bytes, self.confine)
+        run = self._runs[name] = Run(
+            name, command, self._output(name), self.memory_bytes, self.confine, redact=self.redact
+        )
         self._make_room()
         return run
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.stackoverflow import find_questions
 from codeflow.tools.tool import Mistake, argument, tool
-from codeflow.tools.untrusted import untrusted
+from codeflow.tools.untrusted import page_text
 from codeflow.tools.web_client import Page, fetch
 from codeflow.tools.web_providers import search
 from codeflow.tools.workspace import Workspace
@@ -32,12 +32,13 @@ async def fetch_page(ws: Workspace, url: str, start: int = 0) -> ToolResult:
     if start and not 0 < start < len(text):
         raise Mistake(f"The page has {len(text):,} characters; start {start} is beyond its end.")
     end = min(len(text), start + ws.settings.output_limit_chars)
-    content = untrusted(text[start:end] or "(no text)", page.url)
+    content = page_text(text[start:end]) or "(no text)"
     if end < len(text):
         content += f"\n[characters {start:,}-{end:,} of {len(text):,}; go on with start={end}]"
     elif not page.complete:
         content += "\n[the page goes on, but it is too large to read further]"
-    return ToolResult(content=content, display=f"{len(text):,} characters from {urlsplit(page.url).netloc}")
+    host = urlsplit(page.url).netloc
+    return ToolResult(content=content, display=f"{len(text):,} characters from {host}", source=page.url)
 
 
 @tool(effect=Effect.NETWORK, summary=argument("query"))
@@ -52,8 +53,8 @@ async def web_search(ws: Workspace, query: str, count: int = 5) -> ToolResult:
     if not hits:
         return ToolResult(content="No results; use other words.", display="no results")
     listed = "\n\n".join(f"{hit.title}\n{hit.url}\n{hit.excerpt}" for hit in hits)
-    content = untrusted(listed, f"{ws.research.provider} search")
-    return ToolResult(content=content, display=f"{len(hits)} results")
+    source = f"{ws.research.provider} search"
+    return ToolResult(content=page_text(listed), display=f"{len(hits)} results", source=source)
 
 
 @tool(effect=Effect.NETWORK, summary=argument("query"))
@@ -71,10 +72,11 @@ async def stackoverflow_search(ws: Workspace, query: str, count: int = 3) -> Too
     if not found.questions:
         content = "No questions found; use fewer or other words."
     else:
-        content = untrusted("\n\n".join(found.questions), "Stack Overflow, CC BY-SA")
+        content = page_text("\n\n".join(found.questions))
     if found.wait_s:
         content += f"\n[Stack Overflow asks not to be asked again for {found.wait_s} s]"
-    return ToolResult(content=content, display=f"{len(found.questions)} questions")
+    source = "Stack Overflow, CC BY-SA"
+    return ToolResult(content=content, display=f"{len(found.questions)} questions", source=source)
 
 
 def _asked(query: str) -> str:

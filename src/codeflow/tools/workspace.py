@@ -15,6 +15,7 @@ from pathlib import Path
 from codeflow.core.errors import UsageError
 from codeflow.core.notes import Notes
 from codeflow.core.places import cache_home
+from codeflow.core.redaction import Redactor
 from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
@@ -60,6 +61,7 @@ class Workspace:
             raise UsageError(f"{root}: not a folder", hint="Name an existing folder with --workspace.")
         self.root = root.resolve()
         self.settings = settings
+        self.redactor = Redactor(env)
         self.env = scrubbed_environment(env, self.root)
         self.reading_env = reading_environment(env, self.root)
         self.tests = tests
@@ -69,7 +71,7 @@ class Workspace:
         self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
         self.sandbox = sandbox or Unconfined()
-        self.runs = Runs(self.memory_bytes, self.confining())
+        self.runs = Runs(self.memory_bytes, self.confining(), redact=self.redactor.redact)
         self.notes: Notes | None = None
         """Where notes for later runs are kept; None: nowhere."""
         self.agent: str | None = None

@@ -10,9 +10,7 @@ URL64 = LETTERS + "-_"
 
 
 def drawn(count: int, alphabet: str = LETTERS, seed: int = 0) -> str:
-    """Random characters with a letter first and a digit second, so that each alphabet's rules are met."""
-    rest = "".join(random.Random(f"{count}{alphabet}{seed}").choices(alphabet, k=count))
-    return rest
+    return "".join(random.Random(f"{count}{alphabet}{seed}").choices(alphabet, k=count))
 
 
 def pem(kind: str = "RSA ", lines: int = 6) -> str:

@@ -45,9 +45,35 @@ def test_recall_and_false_alarms_in_figures(capsys):
 @pytest.mark.parametrize(
     "piece",
     [
-        *("token=", "://a:b", "://a:b@", "eyJ-eyJ-", "eyJaaaaaaaaaaaa.", "-----BEGIN RSA PRIVATE KEY-----\n", "ghp_"),
-        *("password='", "bearer ", "_github_pat_", "token = \t", "sk-a-", "SG.a-", "<password>", "&sig=%", "a", "\n"),
-        *("secret: str = ", "AKIA", "passwordpassword_token", "basic AAAA", "hooks.slack.com/services/", "\u0130token="),
+        *(
+            "token=",
+            "://a:b",
+            "://a:b@",
+            "eyJ-eyJ-",
+            "eyJaaaaaaaaaaaa.",
+            "-----BEGIN RSA PRIVATE KEY-----\n",
+            "ghp_",
+        ),
+        *(
+            "password='",
+            "bearer ",
+            "_github_pat_",
+            "token = \t",
+            "sk-a-",
+            "SG.a-",
+            "<password>",
+            "&sig=%",
+            "a",
+            "\n",
+        ),
+        *(
+            "secret: str = ",
+            "AKIA",
+            "passwordpassword_token",
+            "basic AAAA",
+            "hooks.slack.com/services/",
+            "\u0130token=",
+        ),
     ],
 )
 def test_hostile_megabytes_come_to_an_end(piece: str):
@@ -61,13 +87,23 @@ def test_the_values_of_this_process_are_known_in_every_form():
     for pad in ("", "x", "xy", "user:"):
         encoded = base64.b64encode((pad + value + pad).encode()).decode()
         assert known.redact(encoded) != encoded
-    for form in (value, json.dumps(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value)):
+    for form in (
+        value,
+        json.dumps(value),
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote_plus(value),
+    ):
         assert "[REDACTED:environment]" in known.redact(f"it is {form}.")
     assert known.redact("not a secret at all") == "not a secret at all"
 
 
 def test_paths_words_and_short_values_are_no_secrets_of_the_process():
-    env = {"SSH_AUTH_SOCK": "/tmp/agent.1", "API_KEY": "short", "AWS_REGION": "eu-central-1", "AUTH": "required"}
+    env = {
+        "SSH_AUTH_SOCK": "/tmp/agent.1",
+        "API_KEY": "short",
+        "AWS_REGION": "eu-central-1",
+        "AUTH": "required",
+    }
     text = " ".join(env.values())
     assert Redactor(env).redact(text) == text
 
@@ -83,7 +119,9 @@ pieces = st.one_of(
     st.text(max_size=12),
     st.sampled_from([line for _, line, _ in SECRETS]),
     st.sampled_from(HARMLESS),
-    st.sampled_from(["correct-horse-7", "[REDACTED:secret]", "token=", "password: ", "://u:", "@h", '"', "\n", "Bearer "]),
+    st.sampled_from(
+        ["correct-horse-7", "[REDACTED:secret]", "token=", "password: ", "://u:", "@h", '"', "\n", "Bearer "]
+    ),
 )
 texts = st.lists(pieces, max_size=8).map("".join)
 

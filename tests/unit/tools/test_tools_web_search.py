@@ -46,9 +46,8 @@ async def search(ws: Workspace, count: int = 5) -> ToolResult:
 async def test_each_provider_is_asked_in_its_way(ws: Workspace, server: WebServer, provider: str):
     server.says_json(PATHS[provider], results(provider, 4))
     result = await search(use(ws, server, provider), 3)
-    assert result.content.startswith(
-        f'<untrusted source="{provider} search">\nT0\nhttps://x.example/0\nsome words some'
-    )
+    assert result.content.startswith("T0\nhttps://x.example/0\nsome words some")
+    assert result.source == f"{provider} search"
     assert result.display == "3 results"
     assert "T3" not in result.content
     assert len(result.content) < 2_500

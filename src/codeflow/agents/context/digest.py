@@ -7,6 +7,7 @@ from typing import Any
 from codeflow.agents.context.conversation import Message, calls, result_text
 from codeflow.agents.context.cutting import clipped
 from codeflow.tools.tool import one_line
+from codeflow.tools.untrusted import undelimited
 
 _TEXT_CHARS = 4_000
 _INPUT_CHARS = 600
@@ -48,7 +49,7 @@ def digest(messages: Sequence[Message], earlier: str, limit_chars: int) -> str:
 
 
 def _outcome(text: str, *, ok: bool) -> str:
-    first = one_line(text.strip().partition("\n")[0])[:_LINE_CHARS] or "done"
+    first = one_line(undelimited(text).strip().partition("\n")[0])[:_LINE_CHARS] or "done"
     return first if ok else f"failed: {first}"
 
 
