@@ -4,14 +4,15 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import typer
 
 from codeflow.cli.render.clean import one_line
 from codeflow.cli.render.json import fault_object
 from codeflow.core.errors import CodeflowError, UsageError
+from codeflow.core.redaction import Redactor
 from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Status
 
 USAGE = "usage"
@@ -56,9 +57,10 @@ def report(error: BaseException, argv: Sequence[str]) -> int:
     """Tell about the exception on stderr, and on stdout where JSON was asked for; returns the exit code."""
     if isinstance(error, BrokenPipeError):
         return EXIT_CODES[Status.DONE]  # the reader went away (`| head`) and has had what was wanted
+    redact = Redactor(os.environ).redact
     if "--debug" in argv or os.environ.get("CODEFLOW_DEBUG") == "1":
-        traceback.print_exception(error)
-    fault = explain(error)
+        sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    fault = _redacted(explain(error), redact)
     print(f"codeflow: {one_line(fault.message)}", file=sys.stderr)
     if fault.hint:
         print(f"  {one_line(fault.hint)}", file=sys.stderr)
@@ -68,6 +70,11 @@ def report(error: BaseException, argv: Sequence[str]) -> int:
         envelope = {"kind": "result"} if output == "stream-json" else {}
         print(json.dumps(envelope | fields))
     return fault.exit_code
+
+
+def _redacted(fault: Fault, redact: Callable[[str], str]) -> Fault:
+    """The fault without credentials: it may quote a URL or an answer of a service."""
+    return replace(fault, message=redact(fault.message), hint=redact(fault.hint))
 
 
 def _failed(status: Status, message: str, hint: str) -> Fault:

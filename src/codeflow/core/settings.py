@@ -35,6 +35,8 @@ TRUSTED_ONLY = frozenset(
         "research.provider",
         "tools.command_memory_mb",
         "sandbox",
+        "tools.readable_secrets",
+        "tools.pass_env",
         "sessions.store",
         "sessions.region",
         "sessions.profile",
@@ -52,7 +54,8 @@ TRUSTED_ONLY = frozenset(
     }
 )
 """Keys by which a stranger's repository could loosen permissions or limits, run a command, or redirect a prompt."""
-ALWAYS_OWN = frozenset({"trusted_folders"})
+ALWAYS_OWN = frozenset({"trusted_folders", "tools.readable_secrets", "tools.pass_env"})
+"""Keys that not even a trusted project may set: what of the user's own reaches models and commands."""
 _ENV_PREFIX = "CODEFLOW_"
 _FLAGS = "the command line"
 
@@ -103,6 +106,8 @@ class ToolSettings(_Section):
     command_memory_mb: Literal["auto"] | Annotated[int, Field(ge=1)]
     output_limit_chars: int = Field(ge=200)
     read_limit_lines: int = Field(ge=1)
+    readable_secrets: list[str] = Field(default_factory=list)
+    pass_env: list[str] = Field(default_factory=list)
 
 
 class SandboxSettings(_Section):

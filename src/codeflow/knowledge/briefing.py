@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.places import cache_home
+from codeflow.core.secret_files import holds_secrets
 from codeflow.core.settings import ContextSettings
 from codeflow.core.text import printable
 from codeflow.knowledge.instructions import read_instructions
@@ -19,6 +20,7 @@ from codeflow.syntax.repomap import repository_map
 
 MAX_CHANGED_SHOWN = 20
 MAX_COMMIT_CHARS = 100
+_MOST_SECRET_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ def brief(
     files = project.files()
     instructions, refused = _instructions(project, limits.instructions_tokens)
     missing = [f"no command for {name} was found" for name, command in commands.items() if not command]
-    lacking = [*filter(None, [project.without_git]), *missing, *refused]
+    secret = [path for path in files.paths if holds_secrets(path)]
+    lacking = [*filter(None, [project.without_git]), *missing, *refused, *_unread(secret)]
     told = tell(notebook, task, limits.memory_tokens) if notebook else Told("", ())
     found = versions(project.workspace, files.paths, environment)
     sections = [
@@ -76,10 +79,23 @@ def brief(
 
 
 def _map(
-    workspace: Path, files: Files, task: str, tokens: int, environment: Mapping[str, str]
+    workspace: Path,
+    files: Files,
+    task: str,
+    tokens: int,
+    environment: Mapping[str, str],
 ) -> Sequence[str]:
     cache = cache_home(environment)
-    return repository_map(workspace, files.paths, task=task, tokens=tokens, cache=cache).splitlines()
+    paths = [path for path in files.paths if not holds_secrets(path)]
+    return repository_map(workspace, paths, task=task, tokens=tokens, cache=cache).splitlines()
+
+
+def _unread(secret: Sequence[str]) -> list[str]:
+    if not secret:
+        return []
+    names = ", ".join(printable(path) for path in secret[:_MOST_SECRET_NAMED])
+    more = f" and {len(secret) - _MOST_SECRET_NAMED} more" if len(secret) > _MOST_SECRET_NAMED else ""
+    return [f"may hold credentials and are not shown: {names}{more}"]
 
 
 def _shell(environment: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ async def repo_map(ws: Workspace, focus: str = "", tokens: int = 1500) -> ToolRe
 
     if tokens < 1:
         raise Mistake("tokens begins at 1; 1500 is usual.")
-    paths = await listed_files(ws, ws.root)
+    paths = [path for path in await listed_files(ws, ws.root) if not ws.secret(path)]
     text = await asyncio.to_thread(
         repository_map,
         ws.root,

@@ -7,6 +7,7 @@ from typing import Literal
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_conflicts import changed_files, conflicts_in
 from codeflow.tools.git_runner import INERT, LITERAL, change, raw, read, run, succeeded
+from codeflow.tools.git_secrets import refuse_secrets
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
@@ -71,6 +72,7 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     if not on_protected:
         await _refuse_protected(ws)
     await _refuse_conflicts(ws, wanted)
+    await refuse_secrets(ws, message, wanted)
     kept = await _sources_left_out(ws, wanted)
     if to_add := await _without_staged_deletions(ws, wanted):
         succeeded(await run(ws, *INERT, LITERAL, "add", "--", *to_add))

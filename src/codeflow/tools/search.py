@@ -96,7 +96,12 @@ async def search_files(
     if glob:  # to ripgrep, a glob outranks what git ignores
         seen = set(visible)
         hits, binary = [hit for hit in hits if hit.path in seen], [name for name in binary if name in seen]
-    left_out = [*_binary_notes(binary), *await asyncio.to_thread(_unread_notes, ws.root, visible)]
+    hits, binary, unsearched = await asyncio.to_thread(_without_secrets, ws, visible, hits, binary)
+    left_out = [
+        *unsearched,
+        *_binary_notes(binary),
+        *await asyncio.to_thread(_unread_notes, ws.root, visible),
+    ]
     if not hits:
         return ToolResult(
             content="\n".join(["No matches in text.", *left_out] if left_out else ["No matches."]),
@@ -195,6 +200,27 @@ def _windowed(hit: Hit, window: str) -> Hit:
         return hit
     beginning = "" if hit.text.startswith(piece[: 2 * _AROUND_MATCH]) else "… "
     return Hit(hit.path, hit.number, f"{beginning}{piece} … [a part of a long line]")
+
+
+def _without_secrets(
+    ws: Workspace, visible: Sequence[str], hits: Sequence[Hit], binary: Sequence[str]
+) -> tuple[list[Hit], list[str], list[str]]:
+    """The hits without those in files that hold credentials, and a line that names such files, hit or not."""
+    named = {name for name in (*visible, *(hit.path for hit in hits), *binary) if ws.secret(name)}
+    guarded = {name for name in named if _is_guarded(ws, name)}
+    note = f"[not searched, since they hold credentials: {', '.join(sorted(map(printable, guarded)))}]"
+    return (
+        [hit for hit in hits if hit.path not in guarded],
+        [name for name in binary if name not in guarded],
+        [note] if guarded else [],
+    )
+
+
+def _is_guarded(ws: Workspace, name: str) -> bool:
+    try:
+        return bool(ws.secret(name, (ws.root / name).read_bytes()))
+    except OSError:
+        return True
 
 
 def _answer(

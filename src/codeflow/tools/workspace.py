@@ -16,6 +16,7 @@ from codeflow.core.errors import UsageError
 from codeflow.core.notes import Notes
 from codeflow.core.places import cache_home
 from codeflow.core.redaction import Redactor
+from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
 from codeflow.tools.environment import reading_environment, scrubbed_environment
@@ -62,8 +63,8 @@ class Workspace:
         self.root = root.resolve()
         self.settings = settings
         self.redactor = Redactor(env)
-        self.env = scrubbed_environment(env, self.root)
-        self.reading_env = reading_environment(env, self.root)
+        self.env = scrubbed_environment(env, self.root, settings.pass_env)
+        self.reading_env = reading_environment(env, self.root, settings.pass_env)
         self.tests = tests
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
         self.research = research
@@ -156,7 +157,18 @@ class Workspace:
             raise Mistake(
                 f"{path} is too large to read ({size:,} bytes, {_kind(real)}); use search_files, or run_command with sed -n."
             )
-        return real, real.read_bytes()
+        data = real.read_bytes()
+        if kind := self.secret(path, data) or self.secret(self.relative(real), data):
+            raise Mistake(
+                f"{path} is {kind} and is not shown, so it cannot be changed either. Ask the user for what you need of "
+                "it; they can allow the file with tools.readable_secrets in their own settings."
+            )
+        return real, data
+
+    def secret(self, path: str, data: bytes | None = None) -> str | None:
+        """What kind of credentials a file holds that models are not shown; None where they may read it."""
+        kind = holds_secrets(path, data)
+        return None if kind and matches_any(path, self.settings.readable_secrets) else kind
 
     def read(self, path: str) -> tuple[Path, bytes, Text]:
         """A text file's real path, bytes and text; a Mistake for anything else."""

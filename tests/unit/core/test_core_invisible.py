@@ -8,7 +8,7 @@ from codeflow.core.invisible import spelled_out, stripped
 @pytest.mark.parametrize(
     "text",
     [
-        *("café naïve Straße", "日本語のコメント", "👨‍👩‍👧 ❤️‍🔥 👍🏽 1️⃣ ©️ ▶️ ℹ️", "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "نمی‌خواهم مرحبا", "שלום‏ (1)"),
+        *("café naïve Straße", "日本語のコメント", "👨‍👩‍👧 ❤️‍🔥 👍🏽 1️⃣ ©️ ▶️ \u2139\ufe0f", "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "نمی‌خواهم مرحبا", "\u05e9\u05dc\u05d5\u05dd\u200f (1)"),
         *("क्‍ष हिन्दी", "tab\there\r\n", "葛\U000e0100", "👩🏽‍🚀"),
     ],
 )  # fmt: skip

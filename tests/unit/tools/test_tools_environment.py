@@ -43,21 +43,50 @@ def test_values_that_hold_a_secret_are_left_out(tmp_path: Path, value: str):
 @pytest.mark.parametrize(
     "name",
     [
-        "HOME",
-        "LANG",
-        "JAVA_HOME",
-        "PWD",
-        "OLDPWD",
-        "GOPATH",
-        "MONKEY",
-        "AUTHOR",
-        "PASSENGER",
-        "GIT_AUTHOR_NAME",
-        "KEYBOARD",
+        *(
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "JAVA_HOME",
+            "PWD",
+            "OLDPWD",
+            "GOPATH",
+            "GIT_AUTHOR_NAME",
+            "TMPDIR",
+            "CI",
+            "NODE_ENV",
+        ),
+        *(
+            "CARGO_HOME",
+            "https_proxy",
+            "NO_PROXY",
+            "NVM_DIR",
+            "PYENV_ROOT",
+            "CFLAGS",
+            "PIP_INDEX_URL",
+            "NPM_CONFIG_REGISTRY",
+        ),
     ],
 )
 def test_what_builds_need_is_kept(tmp_path: Path, name: str):
     assert scrubbed_environment({name: "http://host/x"}, tmp_path)[name] == "http://host/x"
+
+
+def test_what_nobody_named_is_left_out(tmp_path: Path):
+    env = {"MYAPP_HOST": "x", "MONKEY": "x", "https_proxy": "http://ada:pw@proxy:1", "NPM_CONFIG__AUTH": "x"}
+    assert not env.keys() & scrubbed_environment(env, tmp_path).keys()
+
+
+@pytest.mark.parametrize("name", ["MONKEY", "AUTHOR", "PASSENGER", "KEYBOARD"])
+def test_a_glob_passes_what_is_no_credential(tmp_path: Path, name: str):
+    env = {name: "x", "A_TOKEN": "secret", "CODEFLOW_RUN__MODE": "auto", "GIT_DIR": "/x", "DB": "a://u:pw@h"}
+    assert scrubbed_environment(env, tmp_path, ["*"]).keys() & env.keys() == {name}
+
+
+def test_a_credential_is_passed_by_its_exact_name_only(tmp_path: Path):
+    env = {"A_TOKEN": "secret", "B_TOKEN": "secret", "PYTHONPATH": "x"}
+    passed = scrubbed_environment(env, tmp_path, ["A_TOKEN", "B_*", "PYTHONPATH"])
+    assert passed.keys() & env.keys() == {"A_TOKEN"}
 
 
 def test_the_aws_tools_find_no_credential_files(tmp_path: Path):

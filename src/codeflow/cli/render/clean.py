@@ -2,6 +2,8 @@
 
 import re
 
+from codeflow.core.invisible import spelled_out, stripped
+
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC: titles, links, clipboard
     r"|\x1b[PX^_][^\x1b\n]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
@@ -13,13 +15,15 @@ _LINE_LIMIT = 200
 
 
 def clean(text: str) -> str:
-    """The text without escape sequences, control and bidirectional characters; newlines and tabs stay."""
-    return _UNPRINTABLE.sub("", _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n")))
+    """The text without escape sequences, control, bidirectional and invisible characters; newlines and tabs stay."""
+    return stripped(_UNPRINTABLE.sub("", _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n"))))
 
 
 def visible(text: str) -> str:
-    """The text with every control character spelled out, so that nothing of a command can hide."""
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    """The text with every control and invisible character spelled out, so that nothing of a command can hide."""
+    return spelled_out(
+        _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    )
 
 
 def one_line(text: str, limit: int = 500) -> str:
