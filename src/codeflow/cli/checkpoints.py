@@ -1,6 +1,7 @@
 """`codeflow checkpoints`: the steps that a session can be taken back to."""
 
 import re
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codeflow.cli.listing import ListOutput, show
-from codeflow.cli.render.clean import one_line
+from codeflow.cli.render.clean import clean, one_line
 
 if TYPE_CHECKING:
     from codeflow.core.values import FileChange
@@ -72,7 +73,7 @@ def diff_checkpoints(
         changes = [*_rows(found.changes, private=False), *_rows(found.private, private=True)]
         print(json.dumps({"changes": changes, "diff": found.patch}))
         return
-    print(found.patch, end="")
+    print(clean(found.patch) if sys.stdout.isatty() else found.patch, end="")  # a pipe may feed git apply
     for change in found.private:
         print(f"{change.change} (ignored by git, content not shown): {one_line(change.path)}")
     if not found.changes and not found.private:

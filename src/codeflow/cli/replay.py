@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.execute import Output, execute
+from codeflow.cli.render.clean import one_line
 from codeflow.cli.repository import head_commit
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def say_if_moved(base: str | None, workspace: Path) -> None:
     head = head_commit(workspace)
     if base and head != base:
         print(
-            f"codeflow: the transcript was recorded on commit {base[:12]}, this is {(head or 'none')[:12]}: "
+            f"codeflow: the transcript was recorded on commit {one_line(base)[:12]}, this is {(head or 'none')[:12]}: "
             "its replies may not fit the files",
             file=sys.stderr,
         )

@@ -173,6 +173,7 @@ def import_session(
     as_new: Annotated[bool, typer.Option("--as-new", help="Give it an id of its own.")] = False,
 ) -> None:
     """Add a session from a file."""
+    from codeflow.cli.render.clean import one_line
     from codeflow.sessions.transfer import imported, read_bundle
 
     store, root = _open(workspace)
@@ -184,7 +185,7 @@ def import_session(
     worked_in = Path(bundle.workspace)
     home = worked_in if workspace is None and bundle.workspace and worked_in.is_dir() else root
     session_id, outcome = imported(store, bundle, home, as_new=as_new)
-    print(f"Session {session_id} {outcome} (of {home}).")
+    print(f"Session {session_id} {outcome} (of {one_line(str(home))}).")
 
 
 @app.command("rename")

@@ -76,10 +76,12 @@ def run_tool(
     """
     from codeflow.cli.drive import run_interruptibly
     from codeflow.cli.render.clean import visible
+    from codeflow.tools.untrusted import undelimited
 
     tool, given = named(name), _json_object(arguments)
     result = run_interruptibly(_call(tool, given, mode, workspace))
-    print(visible(result.content) if sys.stdout.isatty() else result.content)
+    content = undelimited(result.content)
+    print(visible(content) if sys.stdout.isatty() else content)
     return EXIT_CODES[Status.FAILED if result.is_error else Status.DONE]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codeflow.cli.listing import ListOutput, show
+from codeflow.cli.render.clean import one_line
 
 if TYPE_CHECKING:
     from codeflow.sessions.worktrees.ending import Standing
@@ -63,7 +64,7 @@ def merge_worktree(
             hint=f"`codeflow resume {session_id}` goes on; --as-is merges what there is.",
         )
     done = merge(record.worktree, session_id, with_ignored=not without_ignored)
-    print(f"Session {session_id}: {done}.")
+    print(f"Session {session_id}: {one_line(done)}.")
 
 
 @app.command("restore")
@@ -81,7 +82,7 @@ def restore_worktree(session: Which) -> None:
     where = (
         f"as it was at {checkpoint}" if checkpoint else "as its branch was committed: it has no checkpoint"
     )
-    print(f"Session {record.worktree.session_id}: {record.worktree.folder} is {where}.")
+    print(f"Session {record.worktree.session_id}: {one_line(str(record.worktree.folder))} is {where}.")
 
 
 @app.command("drop")

@@ -14,7 +14,7 @@ from codeflow.core.places import resource
 PLACEHOLDER = re.compile(r"\[REDACTED:[a-z-]{1,30}\]")
 _MOST_PASSES = 8
 _LEAST_SECRET_CHARS = 8
-_SHORT_NAME_CHARS = 24
+_SHORT_NAME_CHARS = 40
 _AWS_SECRET_CHARS = 40
 
 _SECRET_NAME = re.compile(
@@ -59,10 +59,8 @@ _OTHER_TOKENS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_PASSES = re.compile(r"(?:by|com|sur|tres)$", re.IGNORECASE)
-_ENV_LINE = re.compile(
-    r"[ \t]*(?:[^\s:]{1,100}:)?(?:\d+[\t:])?[ \t+-]*(?:(?:export|set|ENV|-e)[ ]+)?[A-Z][A-Z0-9_]*"
-)
-_ENV_LINE_CHARS = 200
+_CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[,;)]*(?:\s|\Z)|\w+\(")
 _EXPRESSION = re.compile(r"[<${%\[(.~/*]|[^()\[\]{}]*[(\[{]|https?:|.*(?:\*\*\*|\.\.\.|\$\{|\{\{)|None\b")
 _PATH_OR_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.:/-]+[\w$]+)*[)\]};]*\Z")
 _MIXED = re.compile(r"[A-Za-z]\d+[A-Za-z]\w*\d|\d[A-Za-z]+\d[A-Za-z]")
@@ -376,11 +374,15 @@ def _named(match: re.Match[str]) -> str:
 
 
 def _is_env_line(text: str, match: re.Match[str]) -> bool:
-    """Whether the assignment is NAME=value, the name in capitals, as in a shell or an .env file."""
-    if match["op"] != "=" or match["close"] or not match["bare"]:
+    """Whether it is NAME=value, the name in capitals, as in a shell, a Dockerfile or an .env file."""
+    if match["op"] != "=" or match["close"] or not match["bare"] or not match["name"].isupper():
         return False
-    begin = text.rfind("\n", max(0, match.start() - _ENV_LINE_CHARS), match.start()) + 1
-    return _ENV_LINE.fullmatch(text, begin, match.end("name")) is not None
+    if match.start("bare") != match.end("name") + 1 or _ATTRIBUTE.match(match["bare"]):
+        return False
+    begin = match.start()
+    while begin and begin > match.start() - _SHORT_NAME_CHARS and text[begin - 1] in _CAPITALS:
+        begin -= 1
+    return not begin or not (text[begin - 1].isalnum() or text[begin - 1] in "._")
 
 
 def _is_no_value(value: str) -> bool:

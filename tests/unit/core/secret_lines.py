@@ -76,6 +76,7 @@ def secret_lines() -> list[tuple[str, str, str]]:
         ("secret", "_authToken=" + drawn(36), drawn(36)),
         ("secret", "    12\tSLACK_SIGNING_SECRET=" + drawn(32, HEX), drawn(32, HEX)),
         ("secret-key", "SECRET_KEY_BASE=" + drawn(128, HEX), drawn(128, HEX)),
+        ("password", "docker run -e DB_PASSWORD=correcthorsebattery web", "correcthorsebattery"),
         ("secret", '{"token": "' + drawn(24) + '"}', drawn(24)),
     ]
 
@@ -98,6 +99,7 @@ HARMLESS = [
     'client.login("ada", password="test1234")',
     "assert check_password('s3cret', hashed)",
     "API_KEY=your-api-key-here",
+    "Client(TOKEN=settings.CLIENT_TOKEN2, SECRET=get_value(1))",
     "SECRET_KEY=changeme",
     "TOKEN_LIMIT=10000000 and tokenizer=cl100k_base; max_tokens: 64000",
     "max_tokens=64000, next_token='eyJhIjoxfQxy12'",

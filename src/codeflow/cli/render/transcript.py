@@ -1,6 +1,7 @@
 """A session as a Markdown document, for people who were not there."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 
@@ -21,12 +22,15 @@ from codeflow.core.events import (
     RunStarted,
     ToolFinished,
 )
+from codeflow.core.redacted_events import redacted
+from codeflow.core.redaction import Redactor
 
 
 def markdown(session_id: str, events: Iterable[Event]) -> Iterator[str]:
     """The paragraphs of the document, each with its blank line."""
     yield f"# Session {session_id}\n\n"
-    everything = list(events)
+    redact = Redactor(os.environ).redact  # logs of before 2026-11-21 hold what tools printed as it was
+    everything = [redacted(event, redact) for event in events]
     yield _fenced("\n".join(summary(everything)), "text") + "\n\n"
     for event in everything:
         yield from (f"{paragraph}\n\n" for paragraph in _paragraphs(event))
