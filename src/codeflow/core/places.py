@@ -31,3 +31,25 @@ def state_home(env: Mapping[str, str] = os.environ) -> Path:
 def cache_home(env: Mapping[str, str] = os.environ) -> Path:
     """What can be deleted without loss: router verdicts, repository maps."""
     return _xdg("XDG_CACHE_HOME", ".cache", env)
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made with what lies above it where it is missing, readable by nobody else whatever the umask.
+
+    Raises:
+        OSError: when it cannot be made.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def private_file(file: Path) -> Path:
+    """The file, made empty where it is missing, likewise.
+
+    Raises:
+        OSError: when it cannot be made or written.
+    """
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    return file

@@ -307,8 +307,8 @@ def _logins(text: str) -> Iterator[Found]:
 
 def is_login(user: str, password: str, host: str) -> bool:
     """Not a placeholder, nor the login that everybody has, such as postgres:postgres on this machine."""
-    everybody = password in {user, "password", "pass", "secret", "test", "example", "***"}
-    nowhere = _LOCAL_HOST.fullmatch(host) or "example" in host
+    everybody = password in {user, "password", "passwd", "pass", "secret", "test", "example", "***"}
+    nowhere = _LOCAL_HOST.fullmatch(host) or "example" in host or "user" in user
     return not _EXPRESSION.match(password) and not (everybody and nowhere)
 
 
@@ -347,7 +347,11 @@ def _value(text: str, match: re.Match[str]) -> Found | None:
             return Found(*whole.span(), _named(match))
         return None
     value = match["bare"][:_JUDGED_CHARS]
-    if _CODE.search(value) or (_PATH_OR_NAME.match(value) and not _MIXED.search(value)):
+    if (
+        _CODE.search(value)
+        or _ATTRIBUTE.match(value)
+        or (_PATH_OR_NAME.match(value) and not _MIXED.search(value))
+    ):
         return None
     kind = _kind_of(text, match, value)
     return Found(*match.span("bare"), kind) if kind else None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codeflow.core.errors import CredentialsError, ModelError
 from codeflow.core.events import Notice
-from codeflow.core.places import resource
+from codeflow.core.places import private_file, private_folder, resource
 from codeflow.core.ports import Emit
 from codeflow.core.values import Complexity, Route, TaskKind
 from codeflow.orchestration.replies import last_object
@@ -126,8 +126,8 @@ class Router:
 
     def _remember(self, path: Path, verdict: _Verdict) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.write_text(verdict.model_dump_json(), encoding="utf-8")
+            private_folder(path.parent)
+            private_file(path).write_text(verdict.model_dump_json(), encoding="utf-8")
         except OSError as error:
             self.emit(Notice(level="warning", text=f"the router's verdict could not be cached: {error}"))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from codeflow.core.errors import SessionError, UsageError, remedy
 from codeflow.core.events import Event
+from codeflow.core.places import private_folder
 from codeflow.core.session_events import SessionNamed
 from codeflow.core.values import Cost
 from codeflow.sessions.ids import id_after, is_id, moment_of
@@ -258,7 +259,7 @@ class SessionStore:
         """
         folder = self._folder_of(workspace)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             return SessionLog(folder / (session_id + _SUFFIX), fresh=True)
         except OSError as error:
             raise SessionError(
@@ -272,8 +273,7 @@ class SessionStore:
         return max(self._paths(workspace), default=None)
 
     def _fresh(self, folder: Path, newest: str | None) -> SessionLog:
-        for parent in (self._folder, folder):
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         while True:
             newest = id_after(newest, datetime.fromtimestamp(self._now(), UTC))
             try:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, remedy
+from codeflow.core.places import private_folder
 
 REFS = "refs/codeflow"
 """Where a store keeps its checkpoints: REFS/SESSION/NUMBER."""
@@ -160,8 +161,7 @@ class Store(Git):
             return
         draft = self.path.with_name(f".{secrets.token_hex(8)}")
         try:
-            for folder in (draft.parent.parent, draft.parent, draft):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(draft)
             Git(draft, draft).run("init", "--quiet", "--bare", "--template=", "--shared=0600")
             (draft / "info").mkdir(mode=0o700)
             exclude = "".join(f"{name}/\n" for name in sorted(EXCLUDED))

@@ -11,6 +11,7 @@ from typing import IO
 
 from codeflow.core.errors import SessionError
 from codeflow.core.events import Event, TextDelta
+from codeflow.core.places import private_file
 from codeflow.sessions.records import encode, written_at
 from codeflow.sessions.stores.owner import Owner, this_process
 from codeflow.sessions.stores.port import locked
@@ -57,7 +58,7 @@ class SessionLog:
             self._file.close()
             raise
         with suppress(OSError):  # only for the message that another process gives
-            _owner_file(path).write_text(json.dumps(self.owner.to_json()), encoding="utf-8")
+            private_file(_owner_file(path)).write_text(json.dumps(self.owner.to_json()), encoding="utf-8")
 
     @property
     def problem(self) -> str | None:

@@ -13,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.core.places import private_file, private_folder
+from codeflow.core.redaction import Redactor
 from codeflow.syntax.language import QUERIES
 from codeflow.syntax.tags import Definition, Tags, tags
 
@@ -22,7 +24,9 @@ MAX_NEW_BYTES = 20_000_000
 MAX_S = 20.0
 """For files that are slow to parse; a map of other repositories does not depend on the clock."""
 
-_FORMAT = 1
+_FORMAT = 2
+_CREDENTIALS = Redactor({})
+"""A constant's signature may show its value, and the map of it lies on the disk."""
 _BUSY_TIMEOUT_S = 5.0
 _FILES_A_COMMIT = 200
 _FUNCTIONS = {"function", "method", "constructor"}
@@ -64,8 +68,8 @@ def index(root: Path, paths: Sequence[str], database: Path) -> Index:
     """
     for _ in range(2):
         try:
-            database.parent.mkdir(parents=True, exist_ok=True)
-            return _indexed(root, paths, str(database))
+            private_folder(database.parent)
+            return _indexed(root, paths, str(private_file(database)))
         except (sqlite3.OperationalError, OSError):  # locked for long, read-only, no space
             break
         except sqlite3.DatabaseError:  # damaged
@@ -157,7 +161,7 @@ def _read(root: Path, path: str, state: os.stat_result, old: _Row | None) -> _Ro
 def _encoded(found: Tags) -> str:
     kinds = {item.qualified: item.kind for item in found.definitions}
     definitions = [
-        [item.kind, item.name, item.qualified, item.line, item.end_line, item.signature]
+        [item.kind, item.name, item.qualified, item.line, item.end_line, _CREDENTIALS.redact(item.signature)]
         for item in found.definitions
         if kinds.get(item.qualified.rpartition(".")[0]) not in _FUNCTIONS
     ]

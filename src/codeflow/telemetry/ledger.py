@@ -23,6 +23,7 @@ from codeflow.core.events import (
     RunResumed,
     RunStarted,
 )
+from codeflow.core.places import private_file, private_folder
 from codeflow.core.values import Complexity, Usage
 from codeflow.telemetry.meter import Sum
 
@@ -93,9 +94,8 @@ class Ledger:
             CodeflowError: when it cannot be opened or is no ledger.
         """
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._database = sqlite3.connect(path, timeout=_PATIENCE_S, check_same_thread=False)
+            private_folder(path.parent)
+            self._database = sqlite3.connect(private_file(path), timeout=_PATIENCE_S, check_same_thread=False)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
             raise CodeflowError(

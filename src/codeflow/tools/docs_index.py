@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.core.places import private_file, private_folder
 from codeflow.tools.docs_entries import Entry
 from codeflow.tools.docs_sources import Source
 
@@ -89,8 +90,11 @@ def opened(folder: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         sqlite3.Error: when it cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(folder / f"docs-{_FORMAT}.sqlite3", timeout=_WAIT_S)
+    try:
+        file = private_file(private_folder(folder) / f"docs-{_FORMAT}.sqlite3")
+    except OSError as error:
+        raise sqlite3.OperationalError(str(error)) from error
+    database = sqlite3.connect(file, timeout=_WAIT_S)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(_SCHEMA)

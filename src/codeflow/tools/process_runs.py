@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from codeflow.core.places import private_folder
 from codeflow.tools.output import plain
 from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.tool import Mistake
@@ -180,7 +181,7 @@ class Runs:
     def _output(self, name: str) -> Path:
         """Where an output goes."""
         folder = self.outputs or self.folder()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         return folder / f"{name}.txt"
 
     def _next_id(self, kind: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from codeflow.core.errors import CodeflowError
 from codeflow.core.notes import Note
+from codeflow.core.places import private_folder
 
 VERSION = 1
 _HEADER = "codeflow_memory"
@@ -85,7 +86,7 @@ class Shelf:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         for folder in (self._lock.parent, self.path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
         with os.fdopen(os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

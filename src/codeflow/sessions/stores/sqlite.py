@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
+from codeflow.core.places import private_file, private_folder
 from codeflow.sessions.stores.port import Lease, UnreachableError, taken_over
 from codeflow.sessions.summary import Head
 
@@ -31,8 +32,8 @@ class SQLiteStore:
     def set_up(self) -> Sequence[str]:
         found = self._path.exists()
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
+            private_folder(self._path.parent)
+            private_file(self._path)
         except OSError as error:
             raise _unusable(self._path, error.strerror or str(error)) from error
         with self._transaction():

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.places import private_file, private_folder
 from codeflow.core.values import Worktree
 from codeflow.sessions.log import SessionStore
 
@@ -50,7 +51,7 @@ class Worktrees:
         """
         place = self._folder / session_id
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._folder)
             place.mkdir(mode=0o700)
         except FileExistsError:
             raise
@@ -66,7 +67,7 @@ class Worktrees:
         path = self._folder / record.worktree.session_id / _RECORD
         draft = path.with_name(f".{secrets.token_hex(8)}")
         text = json.dumps(asdict(record), default=str)
-        draft.write_text(text, encoding="utf-8")
+        private_file(draft).write_text(text, encoding="utf-8")
         draft.replace(path)
 
     def find(self, session_id: str) -> Record | None:
