@@ -77,8 +77,15 @@ def build(
     layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
-    redact = workspace.redactor.redact
-    books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session, redact=redact)
+    books = Books(
+        settings,
+        task,
+        _budget(task, lineup),
+        env,
+        spends=spends,
+        session=session,
+        redact=workspace.redactor.redact,
+    )
     _keep_outputs(workspace, books.log.session_id, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)

@@ -1,20 +1,20 @@
 """How a run remembers: its notebook as its tools see it, and which notes a person is asked about."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from codeflow.agents.specialists import Specialist
 from codeflow.app.books import Books
-from codeflow.core.events import Event, NoteRemembered, ToolFinished
+from codeflow.core.events import Event, NoteRemembered, ToolFinished, ToolStarted
 from codeflow.core.notes import Draft, Remembered
 from codeflow.core.places import state_home
 from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings
-from codeflow.core.values import Effect
 from codeflow.knowledge.memory.notebook import Notebook
 from codeflow.knowledge.memory.telling import recall
+from codeflow.policies.taint import Taint
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.workspace import Workspace
 
@@ -38,15 +38,36 @@ class RunNotes:
 
 
 class WebWatch:
-    """Consumes events: whether an agent of the session has read the web, whose words must not last unseen."""
+    """Consumes events: whose words the agents of the session have read.
 
-    def __init__(self, used_tools: frozenset[str]) -> None:
-        """`used_tools` are those that the session has called before."""
-        self.was_read = any(map(_reads_web, used_tools))
+    Those of the web must not last unseen, and after them nothing goes out unasked.
+    """
+
+    def __init__(self, used_tools: frozenset[str], commands: Iterable[str] = ()) -> None:
+        """`used_tools` are those that the session has called before, `commands` the shell lines it has run."""
+        self.taint = Taint()
+        self._commands: dict[str, str] = {}
+        for tool in used_tools:
+            self._read(tool)
+        for command in commands:
+            self._read("run_command", command)
+
+    @property
+    def was_read(self) -> bool:
+        """Whether an agent has read the web, by a tool or by a command."""
+        return bool(self.taint.sources)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, ToolFinished) and not event.denied and _reads_web(event.tool):
-            self.was_read = True
+        if isinstance(event, ToolStarted):
+            self._commands[event.call_id] = event.summary
+        if isinstance(event, ToolFinished):
+            command = self._commands.pop(event.call_id, "")
+            if not event.denied:
+                self._read(event.tool, command)
+
+    def _read(self, tool: str, command: str = "") -> None:
+        if tool in TOOLS:
+            self.taint = self.taint.after(tool, TOOLS[tool].effect, command)
 
 
 def open_notebook(
@@ -70,7 +91,7 @@ def start_remembering(
     """Give a run's tools their notebook, and begin to watch what they read."""
     notebook = open_notebook(settings, workspace.root, env, books.log.session_id)
     workspace.notes = RunNotes(notebook, books.broadcast) if notebook else None
-    web = WebWatch(frozenset(books.past.used_tools))
+    web = WebWatch(frozenset(books.past.used_tools), books.past.commands)
     books.broadcast.consumers.append(web)
     return notebook, web
 
@@ -81,7 +102,3 @@ def without_memory(specialists: Mapping[str, Specialist]) -> dict[str, Specialis
         name: replace(one, tools=tuple(tool for tool in one.tools if tool not in _TOOLS))
         for name, one in specialists.items()
     }
-
-
-def _reads_web(tool: str) -> bool:
-    return tool in TOOLS and TOOLS[tool].effect is Effect.NETWORK

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, quote_plus
 
+from codeflow.core.assigned import EXPRESSION, assigned, is_guarded, is_placeholder, places
 from codeflow.core.places import resource
 
 PLACEHOLDER = re.compile(r"\[REDACTED:[a-z-]{1,30}\]")
 _MOST_PASSES = 8
 _LEAST_SECRET_CHARS = 8
-_SHORT_NAME_CHARS = 40
-_AWS_SECRET_CHARS = 40
 
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK|CONNECTION_?STRING"
@@ -39,85 +38,6 @@ _LOCAL_HOST = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|db|postgres|m
 _BEARER = re.compile(r"(?i:bearer)[ ]{1,4}([A-Za-z0-9+/._~-]{16,}+=*)")
 _BASIC = re.compile(r"(?i:basic)[ ]{1,4}([A-Za-z0-9+/]{8,4096}+={0,2})")
 
-_KEYWORDS = ("pass", "pwd", "secret", "token", "credential", "_auth")
-_KINDS_OF_KEY = re.compile(r"(?:api|access|auth|private|account|signing|encryption|master)[ _-]?\Z")
-_LONGEST_KIND_CHARS = 11
-_MOST_WITHIN = 8
-"""Assignments that are looked at within one value that is no credential, such as the query of a URL."""
-_ASSIGNMENT = re.compile(
-    r"(?P<name>(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[_-]?(?:access)?[_-]?key)?(?:[_-]?base)?|token|credential"
-    r"|(?:api|access|auth|private|account|signing|encryption|master)[ _-]?key|_auth)s?"
-    r"(?:[_-]?(?:value|prod|production|staging|dev|v?\d{1,2}))?)"
-    r"(?P<close>\\?[\"'`]|\]|)(?P<close2>\]?)[ \t]{0,8}"
-    r"(?P<op>:[ \t]{0,3}[A-Za-z_.\[\]| ]{1,30}=|:=|=>|===?|=|:|>|[ ](?:is|was)[ ])[ \t]{0,8}"
-    r"(?:(?:[rbfu]{0,2})(?P<quote>\\?[\"'`])(?P<quoted>[^\s\"'`\\<>]{8,2048}+)(?P=quote)"
-    r"|(?P<bare>[^\s\"'`,;<>|\\]{8,2048}+))",
-    re.IGNORECASE,
-)
-_OTHER_TOKENS = re.compile(
-    r"(?:next|page|client|change|request|idempotency|continuation|cancell?ation|pad|eos|bos|sep|mask|unk|sync|max|min|num)[_-]?$",
-    re.IGNORECASE,
-)
-_OTHER_PASSES = re.compile(r"(?:by|com|sur|tres)$", re.IGNORECASE)
-_CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[,;)]*(?:\s|\Z)|\w+\(")
-_EXPRESSION = re.compile(r"[<${%\[(.~/*]|[^()\[\]{}]*[(\[{]|https?:|.*(?:\*\*\*|\.\.\.|\$\{|\{\{)|None\b")
-_PATH_OR_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.:/-]+[\w$]+)*[)\]};]*\Z")
-_MIXED = re.compile(r"[A-Za-z]\d+[A-Za-z]\w*\d|\d[A-Za-z]+\d[A-Za-z]")
-"""Digits between letters as in no word."""
-_CODE = re.compile(r"[)\]}]\W*\w")
-_NO_SPACE = re.compile(r"[^\s\"'`]+")
-_OPEN_TAG = re.compile(r"<[\w.-]*$")
-_AWS_SECRET = re.compile(r"[A-Za-z0-9/+]+")
-_JUDGED_CHARS = 128
-"""Of a value; enough to tell a placeholder."""
-_WORDS = re.compile(r"[A-Za-z]+")
-_FIXTURES = frozenset(
-    {
-        *(
-            "example",
-            "sample",
-            "dummy",
-            "fake",
-            "mock",
-            "test",
-            "tests",
-            "testing",
-            "placeholder",
-            "your",
-            "my",
-        ),
-        *(
-            "changeme",
-            "change",
-            "me",
-            "password",
-            "passwd",
-            "pass",
-            "secret",
-            "token",
-            "key",
-            "xxx",
-            "xxxx",
-            "xxxxxxxx",
-        ),
-        *(
-            "foo",
-            "bar",
-            "baz",
-            "redacted",
-            "todo",
-            "none",
-            "null",
-            "undefined",
-            "default",
-            "insert",
-            "replace",
-        ),
-        *("insecure", "invalid", "wrong", "demo", "user", "admin", "here", "value", "string", "hunter"),
-    }
-)
-_EXAMPLE = re.compile(r"example|changeme|placeholder|(.)\1{5}|12345|abcdef", re.IGNORECASE)
 _TEXT_OF_PLACEHOLDERS = "[REDACTED:"
 
 
@@ -192,7 +112,7 @@ class Redactor:
         if len(text) < _LEAST_SECRET_CHARS:
             return []
         known = [*self._of_this_process(text), *_by_format(text), *_private_keys(text), *_headers(text)]
-        found = sorted([*known, *_logins(text), *_assigned(text)])
+        found = sorted([*known, *_logins(text), *(Found(*one) for one in assigned(text))])
         return _merged(found, [match.span() for match in PLACEHOLDER.finditer(text)] if found else [])
 
     def _of_this_process(self, text: str) -> Iterator[Found]:
@@ -273,22 +193,15 @@ def _private_keys(text: str) -> Iterator[Found]:
 
 def _headers(text: str) -> Iterator[Found]:
     for word in ("earer ", "EARER "):
-        for at in _places(text, word):
+        for at in places(text, word):
             match = _BEARER.match(text, at - 1) if at else None
-            if match and _is_guarded(match[1]) and not is_placeholder(match[1]):
+            if match and is_guarded(match[1]) and not is_placeholder(match[1]):
                 yield Found(*match.span(1), "authorization")
     for word in ("asic ", "ASIC "):
-        for at in _places(text, word):
+        for at in places(text, word):
             match = _BASIC.match(text, at - 1) if at else None
             if match and _is_basic_login(match[1]):
                 yield Found(*match.span(1), "authorization")
-
-
-def _places(text: str, literal: str) -> Iterator[int]:
-    at = text.find(literal)
-    while at >= 0:
-        yield at
-        at = text.find(literal, at + 1)
 
 
 def _is_basic_login(encoded: str) -> bool:
@@ -309,100 +222,7 @@ def is_login(user: str, password: str, host: str) -> bool:
     """Not a placeholder, nor the login that everybody has, such as postgres:postgres on this machine."""
     everybody = password in {user, "password", "passwd", "pass", "secret", "test", "example", "***"}
     nowhere = _LOCAL_HOST.fullmatch(host) or "example" in host or "user" in user
-    return not _EXPRESSION.match(password) and not (everybody and nowhere)
-
-
-def _assigned(text: str) -> Iterator[Found]:
-    """Values behind a name that ends in password, secret, token or a kind of key."""
-    lowered = text.lower()
-    if len(lowered) != len(text):  # one Turkish letter grows
-        lowered = text.replace("\u0130", "I").lower()
-    end, within = 0, 0
-    for start in _keywords(lowered):
-        within = within + 1 if start < end else 0
-        if within > _MOST_WITHIN or not (match := _ASSIGNMENT.match(text, start)):
-            continue
-        end = max(end, match.end())
-        if found := _value(text, match):
-            yield found
-
-
-def _keywords(lowered: str) -> list[int]:
-    """Where a name may end in what says that its value is secret."""
-    starts = {at for word in _KEYWORDS for at in _places(lowered, word)}
-    for at in _places(lowered, "key"):
-        if kind := _KINDS_OF_KEY.search(lowered, max(0, at - _LONGEST_KIND_CHARS), at):
-            starts.add(kind.start())
-    return sorted(starts)
-
-
-def _value(text: str, match: re.Match[str]) -> Found | None:
-    """What of an assignment is a credential."""
-    if match["quoted"]:
-        kind = _kind_of(text, match, match["quoted"][:_JUDGED_CHARS])
-        return Found(*match.span("quoted"), kind) if kind else None
-    if _is_env_line(text, match):
-        whole = _NO_SPACE.match(text, match.start("bare"))
-        if whole and not _is_no_value(whole[0][:_JUDGED_CHARS]) and not whole[0].isdigit():
-            return Found(*whole.span(), _named(match))
-        return None
-    value = match["bare"][:_JUDGED_CHARS]
-    if (
-        _CODE.search(value)
-        or _ATTRIBUTE.match(value)
-        or (_PATH_OR_NAME.match(value) and not _MIXED.search(value))
-    ):
-        return None
-    kind = _kind_of(text, match, value)
-    return Found(*match.span("bare"), kind) if kind else None
-
-
-def _kind_of(text: str, match: re.Match[str], value: str) -> str | None:
-    before = text[max(0, match.start() - _SHORT_NAME_CHARS) : match.start()]
-    kind = _named(match)
-    if kind == "aws-secret-key" and len(value) == _AWS_SECRET_CHARS and _AWS_SECRET.fullmatch(value):
-        return None if value.endswith("EXAMPLEKEY") else kind
-    if match["op"] == ">" and not _OPEN_TAG.search(before):
-        return None
-    other = _OTHER_TOKENS if kind == "secret" and match["name"].lower().startswith("token") else _OTHER_PASSES
-    if other.search(before) or _is_no_value(value) or not _is_guarded(value):
-        return None
-    return kind
-
-
-def _named(match: re.Match[str]) -> str:
-    name = match["name"].lower().replace("-", "").replace("_", "")
-    if "secret" in name and "key" in name:
-        return "aws-secret-key" if "access" in name else "secret-key"
-    return "password" if name.startswith(("pass", "pwd")) else "secret"
-
-
-def _is_env_line(text: str, match: re.Match[str]) -> bool:
-    """Whether it is NAME=value, the name in capitals, as in a shell, a Dockerfile or an .env file."""
-    if match["op"] != "=" or match["close"] or not match["bare"] or not match["name"].isupper():
-        return False
-    if match.start("bare") != match.end("name") + 1 or _ATTRIBUTE.match(match["bare"]):
-        return False
-    begin = match.start()
-    while begin and begin > match.start() - _SHORT_NAME_CHARS and text[begin - 1] in _CAPITALS:
-        begin -= 1
-    return not begin or not (text[begin - 1].isalnum() or text[begin - 1] in "._")
-
-
-def _is_no_value(value: str) -> bool:
-    return bool(_EXPRESSION.match(value)) or is_placeholder(value)
-
-
-def is_placeholder(value: str) -> bool:
-    """Whether people write this where a credential would stand: an example, a test's fixture."""
-    words = {word.lower() for word in _WORDS.findall(value)}
-    return bool(_EXAMPLE.search(value) or words & _FIXTURES)
-
-
-def _is_guarded(value: str) -> bool:
-    """Whether it could be a password rather than a word or a name."""
-    mixed = any(char.isdigit() or char in "!@#$%^&*?~+=" for char in value)
-    return mixed and any(map(str.isalpha, value))
+    return not EXPRESSION.match(password) and not (everybody and nowhere)
 
 
 def _merged(found: Iterable[Found], placeholders: Sequence[tuple[int, int]]) -> list[Found]:

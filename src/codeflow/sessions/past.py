@@ -238,6 +238,8 @@ class Past:
     """Rules that a person has added to the session by their answers; those for good are kept elsewhere."""
     used_tools: set[str] = field(default_factory=set)
     """Names of the tools that agents have called, refused calls left out."""
+    commands: list[str] = field(default_factory=list)
+    """Shell lines that agents have run, as far as their summaries show them."""
     cut_at: float | None = None
     """When the process that changed files after the last checkpoint was alive last, where another one came after it."""
 
@@ -336,11 +338,12 @@ class Past:
             case ToolStarted():
                 talk.begun[event.call_id] = event.summary
             case ToolFinished():
+                summary = talk.begun.get(event.call_id, "")
                 if event.denied:
-                    summary = talk.begun.get(event.call_id, "")
                     self.run.denied.append(f"{event.tool} {summary}: {event.display}")
                 else:
                     self.used_tools.add(event.tool)
+                    self.commands += [summary] if event.tool == "run_command" else []
                 talk.add_result(event)
                 self.run.changed.update(event.changed)
 

@@ -18,11 +18,9 @@ def pem(kind: str = "RSA ", lines: int = 6) -> str:
     return f"-----BEGIN {kind}PRIVATE " + f"KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----"
 
 
-def secret_lines() -> list[tuple[str, str, str]]:
-    """(kind, the line, what must not be left of it)."""
-    aws, session = drawn(40, LETTERS + "/+"), drawn(400, LETTERS + "/+")
+def _tokens() -> list[tuple[str, str]]:
+    """(kind, a token that its form alone tells)."""
     jwt = f"eyJ{drawn(20)}.eyJ{drawn(60, URL64)}.{drawn(43, URL64)}"
-    basic = base64.b64encode(b"ada:Tr0ub4dor&3").decode()
     bare = {
         "aws-access-key": "AKIA" + drawn(16, string.ascii_uppercase + "234567"),
         "github-token": "ghp_" + drawn(36),
@@ -48,7 +46,14 @@ def secret_lines() -> list[tuple[str, str, str]]:
         ("slack-token", "https://hooks.slack.com/services/T" + drawn(8) + "/B" + drawn(8) + "/" + drawn(24)),
         ("aws-access-key", "ASIA" + drawn(16, string.ascii_uppercase + "234567")),
     ]
-    lines = [(kind, f"the job used {value} and went on", value) for kind, value in [*bare.items(), *others]]
+    return [*bare.items(), *others]
+
+
+def secret_lines() -> list[tuple[str, str, str]]:
+    """(kind, the line, what must not be left of it)."""
+    aws, session = drawn(40, LETTERS + "/+"), drawn(400, LETTERS + "/+")
+    basic = base64.b64encode(b"ada:Tr0ub4dor&3").decode()
+    lines = [(kind, f"the job used {value} and went on", value) for kind, value in _tokens()]
     return [
         *lines,
         ("aws-secret-key", f"aws_secret_access_key = {aws}", aws),
