@@ -77,15 +77,7 @@ def build(
     layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
-    books = Books(
-        settings,
-        task,
-        _budget(task, lineup),
-        env,
-        spends=spends,
-        session=session,
-        redact=workspace.redactor.redact,
-    )
+    books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
     _keep_outputs(workspace, books.log.session_id, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
@@ -223,6 +215,20 @@ def _models(settings: Settings, lineup: Lineup, books: Books) -> Models:
         connect=connector,
         breakers=Breakers(settings.faults.breaker),
     )
+
+
+def _books(
+    settings: Settings,
+    task: Task,
+    workspace: Workspace,
+    lineup: Lineup,
+    env: Mapping[str, str],
+    *,
+    spends: bool,
+    session: Continuation | None,
+) -> Books:
+    redact = workspace.redactor.redact
+    return Books(settings, task, _budget(task, lineup), env, spends=spends, session=session, redact=redact)
 
 
 def _budget(task: Task, lineup: Lineup) -> Budget:

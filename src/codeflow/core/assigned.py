@@ -21,7 +21,7 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 _OTHER_TOKENS = re.compile(
-    r"(?:next|page|client|change|request|idempotency|continuation|cancell?ation|pad|eos|bos|sep|mask|unk|sync|max|min|num)[_-]?$",
+    r"(?:next|page|client|change|request|idempotency|continuation|cancel[a-z]{1,6}|pad|eos|bos|sep|mask|unk|sync|max|min|num)[_-]?$",
     re.IGNORECASE,
 )
 _OTHER_PASSES = re.compile(r"(?:by|com|tres)$", re.IGNORECASE)
@@ -38,51 +38,12 @@ _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]+")
 _JUDGED_CHARS = 128
 """Of a value; enough to tell a placeholder."""
 _WORDS = re.compile(r"[A-Za-z]+")
-_FIXTURES = frozenset(
-    {
-        *(
-            "example",
-            "sample",
-            "dummy",
-            "fake",
-            "mock",
-            "test",
-            "tests",
-            "testing",
-            "placeholder",
-            "your",
-            "my",
-        ),
-        *(
-            "changeme",
-            "change",
-            "me",
-            "password",
-            "passwd",
-            "pass",
-            "secret",
-            "token",
-            "key",
-            "xxx",
-            "xxxx",
-            "xxxxxxxx",
-        ),
-        *(
-            "foo",
-            "bar",
-            "baz",
-            "redacted",
-            "todo",
-            "none",
-            "null",
-            "undefined",
-            "default",
-            "insert",
-            "replace",
-        ),
-        *("insecure", "invalid", "wrong", "demo", "user", "admin", "here", "value", "string", "hunter"),
-    }
-)
+_FIXTURES = frozenset({
+    "example", "sample", "dummy", "fake", "mock", "test", "tests", "testing", "placeholder", "your", "my", "changeme", "change",
+    "me", "password", "passwd", "pass", "secret", "token", "key", "xxx", "xxxx", "xxxxxxxx", "foo", "bar", "baz",
+    "redacted", "todo", "none", "null", "undefined", "default", "insert", "replace", "insecure", "invalid", "wrong", "demo", "user",
+    "admin", "here", "value", "string", "hunter",
+})  # fmt: skip
 _EXAMPLE = re.compile(r"example|changeme|placeholder|(.)\1{5}|12345|abcdef", re.IGNORECASE)
 
 

@@ -226,20 +226,29 @@ def is_login(user: str, password: str, host: str) -> bool:
 
 
 def _merged(found: Iterable[Found], placeholders: Sequence[tuple[int, int]]) -> list[Found]:
-    """Overlapping ones as one, of the kind that begins first; nothing that touches a placeholder's inside."""
+    """Overlapping ones as one, of the kind that begins first; what stands in a placeholder, or cuts one, is none."""
     merged: list[Found] = []
-    taken = iter([*placeholders, (1 << 62, 1 << 62)])
-    first, last = next(taken)
+    passed = 0
     for one in found:
-        while last <= one.start:
-            first, last = next(taken)
-        if one.end > first:
+        while passed < len(placeholders) and placeholders[passed][1] <= one.start:
+            passed += 1
+        if not _is_clear(one, placeholders, passed):
             continue
         if merged and one.start < merged[-1].end:
             merged[-1] = Found(merged[-1].start, max(one.end, merged[-1].end), merged[-1].kind)
         else:
             merged.append(one)
     return merged
+
+
+def _is_clear(one: Found, placeholders: Sequence[tuple[int, int]], index: int) -> bool:
+    """Whether every placeholder that it meets, from one on, lies within it as a part."""
+    while index < len(placeholders) and placeholders[index][0] < one.end:
+        first, last = placeholders[index]
+        if first < one.start or last > one.end or (first, last) == (one.start, one.end):
+            return False
+        index += 1
+    return True
 
 
 def _replaced(text: str, found: Iterable[Found], *, keep_lines: bool) -> str:

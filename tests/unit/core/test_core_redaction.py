@@ -159,3 +159,9 @@ def test_lines_are_as_many_as_before(text: str):
 def test_a_secret_beside_a_placeholder_is_still_found():
     token = "ghp_" + drawn(36)
     assert KNOWN.redact(f"[REDACTED:jwt] {token}") == "[REDACTED:jwt] [REDACTED:github-token]"
+
+
+def test_a_key_is_taken_out_whole_with_the_placeholders_in_it():
+    lines = pem().split("\n")
+    lines[2] = "[REDACTED:environment]"
+    assert KNOWN.redact("\n".join(lines)) == "[REDACTED:private-key]"
