@@ -1,5 +1,6 @@
 """Where things live on disk: packaged resources, and the user's XDG folders."""
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,9 @@ def private_folder(folder: Path) -> Path:
         OSError: when it cannot be made.
     """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    nearest = missing[-1].parent if missing else folder
+    if not nearest.is_dir():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(nearest))
     for one in reversed(missing):
         one.mkdir(mode=0o700, exist_ok=True)
     return folder
