@@ -22,6 +22,7 @@ from codeflow.agents.showing import cleaned, marked, stand_in
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, RunawayError
 from codeflow.core.events import ToolFinished, ToolStarted
+from codeflow.core.invisible import spelled_out
 from codeflow.core.redacted_events import redacted_value
 from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
 from codeflow.sessions.past import Conversation, tool_result
@@ -202,7 +203,7 @@ class PolicedTool(AgentTool):
         found = [text for one in dict.fromkeys(paths) if (text := self._bench.instructions_for(one))]
         if not found:
             return result
-        extra = "\n\n".join(found)
+        extra = spelled_out(self._workspace.redactor.redact("\n\n".join(found)))
         return replace(result, content=f"{result.content}\n\n{extra}")
 
     def _refuse(self, call_id: str, problem: str, *, denied: bool, summary: str = "") -> ToolResult:

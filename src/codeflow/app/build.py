@@ -293,7 +293,8 @@ def _briefing(
             notebook=notebook,
         )
         clean = cast("Briefing", redacted_value(found, workspace.redactor.redact))
-        return replace(clean, facts=as_data(spelled_out(clean.facts), "the workspace") if clean.facts else "")
+        facts = as_data(spelled_out(clean.facts), "the workspace") if clean.facts else ""
+        return replace(clean, instructions=spelled_out(clean.instructions), facts=facts)
 
     return redacted
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from codeflow.core.invisible import spelled_out
 from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
 from codeflow.tools.untrusted import as_data
 
@@ -106,7 +107,7 @@ def _diff(diff: str) -> str:
         return "(no difference, or no git repository to compare with)"
     left_out = len(diff) - MAX_DIFF_CHARS
     cut = f"\n[{left_out} more characters; read the files, or git_diff]" if left_out > 0 else ""
-    return as_data(f"{diff[:MAX_DIFF_CHARS]}{cut}", "diff of this run")
+    return as_data(spelled_out(f"{diff[:MAX_DIFF_CHARS]}{cut}"), "diff of this run")
 
 
 def _tail(text: str, limit: int) -> str:

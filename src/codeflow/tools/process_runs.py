@@ -60,25 +60,32 @@ class Run:
     async def execute(
         self, command: str, *, cwd: Path, env: Mapping[str, str], timeout_s: float, output_limit_chars: int
     ) -> Outcome:
-        with _private(self.path) as file:
-            self.outcome = await execute(
-                command,
-                cwd=cwd,
-                env=env,
-                timeout_s=timeout_s,
-                output_limit_chars=output_limit_chars,
-                memory_bytes=self.memory_bytes,
-                confine=self.confine,
-                also=lambda data: self._keep(file, data),
-            )
+        try:
+            with _private(self.path) as file:
+                self.outcome = await execute(
+                    command,
+                    cwd=cwd,
+                    env=env,
+                    timeout_s=timeout_s,
+                    output_limit_chars=output_limit_chars,
+                    memory_bytes=self.memory_bytes,
+                    confine=self.confine,
+                    also=lambda data: self._keep(file, data),
+                )
+        except asyncio.CancelledError:
+            self._redact()
+            raise
         await asyncio.to_thread(self._redact)
         return self.outcome
 
     def _redact(self) -> None:
-        kept = self.path.read_bytes().decode("utf-8", "surrogateescape")
-        clean = self.redact(kept)
-        if clean != kept:
-            self.path.write_bytes(clean.encode("utf-8", "surrogateescape"))
+        try:
+            kept = self.path.read_bytes().decode("utf-8", "surrogateescape")
+            clean = self.redact(kept)
+            if clean != kept:
+                self.path.write_bytes(clean.encode("utf-8", "surrogateescape"))
+        except OSError as error:  # gone, or no room: what is there is what can be read
+            self.problem = error.strerror or str(error)
 
     def _keep(self, file: BinaryIO, data: bytes) -> None:
         self.total_bytes += len(data)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeflow.core.errors import UsageError
-from codeflow.core.settings import TRUSTED_ONLY, leaves, load_settings, merge
+from codeflow.core.settings import ALWAYS_OWN, TRUSTED_ONLY, leaves, load_settings, merge
 from codeflow.core.values import Mode
 
 tables = st.recursive(
@@ -89,6 +89,15 @@ def test_a_trusted_project_may_name_its_test_command(tmp_path, home):
     write(tmp_path / "config" / "codeflow", f"trusted_folders = ['{tmp_path}']\n")
     write(tmp_path / ".codeflow", "[gates]\ntests = 'make test'\n")
     assert load_settings(tmp_path, env=home).gates.tests == "make test"
+
+
+@pytest.mark.parametrize("key", sorted(ALWAYS_OWN))
+def test_not_even_a_trusted_project_says_what_of_its_users_own_is_shown(tmp_path, home, key):
+    write(tmp_path / "config" / "codeflow", f"trusted_folders = ['{tmp_path}']\n")
+    section, _, name = key.rpartition(".")
+    write(tmp_path / ".codeflow", (f"[{section}]\n" if section else "") + f"{name} = ['*']\n")
+    with pytest.raises(UsageError, match=key):
+        load_settings(tmp_path, env=home)
 
 
 def test_a_project_cannot_trust_itself(tmp_path, home):

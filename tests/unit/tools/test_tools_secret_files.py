@@ -1,9 +1,11 @@
 """Files that hold credentials are neither shown nor searched, and the tools say so."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from codeflow.core.redaction import Redactor
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.workspace import Workspace
 
@@ -74,3 +76,16 @@ async def test_the_user_can_allow_names(make_workspace: Callable[..., Workspace]
     (ws.root / ".env").write_text("HOST=here\n")
     assert "HOST=here" in (await call(ws, "read_file", path=".env")).content
     assert "not searched" not in (await call(ws, "search_files", pattern="HOST")).content
+
+
+async def test_what_is_kept_of_a_command_holds_no_credential_once_it_has_ended(ws: Workspace):
+    ws.redactor = Redactor({"DEPLOY_TOKEN": VALUE})
+    ws.runs.redact = ws.redactor.redact
+    await call(ws, "run_command", command=f"echo '{VALUE}'; seq 3")
+    assert ws.runs.find("cmd-1").text() == "[REDACTED:environment]\n1\n2\n3\n"
+    await call(ws, "run_command", command=f"echo '{VALUE}'; sleep 60", background=True)
+    started = ws.runs.find("cmd-2")
+    await call(ws, "stop_command", id="cmd-2")
+    assert started.task
+    await asyncio.wait([started.task])
+    assert started.text() == "[REDACTED:environment]\n"
