@@ -11,8 +11,9 @@ from codeflow.app.lineup import is_trusted
 from codeflow.app.remembering import WebWatch
 from codeflow.core.permissions import Layer, Reach, Ruling
 from codeflow.core.places import config_home, resource
+from codeflow.core.secret_files import holds_secrets
 from codeflow.core.settings import Settings
-from codeflow.core.values import Mode
+from codeflow.core.values import Allow, Ask, Effect, Mode
 from codeflow.policies.patterns import Place
 from codeflow.policies.permissions import Call, Locations, Policy, decide
 from codeflow.policies.remembered import Remembered
@@ -21,6 +22,7 @@ from codeflow.tools.registry import TOOLS, Tool
 from codeflow.tools.sandbox.choosing import choose
 
 FILE = "permissions.toml"
+_INSTALLS = frozenset({"install_dependency"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,21 @@ class Permits:
 
     def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Ruling:
         call = as_call(tool, arguments, self._policy)
-        return decide(self._mode, call, self._policy, web_was_read=self._web.was_read)
+        ruling = decide(self._mode, call, self._policy, web_was_read=self._web.was_read)
+        reason = self._why_asked(tool, arguments, ruling) if isinstance(ruling.verdict, Allow) else None
+        return Ruling(verdict=Ask(reason)) if reason else ruling
+
+    def _why_asked(self, tool: Tool, arguments: Mapping[str, Any], ruling: Ruling) -> str | None:
+        """Why an allowed call is asked about all the same: no rule allows what a stranger's words may be behind."""
+        taint = self._web.taint
+        if tool.name in _INSTALLS and taint.sources:
+            return f"it downloads and runs packages, and this session has read {' and '.join(sorted(taint.sources))}"
+        if tool.name == "run_command":
+            return taint.why_asked(str(arguments["command"]), contained=self._policy.contained)
+        if tool.effect is Effect.WRITE and self._mode is Mode.EDIT and ruling.layer is Layer.MODE:
+            found = ((path, holds_secrets(path)) for path in tool.names(arguments))
+            return next((f"{path} is {kind}" for path, kind in found if kind), None)
+        return None
 
     def learn(self, text: str, reach: Reach) -> None:
         """A rule that a person gave holds from now on; raises what `Remembered` raises."""

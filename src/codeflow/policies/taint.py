@@ -1,12 +1,12 @@
 """Whose words a session has read, and what a person is asked about because of it."""
 
-import re
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from codeflow.core.values import Effect
+from codeflow.syntax.shell.reader import Doubt, Run
+from codeflow.syntax.shell.running import parts_of, program
 
 
 class Source(StrEnum):
@@ -105,34 +105,42 @@ class Taint:
 
     sources: frozenset[Source] = frozenset()
 
-    def after(self, tool: str, effect: Effect, command: str = "") -> "Taint":
-        """The taint once a tool has answered; `command` is the shell line of run_command."""
+    def after(self, tool: str, effect: Effect, line: str = "") -> "Taint":
+        """The taint once a tool has answered; `line` is the shell line of run_command."""
         if effect is Effect.NETWORK:
             return Taint(self.sources | {Source.WEB})
-        if tool == "run_command" and _READERS & set(map(_program, _words(command))):
+        if tool == "run_command" and any(program(run.words[0]) in _READERS for run in _runs(line)):
             return Taint(self.sources | {Source.DOWNLOAD})
         return self
 
-    def why_asked(self, commands: Iterable[Sequence[str]]) -> str | None:
-        """Why a person has to agree to simple commands, given as their words; None where the taint asks nothing."""
+    def why_asked(self, line: str, *, contained: bool = False) -> str | None:
+        """Why a person has to agree to a shell line; None where the taint asks nothing.
+
+        `contained`: it runs in a sandbox, so that what nobody can read in it is not asked about.
+        """
         if not self.sources:
             return None
-        for words in commands:
-            if reaches_out(words):
-                read = " and ".join(sorted(self.sources))
-                return f"`{_program(words[0])}` can send data out, and this session has read {read}"
-        return None
+        read = f"this session has read {' and '.join(sorted(self.sources))}"
+        for run in _runs(line):
+            if reaches_out([word.text for word in run.words]):
+                return f"`{program(run.words[0])}` can send data out, and {read}"
+        doubts = [part.reason for part in parts_of(line) if isinstance(part, Doubt)]
+        return f"{doubts[0]}, and {read}" if doubts and not contained else None
+
+
+def _runs(line: str) -> list[Run]:
+    return [part for part in parts_of(line) if isinstance(part, Run) and part.words]
 
 
 def reaches_out(words: Sequence[str]) -> bool:
     """Whether a simple command talks to other machines, as far as its program and subcommand tell."""
     if not words:
         return False
-    program = _program(words[0])
-    if program in _TALKERS:
+    name = _name(words[0])
+    if name in _TALKERS:
         return True
-    known = _TALKING_SUBCOMMANDS.get(program)
-    return bool(known) and ("*" in (known or ()) or _subcommand(words[1:]) in (known or ()))
+    known = _TALKING_SUBCOMMANDS.get(name)
+    return known is not None and ("*" in known or _subcommand(words[1:]) in known)
 
 
 def _subcommand(words: Sequence[str]) -> str:
@@ -145,13 +153,5 @@ def _subcommand(words: Sequence[str]) -> str:
     return ""
 
 
-def _words(line: str) -> list[str]:
-    """The words of a shell line, roughly: more of them make a session tainted rather than less."""
-    try:
-        return shlex.split(re.sub(r"[;&|()`$<>]", " ", line), comments=False)
-    except ValueError:
-        return re.findall(r"[\w./-]+", line)
-
-
-def _program(word: str) -> str:
+def _name(word: str) -> str:
     return word.rpartition("/")[2].lower()

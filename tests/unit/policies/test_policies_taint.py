@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeflow.core.values import Effect
-from codeflow.policies.taint import Source, Taint, reaches_out
+from codeflow.policies.taint import Source, Taint
 
 WEB = Taint(frozenset({Source.WEB}))
 
@@ -31,24 +31,21 @@ WEB = Taint(frozenset({Source.WEB}))
     ],
 )
 def test_after_the_web_what_talks_to_others_is_asked(line: str):
-    words = line.split()
-    assert reaches_out(words)
-    assert "can send data out, and this session has read the web" in (WEB.why_asked([["ls"], words]) or "")
-    assert Taint().why_asked([words]) is None
+    assert "can send data out, and this session has read the web" in (WEB.why_asked(f"ls && {line}") or "")
+    assert "can send data out" in (WEB.why_asked(f"env A=1 sh -c '{line}'", contained=True) or "")
+    assert Taint().why_asked(line) is None
 
 
 @pytest.mark.parametrize(
     "line", ["ls", "git status", "git commit -m push", "npm test", "pip list", "cargo test", "go vet", ""]
 )
 def test_what_stays_on_this_machine_is_not(line: str):
-    assert WEB.why_asked([line.split()]) is None
+    assert WEB.why_asked(line) is None
 
 
 def test_what_taints():
     assert Taint().after("fetch_page", Effect.NETWORK) == WEB
-    assert Taint().after("run_command", Effect.EXECUTE, "cd a && $(curl -s 'x y)").sources == {
-        Source.DOWNLOAD
-    }
+    assert Taint().after("run_command", Effect.EXECUTE, "cd a && $(curl -s x)").sources == {Source.DOWNLOAD}
     assert Taint().after("run_command", Effect.EXECUTE, "curl -s x | head").sources == {Source.DOWNLOAD}
     assert Taint().after("run_command", Effect.EXECUTE, "make test") == Taint()
     assert Taint().after("read_file", Effect.READ, "curl") == Taint()
@@ -70,5 +67,11 @@ def test_a_taint_only_grows_and_more_of_it_never_asks_less(some, more):
     for call in more:
         then = then.after(*call)
     assert first.sources <= then.sources
-    push = [["git", "push"]]
+    push = "git push"
     assert first.why_asked(push) is None or then.why_asked(push) is not None
+
+
+def test_what_nobody_can_read_is_asked_outside_a_sandbox():
+    assert "this session has read the web" in (WEB.why_asked("$tool x") or "")
+    assert WEB.why_asked("$tool x", contained=True) is None
+    assert Taint().why_asked("$tool x") is None
