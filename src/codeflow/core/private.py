@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codeflow.core.errors import UsageError
+from codeflow.core.places import private_folder
 
 Records = list[dict[str, Any]]
 
@@ -45,7 +46,7 @@ class PrivateFile:
             UsageError: when the file cannot be read or written; it is then as it was.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.path.parent)
             lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             with os.fdopen(lock) as held:
                 fcntl.flock(held, fcntl.LOCK_EX)

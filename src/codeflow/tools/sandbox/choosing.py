@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from codeflow.core.places import cache_home, config_home, state_home
+from codeflow.core.places import cache_home, config_home, private_folder, state_home
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.sandbox import bubblewrap
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
@@ -82,7 +82,7 @@ class Bubblewrap:
         manager: str = "",
     ) -> Confined:
         home = self.private / "home"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(home)
         make_caches(manager, env)
         within = reach(
             self.workspace,

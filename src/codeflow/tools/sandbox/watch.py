@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.core.places import private_folder
+
 _HARMLESS_KEYS = re.compile(
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
     r"|(user|init)\.\w+|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
@@ -54,7 +56,8 @@ class Watch:
 
     def _move(self, path: Path) -> Path:
         place = self.aside / uuid.uuid4().hex[:8]
-        place.mkdir(mode=0o700, parents=True)
+        private_folder(place.parent)
+        place.mkdir(mode=0o700)
         shutil.move(path, place / path.name)
         return place / path.name
 
