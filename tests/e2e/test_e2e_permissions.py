@@ -159,9 +159,9 @@ def test_a_strangers_project_allows_nothing_and_says_so(shell, project, scripted
     assert "the project rule write_file(db/**) forbids it" in done.result["denied"][0]
 
 
-def test_a_line_that_cannot_be_read_pauses_even_in_auto(shell, project, scripted):
+def test_a_line_that_cannot_be_read_pauses_even_in_auto_without_a_sandbox(shell, project, scripted):
     with scripted([ROUTER, *commands('"$TOOL" x'), EDIT, SAID]) as endpoint:
-        paused = shell.run(endpoint, "--mode", "auto")
+        paused = shell.run(endpoint, "--mode", "auto", "--no-sandbox")
         assert (paused.code, paused.result["question"]["tool"]) == (4, "run_command")
     assert audited(shell)[0]["reason"] == '"$TOOL" says only when it runs what it runs'
 
