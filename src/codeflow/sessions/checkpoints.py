@@ -177,7 +177,7 @@ class Checkpoints:
         A file that only the user changed meanwhile is left out; binary files are only named.
         """
         steps = [one for one in self.history() if before.number <= one.number <= after.number]
-        account = Account(set(), set())
+        account = Account()
         entries = self.snapshot(before).entries
         for earlier, later in pairwise(steps):
             if earlier.tree != later.tree:
@@ -279,7 +279,7 @@ class Checkpoints:
         A path that the first did not cover counts as it was when it was first seen.
         """
         goal = Goal(dict(self.snapshot(steps[0]).entries), kept=steps[0].uncovered)
-        account = Account(set(), set())
+        account = Account()
         before: Mapping[str, Entry] = goal.entries
         for earlier, later in pairwise(steps):
             after = before if later.tree == earlier.tree else self.snapshot(later).entries

@@ -79,14 +79,29 @@ class Plan:
 class Account:
     """Who changed what since a state, added up step by step so that a long session fits in memory."""
 
-    by_run: set[str]
-    by_user: set[str]
+    by_run: set[str] = field(default_factory=set)
+    _mixed: set[str] = field(default_factory=set)
+    """Paths that the run changed after the user had."""
+    _since: set[str] = field(default_factory=set)
+    """Paths that the user has changed since the run did, if it ever did."""
+    _left: dict[str, Entry | None] = field(default_factory=dict)
+    """How the run left the paths that it changed."""
+
+    @property
+    def by_user(self) -> set[str]:
+        """What is the user's, in whole or in part; a change that was taken back is not."""
+        return self._mixed | self._since
 
     def add(self, step: Step) -> None:
         changed = step.changed()
         ours = changed if step.claimed is None else changed & _with_folders(step.claimed)
+        self._mixed |= ours & self._since
+        self._since -= ours
         self.by_run |= ours
-        self.by_user |= changed - ours
+        self._left.update((path, step.after.get(path)) for path in ours)
+        for path in changed - ours:
+            taken_back = path in self._left and step.after.get(path) == self._left[path]
+            (self._since.discard if taken_back else self._since.add)(path)
 
 
 def plan_undo(workspace: Path, goal: Goal, now: Entries, account: Account, *, force: bool) -> Plan:

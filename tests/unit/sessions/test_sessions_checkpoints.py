@@ -370,3 +370,33 @@ def test_a_git_hook_that_starts_codeflow_does_not_mislead_it(repo, git, checkpoi
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert Checkpoints(repo, "s2").take(START).files == 1
+
+
+def test_what_the_user_took_back_is_no_conflict_and_what_the_run_changed_on_top_is(repo, checkpoints):
+    file = repo / "a.txt"
+    file.write_text("before\n")
+    checkpoints.take("start")
+    file.write_text("the run's\n")
+    checkpoints.take("the end", Kind.END)
+    file.write_text("the run's and the user's\n")
+    checkpoints.take("another task")
+    checkpoints.take("its end", Kind.END)
+    assert checkpoints.undo().conflicts == ("a.txt",)
+    file.write_text("the run's\n")
+    assert checkpoints.undo().conflicts == ()
+    assert file.read_text() == "before\n"
+
+
+def test_the_users_part_stays_his_when_the_run_changes_it_too(repo, checkpoints):
+    file = repo / "a.txt"
+    file.write_text("before\n")
+    checkpoints.take("start")
+    file.write_text("the run's\n")
+    checkpoints.take("the end", Kind.END)
+    file.write_text("the run's and the user's\n")
+    checkpoints.take("another task")
+    file.write_text("the run's and the user's and the run's\n")
+    checkpoints.take("its end", Kind.END)
+    file.write_text("something\n")
+    file.write_text("the run's and the user's and the run's\n")
+    assert checkpoints.undo().conflicts == ("a.txt",)
