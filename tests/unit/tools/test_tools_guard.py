@@ -94,7 +94,7 @@ def test_a_killed_codeflow_leaves_no_command_and_no_daemon(tmp_path: Path, numbe
     ("tool", "arguments"),
     [
         ("run_command", {"command": STUBBORN}),
-        ("execute_code", {"language": "shell", "code": 'cd "$FOLDER_OF_TEST"\n' + STUBBORN}),
+        ("execute_code", {"language": "shell", "code": "cd FOLDER_OF_TEST\n" + STUBBORN}),
         ("run_tests", {}),
     ],
 )
@@ -105,9 +105,16 @@ def test_a_tool_run_by_hand_leaves_nothing_when_it_is_ended(
     env |= {
         "HOME": str(tmp_path / "home"),
         "CODEFLOW_GATES__TESTS": STUBBORN,
-        "FOLDER_OF_TEST": str(tmp_path),
     }
-    argv = ["tools", "run", tool, "--mode", "auto", "--json", json.dumps(arguments)]
+    argv = [
+        "tools",
+        "run",
+        tool,
+        "--mode",
+        "auto",
+        "--json",
+        json.dumps(arguments).replace("FOLDER_OF_TEST", str(tmp_path)),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "codeflow", *argv], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
     )
