@@ -22,7 +22,8 @@ def read(part):
 def think(number):
     """A turn whose words fill the window and cannot be taken out as a result can."""
     words = f"Finding {number}: " + "this is what I concluded. " * 150
-    return {"agent": AGENT, "say": words, "call": [{"read_file": {"path": "calc.py"}}]}
+    look = {"read_file": {"path": "calc.py", "line_count": number + 2}}
+    return {"agent": AGENT, "say": words, "call": [look]}
 
 
 @pytest.fixture
