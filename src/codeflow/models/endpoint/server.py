@@ -151,6 +151,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.BAD_REQUEST, "Content-Length is not a number")
             return
         body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the client was killed while it sent: no request has come
+            self.close_connection = True
+            return
         response = self.server.service.respond(self.command, self.path, body)
         self._wait(response.latency_ms)
         if response.stalled and isinstance(response, JsonResponse):
