@@ -11,8 +11,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codeflow.core.settings import load_settings
+from codeflow.tools.sandbox.choosing import choose
+
 CANARY = "CANARY-7f3a91c2"
 """Stands for every secret: wherever it turns up, one has leaked."""
+
+NO_SANDBOX = choose(load_settings(Path("/"), env=os.environ).sandbox, Path("/"), os.environ).missing
+"""Why this machine has none; empty where it has one."""
 
 HOME_SECRETS = (
     ".aws/credentials", ".aws/sso/cache/token.json", ".ssh/id_ed25519", ".netrc", ".git-credentials", ".pgpass",

@@ -29,7 +29,11 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path, project: Path) -> Shell:
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "TMPDIR", "PYTHONPATH", "CODEFLOW_SANDBOX__BACKEND")
+        if name in os.environ
+    }
     home = tmp_path / "home"
     home.mkdir()
     return Shell(

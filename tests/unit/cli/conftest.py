@@ -26,7 +26,11 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    base = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    base = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "PYTHONPATH", "CODEFLOW_SANDBOX__BACKEND")
+        if name in os.environ
+    }
     return base | {
         "HOME": str(tmp_path / "home"),
         "XDG_CONFIG_HOME": str(tmp_path / "home/config"),

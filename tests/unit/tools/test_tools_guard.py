@@ -101,7 +101,11 @@ def test_a_killed_codeflow_leaves_no_command_and_no_daemon(tmp_path: Path, numbe
 def test_a_tool_run_by_hand_leaves_nothing_when_it_is_ended(
     tmp_path: Path, tool: str, arguments: dict[str, object], number: signal.Signals
 ):
-    env = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    env = {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "CODEFLOW_SANDBOX__BACKEND")
+        if name in os.environ
+    }
     env |= {
         "HOME": str(tmp_path / "home"),
         "CODEFLOW_GATES__TESTS": STUBBORN,
