@@ -82,6 +82,11 @@ def test_the_same_attack_succeeds_without_the_sandbox(world, attack):
 
 
 LATER = {
+    "submodules elsewhere": "ln -s ../.. .git/modules",
+    "repository's folders in the workspace": "mkdir -p objects refs",
+    "a folder of all": "mkdir -p .venv/bin; ln -s /root/x .venv/bin/python",
+    "folder of protected ones": "ln -s {outside}/shared .circleci; rm -rf .config; ln -s {outside}/shared .config",
+    "shared git folder": "cp -r .git evil; git config --file evil/config core.fsmonitor 'touch x'; echo ../evil > .git/commondir",
     "package path": "mkdir -p .venv/lib/python3.11/site-packages && touch .venv/bin; "
     "echo {home}/other-project > .venv/lib/python3.11/site-packages/x.pth",
     "interpreter": "mkdir -p .venv/bin {work}/p && ln -s {home}/other-project/x .venv/bin/python",
@@ -98,6 +103,10 @@ def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(wo
     attack = Attack("later", "", "", planted)
     before = Picture.of(world)
     run(world, sandbox, filled(world, attack))
-    look = "cat {home}/other-project/.env ~/bin/.env ~/go/.netrc node_modules/x .venv/bin/.env; echo x > {outside}/shared/data.txt"
+    plant = "echo evil > .git/hooks/pre-commit; echo evil >> .vscode/tasks.json; echo evil > ../other-project/evil; "
+    look = (
+        plant
+        + "cat {home}/other-project/.env ~/bin/.env ~/go/.netrc node_modules/x .venv/bin/.env; echo x > {outside}/shared/data.txt"
+    )
     output = run(world, sandbox, filled(world, Attack("later", "", "", look)))
     assert world.breaches(before, output) == [], output

@@ -200,3 +200,43 @@ def test_a_zip_bomb_and_a_huge_file_are_not_unfolded(world):
     (world.workspace / "long.txt").write_text("x" * 9_000_000)
     assert len(result_of(world, "read_file", {"path": "long.txt"})) < 100_000
     assert len(result_of(world, "search_files", {"pattern": "x+"})) < 100_000
+
+
+GIT = '#!/bin/sh\\necho pwned > {outside}/pwned\\nexec /usr/bin/git "$@"\\n'
+PLANTED = {
+    "program of the project's environment": f"mkdir -p .venv/bin; ln -s /usr/bin/python3 .venv/bin/python; printf '{GIT}' > .venv/bin/git; chmod +x .venv/bin/git",
+    "environment that leads to the commands' home": f"mkdir -p ~/v/bin; ln -s /usr/bin/python3 ~/v/bin/python; printf '{GIT}' > ~/v/bin/git; chmod +x ~/v/bin/git; ln -s {{private}}/v .venv",
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_what_a_command_left_is_not_run_outside_the_sandbox(tmp_path, planted):
+    world = make(tmp_path)
+    sandbox = sandbox_of(world)
+    result_of(world, "run_command", {"command": "true"}, sandbox)
+    private = next((world.home / ".cache/codeflow/sandbox").glob("*/home"))
+    before = Picture.of(world)
+    command = filled(world, planted).replace("{private}", str(private))
+    told = result_of(world, "run_command", {"command": command}, sandbox)
+    for tool, arguments in (("git_status", {}), ("git_branch", {"name": "feature"})):
+        told += result_of(world, tool, arguments, sandbox)
+    assert world.breaches(before, told) == [], told
+
+
+def test_a_command_that_is_cut_short_leaves_nothing_planted(tmp_path):
+    world = make(tmp_path)
+    settings = load_settings(world.workspace, env={})
+    ws = Workspace(world.workspace, settings.tools, world.env, sandbox=sandbox_of(world))
+    planted = world.workspace / ".circleci/config.yml"
+
+    async def cut_short() -> None:
+        line = "mkdir .circleci; echo evil > .circleci/config.yml; sleep 60"
+        running = asyncio.ensure_future(TOOLS["run_command"].function(ws, line))
+        while not planted.exists():
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+        await ws.close()
+
+    asyncio.run(cut_short())
+    assert not planted.exists()

@@ -88,7 +88,9 @@ class Picture:
         protected = {
             path: entry
             for path, entry in _tree(world.workspace, without=set()).items()
-            if path.startswith((".git/hooks", ".git/config", ".git/info/attributes", *ABSENT, *PROTECTED))
+            if path.startswith(
+                (".git/hooks", ".git/config", ".git/info/attributes", ".git/commondir", *ABSENT, *PROTECTED)
+            )
             or path.split("/")[0] in {name.split("/")[0] for name in PROTECTED}
         }
         return cls(outside, protected)
@@ -103,7 +105,8 @@ def make(folder: Path) -> World:
         _write(home / name, f"secret = {CANARY}\n")
     for name in HOME_TARGETS:
         _write(home / name, "# the user's\n")
-    _write(folder / "shared/data.txt", "theirs\n")
+    for name in ("data.txt", "workflows/x", "config.yml", "fish/config"):
+        _write(folder / "shared" / name, "theirs\n")
     for name in PROTECTED:
         _write(workspace / name, "# the project's\n")
     _write(workspace / "code.py", "print('code')\n")

@@ -217,7 +217,7 @@ class Checkpoints:
             return Undone()
         goal, account, now = self._trace([one for one in history if one.number >= target.number], cut_at)
         plan = plan_undo(self.workspace, goal, now.entries, account, force=force)
-        return self._go_back(plan, now, target, Kind.UNDONE)
+        return self._go_back(plan, now, target, Kind.UNDONE, cut_at=cut_at)
 
     def restore_to(self, checkpoint: Checkpoint) -> Undone:
         """Put the work tree back to exactly a checkpoint; what it did not cover stays.
@@ -242,11 +242,7 @@ class Checkpoints:
         return self._go_back(plan, now, checkpoint, Kind.STEP)
 
     def refill(self, checkpoint: Checkpoint) -> None:
-        """Put what a checkpoint holds into the workspace's folder, which was made anew.
-
-        Raises:
-            SessionError: when something is in the way, or a file cannot be written.
-        """
+        """Put what a checkpoint holds into the workspace's folder, which was made anew; raises as `restore_to`."""
         _, now, plan = self._way_to(checkpoint)
         self._go_back(plan, now, checkpoint, Kind.UNDONE)
 
@@ -296,16 +292,21 @@ class Checkpoints:
         account.add(last)
         return goal, account, now
 
-    def _go_back(self, plan: Plan, now: Snapshot, target: Checkpoint, kind: Kind) -> Undone:
+    def _go_back(
+        self, plan: Plan, now: Snapshot, target: Checkpoint, kind: Kind, *, cut_at: float | None = None
+    ) -> Undone:
         """Carry out a plan between two checkpoints; `kind` is the second one's."""
         if plan.conflicts or not (plan.restore or plan.remove):
             return Undone(conflicts=tuple(map(printable, plan.conflicts)))
         newest = self._newest()
         held = newest[0].held if newest else ()
         before = Kind.BEFORE_UNDO if kind is Kind.UNDONE else kind
-        safety = self._keep(
-            self._draft(now, f"before going back to {target.number}", before, None, held), now
-        )
+        claimed = None
+        if newest and cut_at is not None:
+            step = Step(newest[1].entries, now.entries, claims(newest[0], None))
+            claimed = changed_until(self.workspace, step, cut_at)
+        draft = self._draft(now, f"before going back to {target.number}", before, claimed, held)
+        safety = self._keep(draft, now)
         carry_out(self._store, plan)
         after = self._look(held)
         back = self._draft(after, f"back at {target.number}", kind, None, held)

@@ -70,7 +70,8 @@ def verdict(outcome: Outcome, limit_s: float) -> str:
     if outcome.problem:
         return outcome.problem
     name = f" (killed by signal {-outcome.exit_code})" if outcome.exit_code < 0 else ""
-    return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s"
+    moved = f"; {outcome.put_aside} protected files moved away" if outcome.put_aside else ""
+    return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s{moved}"
 
 
 async def _start(ws: Workspace, command: str) -> ToolResult:

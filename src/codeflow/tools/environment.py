@@ -79,11 +79,12 @@ def reading_environment(env: Mapping[str, str], root: Path, pass_env: Sequence[s
     scrubbed = scrubbed_environment(env, root, pass_env)
     entries = (Path(entry) for entry in scrubbed["PATH"].split(os.pathsep))
     venv = project_venv(root)
-    own = [root.resolve(), *([lender] if venv and (lender := lender_of(venv)) else [])]
+    own = [root, root.resolve(), *([lender] if venv and (lender := lender_of(venv)) else [])]
     outside = [
         str(entry)
         for entry in entries
-        if entry.is_absolute() and not any(entry.resolve().is_relative_to(folder) for folder in own)
+        if entry.is_absolute()
+        and not any(place.is_relative_to(folder) for folder in own for place in (entry, entry.resolve()))
     ]
     return scrubbed | {"PATH": os.pathsep.join(outside)}
 

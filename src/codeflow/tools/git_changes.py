@@ -173,14 +173,14 @@ async def git_worktree(
     folder = ws.writable(f"{_WORKTREES}/{_branch_name(branch).replace('/', '-')}")
     place = ws.relative(folder)
     if action == "remove":
-        await change(ws, "worktree", "remove", str(folder))
+        succeeded(await run(ws, *INERT, LITERAL, "worktree", "remove", str(folder)))
         return ToolResult(content=f"{place} removed; the branch {branch} stays.", display=f"{place} removed")
     known = await _exists(ws, branch)
     ws.write(
         folder.with_name(".gitignore"), b"/*/\n/.gitignore\n"
     )  # untracked work trees would show up in git_status
     target = (str(folder), branch) if known else ("-b", branch, str(folder))
-    await change(ws, "worktree", "add", *target)
+    succeeded(await run(ws, *INERT, LITERAL, "worktree", "add", *target))
     return ToolResult(content=f"{branch} is checked out in {place}.", display=place)
 
 

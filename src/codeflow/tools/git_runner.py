@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from codeflow.tools.git_advice import advice
-from codeflow.tools.process import Outcome, execute
+from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -88,19 +88,25 @@ async def raw(
 
 
 async def change(ws: Workspace, *arguments: str) -> str:
-    """The output of a command of git that changes something, with the user's hooks and filters."""
-    return succeeded(await run(ws, "git", LITERAL, *arguments), hooks=True)
+    """The output of a command of git that changes something, with the user's hooks and filters, in the sandbox.
+
+    A hook of the user's runs the project's code, such as its linters, which an agent may have written.
+    """
+    return succeeded(await run(ws, "git", LITERAL, *arguments, confine=ws.confining()), hooks=True)
 
 
-async def run(ws: Workspace, *command: str, env: Mapping[str, str] | None = None) -> Outcome:
-    """A command of git with a bounded time and output."""
+async def run(
+    ws: Workspace, *command: str, env: Mapping[str, str] | None = None, confine: Confine | None = None
+) -> Outcome:
+    """A command of git with a bounded time and output; what is not confined gets no environment of the project's."""
     return await execute(
         command,
         cwd=ws.root,
-        env={**(env or ws.env), "LANGUAGE": "en"},  # its refusals are read
+        env={**(env or (ws.env if confine else ws.reading_env)), "LANGUAGE": "en"},  # its refusals are read
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        confine=confine,
     )
 
 

@@ -1,6 +1,7 @@
 """Which package managers a project uses, and the environments they install into."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from codeflow.tools.environment import project_venv
 from codeflow.tools.process_stdout import find_program, run_for_stdout
 from codeflow.tools.project_managers import managers_by_language
+from codeflow.tools.sandbox.reach import CACHING
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -62,7 +64,12 @@ def find_managers(root: Path) -> list[Manager]:
 
 
 def manager_program(ws: Workspace, manager: Manager) -> str:
-    """The path of the package manager itself; a Mistake when it is missing."""
+    """The path of the package manager itself; a Mistake when it is missing.
+
+    One that may add to the user's own caches is none that stands in the project.
+    """
+    if manager.name in CACHING and (path := shutil.which(manager.name, path=ws.reading_env["PATH"])):
+        return path
     return required_program(ws, manager.name, f"the project uses it; get it: {_GET[manager.name]}")
 
 

@@ -33,6 +33,8 @@ class Outcome:
     duration_s: float
     total_chars: int
     """Length of the whole output before escapes were taken out and the middle was left out."""
+    put_aside: int = 0
+    """Protected files that it made and that were moved away."""
     problem: str = ""
     """Why codeflow ended it before its time, such as for its memory; empty when it did not."""
 
@@ -87,9 +89,10 @@ async def execute(
         finally:
             collecting.cancel()
             await asyncio.wait({collecting})
+            put_aside = confined.ended()  # also after a Ctrl-C
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
-    for told in filter(None, (problem, *await asyncio.to_thread(confined.ended))):
+    for told in filter(None, (problem, *put_aside)):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
         exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),
@@ -97,6 +100,7 @@ async def execute(
         timed_out=timed_out,
         duration_s=ending.duration_s or time.monotonic() - started,
         total_chars=output.total_chars,
+        put_aside=len(put_aside),
         problem=problem,
     )
 

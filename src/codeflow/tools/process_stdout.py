@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import shutil
+import stat
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,9 +46,12 @@ def find_program(ws: Workspace, name: str) -> str | None:
 
 
 def _take(file: Path) -> str:
-    if not file.exists():
+    """What a program left there; nothing when it is no file any more, but a link that leads elsewhere."""
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return ""
-    with file.open("rb") as opened:
-        data = opened.read(_LARGEST_BYTES)
+    with os.fdopen(opened, "rb") as stream:
+        data = stream.read(_LARGEST_BYTES) if stat.S_ISREG(os.fstat(opened).st_mode) else b""
     file.unlink()
     return data.decode("utf-8", errors="replace")

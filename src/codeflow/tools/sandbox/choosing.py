@@ -14,7 +14,6 @@ from codeflow.core.places import cache_home, config_home, private_folder, state_
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.sandbox import bubblewrap
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
-from codeflow.tools.sandbox.protected import protected_paths
 from codeflow.tools.sandbox.reach import Reach, make_caches, reach
 from codeflow.tools.sandbox.watch import Watch
 
@@ -84,20 +83,19 @@ class Bubblewrap:
         home = self.private / "home"
         private_folder(home)
         make_caches(manager, env)
-        within = reach(
+        within, protected = reach(
             self.workspace,
             env,
             private_home=home,
             own_folders=self.own_folders,
             readable=self.readable,
-            writable=(*map(_expanded, self.settings.writable), *(path.resolve() for path in writable)),
+            writable=map(_expanded, self.settings.writable),
+            reports=(path.resolve() for path in writable),
             network=self.settings.network,
             manager=manager,
         )
         _clear(within)
-        watch = Watch.over(
-            (path for root in within.writable for path in protected_paths(root)), self.private / "aside"
-        )
+        watch = Watch(protected, self.private / "aside")
         argv = bubblewrap.arguments(self.program, within, command, cwd.resolve())
         return Confined(
             argv=argv,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codeflow.tools.sandbox.protected import protected_paths
+from codeflow.tools.sandbox.protected import Protection, protection
 
 _SYSTEM = (
     "/usr",
@@ -50,6 +50,7 @@ _PARTS = {
 }
 _CACHES = {"cargo": ("registry", "git", ".global-cache", ".package-cache"), "go": ("pkg",)}
 """What a manager may add to while it fetches packages, since it runs no code of theirs then."""
+CACHING = frozenset(_CACHES)
 _REGISTRIES = (
     ".npmrc",
     ".config/pip",
@@ -97,28 +98,34 @@ def reach(
     own_folders: Iterable[Path],
     readable: Iterable[Path] = (),
     writable: Iterable[Path] = (),
+    reports: Iterable[Path] = (),
     network: bool = False,
     manager: str = "",
-) -> Reach:
+) -> tuple[Reach, Protection]:
     """What the commands of a workspace can reach; `own_folders` are codeflow's, which stay hidden.
 
-    `readable` and `writable` are what the user's settings add. `manager` is the package manager that asks: it has the
+    `readable` and `writable` are what the user's settings add, `reports` folders of codeflow's own. `manager` is the package manager that asks: it has the
     network, its own settings, which may hold a registry's password, and its cache.
     """
     home = Path(env.get("HOME") or Path.home()).resolve()
     system = _outermost(map(Path, _SYSTEM))
     registries = [home / name for name in _REGISTRIES] if manager else []
     caches = [_home_of(manager, env, home) / name for name in _CACHES.get(manager, ())]
-    programs = _outermost([*_toolchains(workspace, env, home), *registries, *readable], without=system)
-    changeable = _outermost([workspace, *writable, *caches, *git_folders(workspace)])
+    top = repository_of(workspace, home)
+    shown = [*_toolchains(workspace, env, home), *registries, *readable, *([top] if top else [])]
+    programs = _outermost(shown, without=system)
+    worked_in = _outermost([workspace, *writable])
+    shared = [folder for folder in git_folders(top or workspace) if not _is_in(folder, worked_in)]
+    changeable = (*worked_in, *_outermost([*caches, *reports, *shared], without=worked_in))
     hidden = (*map(Path, _SECRET), *(home / name for name in _SECRET_AT_HOME), *own_folders)
-    return Reach(
+    protected = protection(worked_in, shared)
+    within = Reach(
         readable=system,
         home=private_home,
         real_home=home,
         toolchains=programs,
         writable=changeable,
-        protected=_existing(path for root in changeable for path in protected_paths(root)),
+        protected=protected.real,
         hidden=tuple(
             path
             for path in _existing(hidden)
@@ -126,14 +133,24 @@ def reach(
         ),
         network=network or bool(manager),
     )
+    return within, protected
 
 
-def git_folders(workspace: Path) -> Iterator[Path]:
-    """The repository of a workspace that is a git worktree: its own part, and what it shares with the others."""
-    pointer = workspace / ".git"
-    if not pointer.is_file():
+def repository_of(workspace: Path, home: Path) -> Path | None:
+    """The repository that the workspace is a subfolder of: its files can be read, and git works."""
+    if (workspace / ".git").exists():
+        return None
+    top = next((folder for folder in workspace.parents if (folder / ".git").exists()), None)
+    return None if top is None or _is_broad(top, home) else top
+
+
+def git_folders(top: Path) -> Iterator[Path]:
+    """The git folder of a repository, where it is not in the workspace; of a worktree, what it shares with the others."""
+    pointer = top / ".git"
+    if pointer.is_dir() and not pointer.is_symlink():
+        yield pointer
         return
-    own = workspace / _text(pointer).removeprefix("gitdir:").strip()
+    own = top / _text(pointer).removeprefix("gitdir:").strip()
     shared = _text(own / "commondir")  # a submodule has none
     points_back = (
         Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()
@@ -163,18 +180,19 @@ def _toolchains(workspace: Path, env: Mapping[str, str], home: Path) -> Iterator
     for entry in map(Path, env.get("PATH", "").split(os.pathsep)):
         if entry.is_absolute() and not entry.is_relative_to(workspace):
             yield from _installation(entry, home)
-    yield from filter(None, map(_python_of, (workspace / ".venv", workspace / "venv")))
+    yield from filter(None, (_python_of(workspace / name, home) for name in (".venv", "venv")))
 
 
 def _installation(programs: Path, home: Path) -> Iterator[Path]:
     """A folder of programs with what stands beside it, such as lib; cargo's and go's have their own lists."""
     programs = programs.resolve()
     prefix = programs.parent if programs.name in _PROGRAM_FOLDERS else programs
-    yield programs if _is_broad(prefix, home) or prefix.name in {".cargo", "go"} else prefix
+    is_whole = any((prefix / name).is_dir() for name in ("lib", "libexec", "versions"))
+    yield prefix if is_whole and not _is_broad(prefix, home) else programs
 
 
 def _is_broad(folder: Path, home: Path) -> bool:
-    return folder in {home, home / ".local"} or home.is_relative_to(folder)
+    return folder in {Path("/"), home / ".local"} or home.is_relative_to(folder)
 
 
 def _home_of(manager: str, env: Mapping[str, str], home: Path) -> Path:
@@ -188,12 +206,13 @@ def _paths(value: str) -> Iterator[Path]:
             yield Path(word).resolve()
 
 
-def _python_of(venv: Path) -> Path | None:
+def _python_of(venv: Path, home: Path) -> Path | None:
     """The Python that an environment of the workspace was made from. A command may have put the link there: so nothing
     but a Python is shown.
     """
     prefix = (venv / "bin/python").resolve().parents[1]
-    return prefix if any(prefix.glob("lib/python3*/os.py")) else None
+    is_python = (prefix / "bin/python3").is_file() and any(prefix.glob("lib/python3*/os.py"))
+    return prefix if is_python and not _is_broad(prefix, home) and not venv.is_relative_to(prefix) else None
 
 
 def _outermost(paths: Iterable[Path], without: Iterable[Path] = ()) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.places import private_folder
+from codeflow.tools.sandbox.protected import Protection, first_link
 
 _HARMLESS_KEYS = re.compile(
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
@@ -23,35 +24,29 @@ _HARMLESS_KEYS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How protected paths stood before a command: their links' targets, and those that were absent."""
+    """Looks after a command at what was protected and not there before it."""
 
-    absent: tuple[Path, ...]
-    links: tuple[tuple[Path, str], ...]
+    before: Protection
     aside: Path
     """A folder that no command can reach."""
 
-    @classmethod
-    def over(cls, paths: Iterable[Path], aside: Path) -> "Watch":
-        absent, links = [], []
-        for path in paths:
-            if path.is_symlink():
-                links.append((path, str(path.readlink())))
-            elif not os.path.lexists(path):
-                absent.append(path)
-        return cls(tuple(absent), tuple(links), aside)
-
     def put_aside(self) -> Sequence[str]:
-        """What to tell of protected paths that the command made or replaced; they are moved out of the workspace."""
-        told = [
-            f"{path} is protected and was made by the command; it is now {self._move(path)}"
-            for path in self.absent
-            if os.path.lexists(path) and not _is_harmless_repository(path)
-        ]
-        for path, target in self.links:
-            if not path.is_symlink() or str(path.readlink()) != target:
-                where = self._move(path) if os.path.lexists(path) else "gone"
-                path.symlink_to(target)
-                told.append(f"{path} is protected and was replaced by the command; that is now {where}")
+        """What to tell of protected paths that the command made or replaced; they are moved out of the workspace.
+
+        A link is moved itself, wherever it leads.
+        """
+        known = {link for link, _ in self.before.links}
+        told = []
+        for root, path in self.before.absent:
+            made = first_link(root, path) or path
+            if os.path.lexists(made) and made not in known and not _is_harmless_repository(made):
+                told.append(f"{made} is protected and was made by the command; it is now {self._move(made)}")
+        for link, target in self.before.links:
+            if not link.is_symlink() or str(link.readlink()) != target:
+                where = self._move(link) if os.path.lexists(link) else "gone"
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(target)
+                told.append(f"{link} is protected and was replaced by the command; that is now {where}")
         return told
 
     def _move(self, path: Path) -> Path:
@@ -71,7 +66,9 @@ def _is_harmless_repository(path: Path) -> bool:
         hooks.is_dir() and any(not hook.name.endswith(".sample") for hook in hooks.iterdir())
     ):
         return False
-    if (path / "info/attributes").exists() or (path / "config.worktree").exists():
+    if any(
+        os.path.lexists(path / name) for name in ("info/attributes", "config.worktree", "commondir", "gitdir")
+    ):
         return False
     config = path / "config"
     if not config.exists() and not config.is_symlink():

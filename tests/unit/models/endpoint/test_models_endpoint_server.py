@@ -391,13 +391,3 @@ def test_the_module_says_in_one_line_what_is_wrong(tmp_path: Path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"{tmp_path}/gone.yaml: cannot be read")
-
-
-def test_a_client_that_was_killed_while_it_sent_has_asked_nothing(serve, connect):
-    endpoint = serve(CALLS)
-    with closing(socket.create_connection(("127.0.0.1", int(endpoint.url.rpartition(":")[2])))) as client:
-        client.sendall(b'POST /model/m/converse HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"mess')
-        client.shutdown(socket.SHUT_WR)
-        assert client.recv(100) == b""
-    assert (endpoint.requests, endpoint.violations) == ([], [])
-    assert said(converse(connect(endpoint))) == "Let me look."
