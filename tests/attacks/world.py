@@ -17,7 +17,8 @@ from codeflow.tools.sandbox.choosing import choose
 CANARY = "CANARY-7f3a91c2"
 """Stands for every secret: wherever it turns up, one has leaked."""
 
-NO_SANDBOX = choose(load_settings(Path("/"), env=os.environ).sandbox, Path("/"), os.environ).missing
+_NOWHERE = Path("/nowhere")  # a workspace that no program is in
+NO_SANDBOX = choose(load_settings(_NOWHERE, env=os.environ).sandbox, _NOWHERE, os.environ).missing
 """Why this machine has none; empty where it has one."""
 
 HOME_SECRETS = (
