@@ -77,16 +77,20 @@ def _passes(name: str, value: str, pass_env: Sequence[str]) -> bool:
 def reading_environment(env: Mapping[str, str], root: Path, pass_env: Sequence[str] = ()) -> dict[str, str]:
     """For programs that only look at `root`: as `scrubbed_environment`, but they do not come from there."""
     scrubbed = scrubbed_environment(env, root, pass_env)
-    entries = (Path(entry) for entry in scrubbed["PATH"].split(os.pathsep))
     venv = project_venv(root)
     own = [root, root.resolve(), *([lender] if venv and (lender := lender_of(venv)) else [])]
-    outside = [
+    return scrubbed | {"PATH": path_outside(scrubbed["PATH"], own)}
+
+
+def path_outside(path: str, folders: Sequence[Path]) -> str:
+    """A PATH without what stands in the folders, or leads there, and without relative entries."""
+    entries = map(Path, path.split(os.pathsep))
+    return os.pathsep.join(
         str(entry)
         for entry in entries
         if entry.is_absolute()
-        and not any(place.is_relative_to(folder) for folder in own for place in (entry, entry.resolve()))
-    ]
-    return scrubbed | {"PATH": os.pathsep.join(outside)}
+        and not any(place.is_relative_to(folder) for folder in folders for place in (entry, entry.resolve()))
+    )
 
 
 def project_venv(root: Path) -> Path | None:

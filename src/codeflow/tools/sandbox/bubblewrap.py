@@ -5,19 +5,15 @@ from pathlib import Path
 
 from codeflow.tools.sandbox.reach import Reach
 
+NAMESPACES = ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent")
 _RESOLVER = Path("/run/systemd/resolve")
 """Where /etc/resolv.conf may lead."""
 
 
 def arguments(program: str, reach: Reach, command: Sequence[str], cwd: Path) -> list[str]:
     """The command line that runs a command within its reach; it dies with the process that starts it."""
-    return [program, *_namespaces(reach), *_mounts(reach), "--chdir", str(cwd), "--", *command]
-
-
-def _namespaces(reach: Reach) -> Iterator[str]:
-    yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent")
-    if reach.network:
-        yield "--share-net"
+    network = ["--share-net"] if reach.network else []
+    return [program, *NAMESPACES, *network, *_mounts(reach), "--chdir", str(cwd), "--", *command]
 
 
 def _mounts(reach: Reach) -> Iterator[str]:

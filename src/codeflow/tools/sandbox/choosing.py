@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codeflow.core.places import cache_home, config_home, private_folder, state_home
 from codeflow.core.settings import SandboxSettings
+from codeflow.tools.environment import path_outside
 from codeflow.tools.sandbox import bubblewrap
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
 from codeflow.tools.sandbox.reach import Reach, make_caches, reach
@@ -40,7 +41,7 @@ def choose(
         return Choice(Unconfined(), "it is switched off", "Leave --no-sandbox out, or set sandbox.backend.")
     if sys.platform != "linux":
         return Choice(Unconfined(), f"there is none yet for {sys.platform}", "Work in a container.")
-    program = shutil.which("bwrap", path=_outside(workspace, env))
+    program = shutil.which("bwrap", path=path_outside(env.get("PATH", os.defpath), [workspace]))
     if program is None:
         return Choice(
             Unconfined(),
@@ -118,10 +119,8 @@ def _clear(reach: Reach) -> None:
 @lru_cache
 def _tried(program: str) -> str:
     """Why bubblewrap cannot make namespaces here; empty when it can."""
-    probe = [
-        program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
-        "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true",
-    ]  # fmt: skip
+    everything = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
+    probe = [program, *bubblewrap.NAMESPACES, *everything, "--", "/bin/true"]
     try:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -130,16 +129,6 @@ def _tried(program: str) -> str:
         done.stderr.strip().removeprefix("bwrap: ") or f"exit code {done.returncode}"
         if done.returncode
         else ""
-    )
-
-
-def _outside(workspace: Path, env: Mapping[str, str]) -> str:
-    """PATH without what the workspace itself could have put there."""
-    entries = env.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(
-        entry
-        for entry in entries
-        if Path(entry).is_absolute() and not Path(entry).resolve().is_relative_to(workspace)
     )
 
 
