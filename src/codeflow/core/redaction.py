@@ -90,22 +90,19 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text without credentials; a text without any comes back as it is."""
+        return self._without(text, keep_lines=False)
+
+    def redact_lines(self, lines: Sequence[str]) -> list[str]:
+        """The same for the lines of a file: as many as before, also where a key goes over several."""
+        return self._without("\n".join(lines), keep_lines=True).split("\n")
+
+    def _without(self, text: str, *, keep_lines: bool) -> str:
         for _ in range(_MOST_PASSES):  # what is left may look different where something was taken out
             found = self.find(text)
             if not found:
                 break
-            text = _replaced(text, found, keep_lines=False)
+            text = _replaced(text, found, keep_lines=keep_lines)
         return text
-
-    def redact_lines(self, lines: Sequence[str]) -> list[str]:
-        """The same for the lines of a file: as many as before, also where a key goes over several."""
-        text = "\n".join(lines)
-        for _ in range(_MOST_PASSES):
-            found = self.find(text)
-            if not found:
-                break
-            text = _replaced(text, found, keep_lines=True)
-        return text.split("\n")
 
     def find(self, text: str) -> list[Found]:
         """The credentials of a text in order, none overlapping another."""

@@ -20,3 +20,9 @@ def fit(lines: Sequence[str], tokens: int) -> list[str]:
         if room < 0:
             return list(lines[:number])
     return list(lines)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

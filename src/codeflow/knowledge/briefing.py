@@ -10,7 +10,7 @@ from pathlib import Path
 from codeflow.core.places import cache_home
 from codeflow.core.secret_files import holds_secrets
 from codeflow.core.settings import ContextSettings
-from codeflow.core.text import printable
+from codeflow.core.text import listed, printable
 from codeflow.knowledge.instructions import read_instructions
 from codeflow.knowledge.memory.notebook import Notebook
 from codeflow.knowledge.memory.telling import Told, tell
@@ -54,8 +54,9 @@ def brief(
     files = project.files()
     instructions, refused = _instructions(project, limits.instructions_tokens)
     missing = [f"no command for {name} was found" for name, command in commands.items() if not command]
-    secret = [path for path in files.paths if holds_secrets(path)]
-    lacking = [*filter(None, [project.without_git]), *missing, *refused, *_unread(secret)]
+    secret = dict.fromkeys(path for path in files.paths if holds_secrets(path))
+    readable = [path for path in files.paths if path not in secret]
+    lacking = [*filter(None, [project.without_git]), *missing, *refused, *_unread([*secret])]
     told = tell(notebook, task, limits.memory_tokens) if notebook else Told("", ())
     found = versions(project.workspace, files.paths, environment)
     sections = [
@@ -71,7 +72,7 @@ def brief(
         _section("Not available", lacking),
         _section(
             "Definitions that matter most for the task, by file and line",
-            _map(project.workspace, files, task, limits.map_tokens, environment),
+            _map(project.workspace, readable, task, limits.map_tokens, environment),
         ),
         told.text,
     ]
@@ -79,23 +80,18 @@ def brief(
 
 
 def _map(
-    workspace: Path,
-    files: Files,
-    task: str,
-    tokens: int,
-    environment: Mapping[str, str],
+    workspace: Path, paths: Sequence[str], task: str, tokens: int, environment: Mapping[str, str]
 ) -> Sequence[str]:
     cache = cache_home(environment)
-    paths = [path for path in files.paths if not holds_secrets(path)]
     return repository_map(workspace, paths, task=task, tokens=tokens, cache=cache).splitlines()
 
 
 def _unread(secret: Sequence[str]) -> list[str]:
     if not secret:
         return []
-    names = ", ".join(printable(path) for path in secret[:_MOST_SECRET_NAMED])
-    more = f" and {len(secret) - _MOST_SECRET_NAMED} more" if len(secret) > _MOST_SECRET_NAMED else ""
-    return [f"may hold credentials and are not shown: {names}{more}"]
+    return [
+        f"may hold credentials and are not shown: {listed([*map(printable, secret)], _MOST_SECRET_NAMED)}"
+    ]
 
 
 def _shell(environment: Mapping[str, str]) -> str:

@@ -122,7 +122,7 @@ class Taint:
             return None
         read = f"this session has read {' and '.join(sorted(self.sources))}"
         for run in _runs(line):
-            if reaches_out([word.text for word in run.words]):
+            if reaches_out(run):
                 return f"`{program(run.words[0])}` can send data out, and {read}"
         doubts = [part.reason for part in parts_of(line) if isinstance(part, Doubt)]
         return f"{doubts[0]}, and {read}" if doubts and not contained else None
@@ -132,15 +132,13 @@ def _runs(line: str) -> list[Run]:
     return [part for part in parts_of(line) if isinstance(part, Run) and part.words]
 
 
-def reaches_out(words: Sequence[str]) -> bool:
+def reaches_out(run: Run) -> bool:
     """Whether a simple command talks to other machines, as far as its program and subcommand tell."""
-    if not words:
-        return False
-    name = _name(words[0])
+    name = program(run.words[0])
     if name in _TALKERS:
         return True
     known = _TALKING_SUBCOMMANDS.get(name)
-    return known is not None and ("*" in known or _subcommand(words[1:]) in known)
+    return known is not None and ("*" in known or _subcommand([word.text for word in run.words[1:]]) in known)
 
 
 def _subcommand(words: Sequence[str]) -> str:
@@ -151,7 +149,3 @@ def _subcommand(words: Sequence[str]) -> str:
             continue
         return word
     return ""
-
-
-def _name(word: str) -> str:
-    return word.rpartition("/")[2].lower()

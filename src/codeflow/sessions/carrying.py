@@ -9,6 +9,7 @@ from pathlib import Path
 from codeflow.core.errors import SessionError
 from codeflow.core.ports import Emit
 from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
+from codeflow.core.text import listed
 from codeflow.core.values import CarriedFile
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint
@@ -125,7 +126,7 @@ def _wanted(here: Snapshot, run: LastRun) -> dict[str, tuple[int, bytes] | None]
     ]
     if conflicts:
         raise SessionError(
-            f"{_named(conflicts)}: neither as the session found it nor as it left it",
+            f"{listed(conflicts, _MOST_NAMES)}: neither as the session found it nor as it left it",
             hint="Check out the commit that the session began at, without changes of yours in these files, "
             "or take the files as they are with --as-is.",
         )
@@ -133,16 +134,11 @@ def _wanted(here: Snapshot, run: LastRun) -> dict[str, tuple[int, bytes] | None]
 
 
 def _absent(paths: Sequence[str], why: str) -> SessionError:
-    names = f": {_named(paths)}" if paths else ""
+    names = f": {listed(paths, _MOST_NAMES)}" if paths else ""
     return SessionError(
         f"what the session changed on another machine {why}{names}",
         hint="Bring the changes here, then resume with --as-is; or resume where the session ran.",
     )
-
-
-def _named(paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:_MOST_NAMES])
-    return shown if len(paths) <= _MOST_NAMES else f"{shown} and {len(paths) - _MOST_NAMES} more"
 
 
 def _unpacked(file: CarriedFile) -> tuple[int, bytes] | None:

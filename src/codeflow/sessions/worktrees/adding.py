@@ -1,12 +1,13 @@
 """A new worktree: whether there can be one, and making it at the last commit of the user's folder."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.settings import WorktreeSettings
+from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git, top_of
 from codeflow.sessions.worktrees.furnishing import furnish
@@ -114,12 +115,12 @@ def _notes(found: Survey, worktree: Worktree, others: int) -> Iterator[str]:
     yield f"works in the worktree {worktree.folder}, on the branch {worktree.branch}, from {start}"
     if found.missing:
         yield (
-            f"your uncommitted changes are NOT in the worktree: {_names(found.missing)}; "
+            f"your uncommitted changes are NOT in the worktree: {listed(found.missing, _MOST_NAMES)}; "
             "commit them first if the task needs them"
         )
     if found.submodules:
         yield (
-            f"submodules are empty in the worktree: {_names(found.submodules)}; "
+            f"submodules are empty in the worktree: {listed(found.submodules, _MOST_NAMES)}; "
             "`git submodule update --init` there fills them"
         )
     if others:
@@ -157,9 +158,3 @@ def _submodules(git: Git) -> Iterator[str]:
             facts, _, path = entry.partition("\t")
             if facts.startswith(_SUBMODULE):
                 yield path
-
-
-def _names(paths: Iterable[str]) -> str:
-    known = list(paths)
-    more = len(known) - _MOST_NAMES
-    return ", ".join(known[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from codeflow.core.errors import SessionError
+from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
 from codeflow.sessions.worktrees.ignored import check_copying, copy_ignored, ignored_work, top_of_origin
@@ -172,7 +173,7 @@ def _check_paths(git: Git, worktree: Worktree, commit: str) -> None:
         mine |= standing_here - {*git.names("ls-files", "-z", "--full-name", ":/")}
     if mine:
         raise SessionError(
-            f"uncommitted changes of yours are in files that the session changed: {_names(sorted(mine))}",
+            f"uncommitted changes of yours are in files that the session changed: {listed(sorted(mine), _MOST_NAMES)}",
             hint=f"Commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
         )
 
@@ -192,7 +193,7 @@ def _check_conflicts(git: Git, worktree: Worktree, commit: str) -> None:
     ]
     if conflicts:
         raise SessionError(
-            f"{worktree.target or 'HEAD'} has moved and conflicts with the session's work: {_names(conflicts)}",
+            f"{worktree.target or 'HEAD'} has moved and conflicts with the session's work: {listed(conflicts, _MOST_NAMES)}",
             hint=f"`git -C {worktree.path} merge {worktree.target or 'COMMIT'}`, solve the conflicts there, then merge again.",
         )
 
@@ -236,8 +237,3 @@ def _removed(git: Git, worktree: Worktree, *, force: bool) -> bool:
         return False
     git.run("branch", "--quiet", "-D", worktree.branch, accept=_ANY_CODE)
     return not git.text("rev-parse", "--quiet", "--verify", ref, accept=(0, 1))
-
-
-def _names(paths: list[str]) -> str:
-    more = len(paths) - _MOST_NAMES
-    return ", ".join(paths[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, remedy
+from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import EXCLUDED
 from codeflow.sessions.worktrees.furnishing import is_link_folders_mark
@@ -41,9 +42,8 @@ def check_copying(worktree: Worktree, paths: Sequence[str]) -> None:
     top = top_of_origin(worktree)
     there = [path for path in paths if os.path.lexists(top / path)]
     if there:
-        more = f" and {len(there) - _MOST_NAMES} more" if len(there) > _MOST_NAMES else ""
         raise SessionError(
-            f"files that git ignores are not the same here and in the worktree: {', '.join(there[:_MOST_NAMES])}{more}",
+            f"files that git ignores are not the same here and in the worktree: {listed(there, _MOST_NAMES)}",
             hint=f"Copy what you want from {worktree.path}, then "
             f"`codeflow worktrees merge {worktree.session_id} --without-ignored`.",
         )
