@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.tools.sandbox.protected import Protection, protection
@@ -85,9 +85,9 @@ class Reach:
     real_home: Path
     toolchains: tuple[Path, ...]
     writable: tuple[Path, ...]
-    protected: tuple[Path, ...] = field(default=())
-    hidden: tuple[Path, ...] = field(default=())
-    network: bool = False
+    protected: tuple[Path, ...]
+    hidden: tuple[Path, ...]
+    network: bool
 
 
 def reach(
@@ -104,10 +104,10 @@ def reach(
 ) -> tuple[Reach, Protection]:
     """What the commands of a workspace can reach; `own_folders` are codeflow's, which stay hidden.
 
-    `readable` and `writable` are what the user's settings add, `reports` folders of codeflow's own. `manager` is the package manager that asks: it has the
-    network, its own settings, which may hold a registry's password, and its cache.
+    `readable` and `writable` are what the user's settings add, `reports` folders of codeflow's own. `manager` is the
+    package manager that asks: it has the network, its own settings, which may hold a registry's password, and its cache.
     """
-    home = Path(env.get("HOME") or Path.home()).resolve()
+    home = _user_home(env)
     system = _outermost(map(Path, _SYSTEM))
     registries = [home / name for name in _REGISTRIES] if manager else []
     caches = [_home_of(manager, env, home) / name for name in _CACHES.get(manager, ())]
@@ -152,9 +152,8 @@ def git_folders(top: Path) -> Iterator[Path]:
         return
     own = top / _text(pointer).removeprefix("gitdir:").strip()
     shared = _text(own / "commondir")  # a submodule has none
-    points_back = (
-        Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()
-    )  # else it may be anybody's
+    # else it may be anybody's
+    points_back = Path(_text(own / "gitdir").strip()).resolve() == pointer.resolve()
     common = (own / shared.strip()).resolve()
     if shared and points_back and (common / "objects").is_dir():
         yield common
@@ -162,7 +161,7 @@ def git_folders(top: Path) -> Iterator[Path]:
 
 def make_caches(manager: str, env: Mapping[str, str]) -> None:
     """The folders that a package manager would make itself, if it could reach where they go."""
-    home = Path(env.get("HOME") or Path.home()).resolve()
+    home = _user_home(env)
     for name in _CACHES.get(manager, ()):
         if not name.startswith("."):
             (_home_of(manager, env, home) / name).mkdir(parents=True, exist_ok=True)
@@ -193,6 +192,10 @@ def _installation(programs: Path, home: Path) -> Iterator[Path]:
 
 def _is_broad(folder: Path, home: Path) -> bool:
     return folder in {Path("/"), home / ".local"} or home.is_relative_to(folder)
+
+
+def _user_home(env: Mapping[str, str]) -> Path:
+    return Path(env.get("HOME") or Path.home()).resolve()
 
 
 def _home_of(manager: str, env: Mapping[str, str], home: Path) -> Path:
