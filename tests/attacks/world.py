@@ -85,7 +85,8 @@ class Picture:
 
     @classmethod
     def of(cls, world: World) -> "Picture":
-        outside = _tree(world.outside, without={world.workspace, world.home / ".cache"})
+        codeflow = {world.home / ".cache", world.home / ".local/state/codeflow/sandbox"}
+        outside = _tree(world.outside, without={world.workspace, *codeflow})
         protected = {
             path: entry
             for path, entry in _tree(world.workspace, without=set()).items()

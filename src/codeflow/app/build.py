@@ -19,6 +19,7 @@ from codeflow.app.opening import open_workspace
 from codeflow.app.permitting import Permits, load_layers
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
 from codeflow.core.errors import CodeflowError
+from codeflow.core.events import Notice
 from codeflow.core.invisible import spelled_out
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
@@ -47,6 +48,7 @@ from codeflow.sessions.repository import outside
 from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 from codeflow.tools.project import detect
 from codeflow.tools.registry import TOOLS
+from codeflow.tools.sandbox.choosing import told_late
 from codeflow.tools.tool import Tool
 from codeflow.tools.untrusted import as_data
 from codeflow.tools.workspace import Workspace
@@ -78,7 +80,7 @@ def build(
     lineup = choose_lineup(settings, task, specialists)
     commands = gate_commands(settings, detect(workspace.root, env))
     books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
-    _keep_outputs(workspace, books.log.session_id, env)
+    _connect(workspace, books, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
     safety, moved = _safety(workspace, books, env)
@@ -192,11 +194,12 @@ def _bench(
     )
 
 
-def _keep_outputs(workspace: Workspace, session_id: str, env: Mapping[str, str]) -> None:
-    """What tools print stays with the session, so that a resumed one can read on."""
+def _connect(workspace: Workspace, books: Books, env: Mapping[str, str]) -> None:
+    """What tools print stays with the session, so that a resumed one can read on; what commands left is told."""
     outputs = Outputs(state_home(env) / "outputs")
     outputs.remove_old()
-    workspace.runs.outputs = outputs.of(session_id)
+    workspace.runs.outputs = outputs.of(books.log.session_id)
+    workspace.warn = lambda text: books.broadcast(Notice(level="warning", text=text))
 
 
 def _quiet_strands() -> None:
@@ -328,7 +331,7 @@ def _crew_maker(
 
 
 def _notes(safety: Safety, commands: Mapping[str, str], books: Books) -> tuple[str, ...]:
-    notes = [*books.log.notes]
+    notes = [*books.log.notes, *told_late(safety.workspace)]
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
     elif top := outside(safety.workspace):

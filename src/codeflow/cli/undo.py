@@ -1,5 +1,6 @@
 """`codeflow undo`: the work tree as it was before a session, or at one of its checkpoints."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,7 @@ def _undo(
     from codeflow.core.errors import SessionError
     from codeflow.core.places import state_home
     from codeflow.sessions.log import SessionStore
+    from codeflow.tools.sandbox.choosing import told_late
 
     refuse_running(session_id)
     target = checkpoints.find(to) if to is not None else None
@@ -73,6 +75,8 @@ def _undo(
             f"session {session_id} changed files, and its checkpoints are not here",
             hint="They were pruned (checkpoints.keep_days), or are on the machine that it ran on.",
         )
+    for text in told_late(checkpoints.workspace):
+        print(f"codeflow: {one_line(text)}", file=sys.stderr)
     undone = checkpoints.undo(target, force=force, cut_at=store.cut_at(session_id))
     if target is None and not (undone.restored or undone.removed or undone.conflicts):
         return None

@@ -70,8 +70,8 @@ def verdict(outcome: Outcome, limit_s: float) -> str:
     if outcome.problem:
         return outcome.problem
     name = f" (killed by signal {-outcome.exit_code})" if outcome.exit_code < 0 else ""
-    moved = f"; {outcome.put_aside} protected files moved away" if outcome.put_aside else ""
-    return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s{moved}"
+    touched = "; protected files were touched, see the end" if outcome.notes else ""
+    return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s{touched}"
 
 
 async def _start(ws: Workspace, command: str) -> ToolResult:

@@ -2,12 +2,13 @@
 
 `guarded` runs this file as a script, in codeflow's interpreter but without any package, since each command waits for it:
 
-    guard.py LIFELINE REPORT MEMORY PROCESSES FILE PROGRAM [ARGUMENT …]
+    guard.py LIFELINE REPORT MEMORY PROCESSES FILE JOURNAL PROGRAM [ARGUMENT …]
 
-LIFELINE is a pipe to read: a byte asks the command to end, the end of the pipe kills it. REPORT is a pipe for one line:
+LIFELINE is a pipe to read: T asks the command to end, K kills it, and so does the end of the pipe: codeflow is gone. REPORT is a pipe for one line:
 `exit CODE SECONDS` (CODE is -N for a signal N), `memory BYTES` or `processes COUNT` when the command was killed for
 using more than MEMORY bytes or PROCESSES processes at a time, or `error ERRNO` when PROGRAM could not be started. No
-file may grow above FILE bytes. 0: no limit.
+file may grow above FILE bytes. 0: no limit. JOURNAL is what the sandbox wrote down about the command; when codeflow is
+gone, the guard ends as the program that looks after what the command left. Empty: there is none.
 
 On Linux the guard adopts orphans, so that daemons stay its descendants. Elsewhere it reaches the command's process
 group only, and memory is not measured.
@@ -35,6 +36,7 @@ _NOT_STARTED = 127
 def main(arguments: list[str]) -> None:
     """Run the command to its end, and report."""
     lifeline, report, memory_bytes, processes, file_bytes = map(int, arguments[:5])
+    journal, *program = arguments[5:]
     os.set_inheritable(lifeline, False)
     os.set_inheritable(report, False)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -46,11 +48,14 @@ def main(arguments: list[str]) -> None:
     started = time.monotonic()
     command = os.fork()
     if not command:
-        _become(arguments[5:], report, processes, file_bytes)
+        _become(program, report, processes, file_bytes)
     _let_go_of_streams()
     word = _watch(command, lifeline, wake, memory_bytes, processes)
     seconds = time.monotonic() - started
     _kill_all(command, wake)
+    if journal and (word == "abandoned" or (word != "killed" and _is_closed(lifeline))):
+        looks = os.path.join(os.path.dirname(__file__), "sandbox", "journal.py")  # noqa: PTH118, PTH120 - pathlib takes as long to import as all else
+        os.execv(sys.executable, [sys.executable, "-I", looks, journal])  # noqa: S606 - codeflow's own
     os.write(report, f"{word} {seconds:.6f}\n".encode())
 
 
@@ -132,8 +137,9 @@ def _watch(command: int, lifeline: int, wake: int, memory_bytes: int, processes:
         if (status := _reap().get(command)) is not None:
             return f"exit {os.waitstatus_to_exitcode(status)}"
         if lifeline in ready:
-            if not os.read(lifeline, 1):
-                return "killed"
+            asked = os.read(lifeline, 1)
+            if asked != b"T":
+                return "killed" if asked else "abandoned"
             _signal(_without_sandbox(_descendants()) or {command}, signal.SIGTERM)
         if memory_bytes or processes:
             before = time.monotonic()
@@ -144,6 +150,10 @@ def _watch(command: int, lifeline: int, wake: int, memory_bytes: int, processes:
             pause = max(_SAMPLE_S, _SAMPLING_SHARE * (time.monotonic() - before))
             if used > memory_bytes:
                 return f"memory {used}"
+
+
+def _is_closed(pipe: int) -> bool:
+    return bool(select.select([pipe], [], [], 0)[0]) and not os.read(pipe, 1)
 
 
 def _without_sandbox(pids: set[int]) -> set[int]:

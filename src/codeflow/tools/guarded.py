@@ -77,6 +77,8 @@ class Guarded:
         if self._killed:
             return
         self._killed = True
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, b"K")
         os.close(self._lifeline)
         if self.process.returncode not in {None, 0}:  # no guard is left that could do it
             signal_tree(self.process.pid, self._marker, signal.SIGKILL)
@@ -137,11 +139,12 @@ async def start(
     cwd: Path,
     env: Mapping[str, str],
     limits: Limits,
+    journal: Path | None = None,
     stdin: _Stream = DEVNULL,
     stdout: _Stream,
     stderr: _Stream,
 ) -> Guarded:
-    """Starts a program with its arguments.
+    """Starts a program with its arguments; `journal` is the sandbox's, of this command.
 
     Raises:
         OSError: when it cannot be started; a program that is missing shows at the end.
@@ -154,7 +157,7 @@ async def start(
             sys.executable,
             "-IS",
             guard.__file__,
-            *map(str, (lifeline, report, *astuple(limits))),
+            *map(str, (lifeline, report, *astuple(limits), journal or "")),
             *command,
             stdin=stdin,
             stdout=stdout,

@@ -17,6 +17,7 @@ from codeflow.tools.sandbox.port import Confined
 
 _LAST_OUTPUT_S = 1.0
 _CHUNK_BYTES = 65_536
+_READ_ONLY = ("Read-only file system", "Device or resource busy")
 
 Confine = Callable[[Sequence[str], Path, Mapping[str, str]], Confined]
 """Puts a program with its arguments, its folder and its environment into a sandbox."""
@@ -33,8 +34,8 @@ class Outcome:
     duration_s: float
     total_chars: int
     """Length of the whole output before escapes were taken out and the middle was left out."""
-    put_aside: int = 0
-    """Protected files that it made and that were moved away."""
+    notes: Sequence[str] = ()
+    """On protected files that it touched; they end the output as well."""
     problem: str = ""
     """Why codeflow ended it before its time, such as for its memory; empty when it did not."""
 
@@ -68,31 +69,21 @@ async def execute(
     confined = confine(argv, cwd, env) if confine else Confined(argv=argv)
     output = HeadTail(output_limit_chars)
     limit = half_of_memory() if memory_bytes is None else memory_bytes
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end, "rb", buffering=0) as pipe:
-        try:
-            guarded = await start(
-                confined.argv,
-                cwd=cwd,
-                env=env,
-                limits=Limits(limit, confined.processes, confined.file_bytes),
-                stdout=write_end,
-                stderr=write_end,
-            )
-        finally:
-            os.close(write_end)
-        receivers = [output.add, also] if also else [output.add]
-        collecting = asyncio.create_task(_collect(pipe, receivers))
-        try:
-            timed_out = await _supervise(guarded, timeout_s)
-            await asyncio.wait({collecting}, timeout=_LAST_OUTPUT_S)
-        finally:
-            collecting.cancel()
-            await asyncio.wait({collecting})
-            put_aside = confined.ended()  # also after a Ctrl-C
+    try:
+        guarded, timed_out = await _run(
+            confined,
+            cwd=cwd,
+            env=env,
+            timeout_s=timeout_s,
+            limits=Limits(limit, confined.processes, confined.file_bytes),
+            receivers=[output.add, also] if also else [output.add],
+        )
+    finally:
+        notes = confined.ended()  # also after a Ctrl-C
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
-    for told in filter(None, (problem, *put_aside)):
+    failed = bool(ending.exit_code) and any(words in output.text() for words in _READ_ONLY)
+    for told in filter(None, (problem, *notes, confined.hint if failed else "")):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
         exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),
@@ -100,9 +91,43 @@ async def execute(
         timed_out=timed_out,
         duration_s=ending.duration_s or time.monotonic() - started,
         total_chars=output.total_chars,
-        put_aside=len(put_aside),
+        notes=notes,
         problem=problem,
     )
+
+
+async def _run(
+    confined: Confined,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout_s: float,
+    limits: Limits,
+    receivers: Sequence[Callable[[bytes], None]],
+) -> tuple[Guarded, bool]:
+    """The command when it has ended, and whether time ran out; the receivers got its output."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", buffering=0) as pipe:
+        try:
+            guarded = await start(
+                confined.argv,
+                cwd=cwd,
+                env=env,
+                limits=limits,
+                journal=confined.journal,
+                stdout=write_end,
+                stderr=write_end,
+            )
+        finally:
+            os.close(write_end)
+        collecting = asyncio.create_task(_collect(pipe, receivers))
+        try:
+            timed_out = await _supervise(guarded, timeout_s)
+            await asyncio.wait({collecting}, timeout=_LAST_OUTPUT_S)
+        finally:
+            collecting.cancel()
+            await asyncio.wait({collecting})
+    return guarded, timed_out
 
 
 def shell(env: Mapping[str, str]) -> str:

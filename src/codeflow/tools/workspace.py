@@ -8,8 +8,8 @@ import mimetypes
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codeflow.core.errors import UsageError
@@ -77,6 +77,8 @@ class Workspace:
         """Where notes for later runs are kept; None: nowhere."""
         self.agent: str | None = None
         """Whose view this is; None: a person's."""
+        self.warn: Callable[[str], None] = _nobody
+        """Gets what a person should know of what a command left."""
         self._seen: dict[Path, _Seen] = {}
         self._shown: dict[Path, _Seen] = {}
 
@@ -94,9 +96,17 @@ class Workspace:
         def confine(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
             place = cwd.resolve()
             outside = [] if place.is_relative_to(self.root) else [place]
-            return self.sandbox.confine(
+            confined = self.sandbox.confine(
                 command, cwd=place, env=env, writable=[self.runs.folder(), *outside], manager=manager
             )
+
+            def ended() -> Sequence[str]:
+                told = confined.ended()
+                for text in told:
+                    self.warn(text)
+                return told
+
+            return replace(confined, ended=ended)
 
         return confine
 
@@ -239,6 +249,10 @@ class Workspace:
         if len(seen.lines) < line_count:
             return f"You were shown {len(seen.lines)} of the {line_count} lines of {name} in full."
         return None
+
+
+def _nobody(_text: str) -> None:
+    pass
 
 
 def _ranges(numbers: Iterable[int]) -> tuple[tuple[int, int], ...]:

@@ -24,6 +24,8 @@ def _mounts(reach: Reach) -> Iterator[str]:
     if reach.network and _RESOLVER.exists():
         yield from _same("--ro-bind", [_RESOLVER])
     yield from ("--bind", str(reach.home), str(reach.real_home))
+    if reach.beside:
+        yield from ("--tmpfs", str(reach.beside))
     yield from _same("--ro-bind", reach.toolchains)
     yield from _same("--bind", reach.writable)
     # a mount point cannot be moved away with what is protected in it
@@ -34,6 +36,9 @@ def _mounts(reach: Reach) -> Iterator[str]:
             yield from ("--tmpfs", str(path), "--remount-ro", str(path))
         else:
             yield from ("--ro-bind", "/dev/null", str(path))
+    # what a command writes beside the workspace would be gone with it, and nobody would know
+    for outside in filter(None, (Path("/"), reach.beside)):
+        yield from ("--remount-ro", str(outside))
 
 
 def _same(option: str, paths: Sequence[Path]) -> Iterator[str]:

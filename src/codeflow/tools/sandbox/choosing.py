@@ -13,12 +13,16 @@ from pathlib import Path
 from codeflow.core.places import cache_home, config_home, private_folder, state_home
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.environment import path_outside
-from codeflow.tools.sandbox import bubblewrap
+from codeflow.tools.sandbox import bubblewrap, journal
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
 from codeflow.tools.sandbox.reach import Reach, make_caches, reach
-from codeflow.tools.sandbox.watch import Watch
+from codeflow.tools.sandbox.watch import Watch, head_positions
 
 _PROBE_S = 10
+_READ_ONLY = (
+    "in the sandbox only the workspace can be changed, and in it not what others run or obey later: .git/config and "
+    ".git/hooks, CI files, the settings of editors, shells and agents; where such a change is needed, ask the user for it"
+)
 _APPARMOR = "On Ubuntu 24.04 and later, allow bwrap to use user namespaces by an AppArmor profile, or use --no-sandbox."
 
 
@@ -51,20 +55,31 @@ def choose(
     if problem := _tried(program):
         return Choice(Unconfined(), f"bubblewrap does not work here: {problem}", _APPARMOR)
     shown = (*map(_expanded, settings.readable), *readable)
-    return Choice(
-        Bubblewrap(program, settings, workspace, _private(workspace, env), _own(env), shown), readable=shown
+    sandbox = Bubblewrap(
+        program=program,
+        git=shutil.which("git", path=path_outside(env.get("PATH", os.defpath), [workspace])),
+        settings=settings,
+        workspace=workspace,
+        private=private_place(cache_home(env), workspace),
+        kept=private_place(state_home(env), workspace),
+        own_folders=_own(env),
+        readable=shown,
     )
+    return Choice(sandbox, readable=shown)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bubblewrap:
     """Namespaces and read-only mounts; Linux only."""
 
     program: str
+    git: str | None
     settings: SandboxSettings
     workspace: Path
     private: Path
-    """Of codeflow's, for this workspace: the commands' home folder, and what was put aside."""
+    """Of codeflow's, for this workspace: holds the commands' home folder, can be deleted."""
+    kept: Path
+    """Likewise: what was put aside, and the journals."""
     own_folders: Sequence[Path]
     readable: Sequence[Path]
 
@@ -94,13 +109,23 @@ class Bubblewrap:
             reports=(path.resolve() for path in writable),
             network=self.settings.network,
             manager=manager,
+            git=self.git,
         )
         _clear(within)
-        watch = Watch(protected, self.private / "aside")
-        argv = bubblewrap.arguments(self.program, within, command, cwd.resolve())
+        watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected))
+        held = journal.begin(self.kept / "journals", watch)
+
+        def ended() -> Sequence[str]:
+            try:
+                return watch.put_aside()
+            finally:
+                held.close()
+
         return Confined(
-            argv=argv,
-            ended=watch.put_aside,
+            argv=bubblewrap.arguments(self.program, within, command, cwd.resolve()),
+            ended=ended,
+            journal=held.path,
+            hint=_READ_ONLY,
             processes=self.settings.max_processes,
             file_bytes=self.settings.max_file_mb * 1_000_000,
         )
@@ -132,9 +157,15 @@ def _tried(program: str) -> str:
     )
 
 
-def _private(workspace: Path, env: Mapping[str, str]) -> Path:
+def private_place(home: Path, workspace: Path) -> Path:
+    """The folder in one of codeflow's own that belongs to a workspace."""
     digest = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:16]
-    return cache_home(env).resolve() / "sandbox" / digest
+    return home.resolve() / "sandbox" / digest
+
+
+def told_late(workspace: Path, env: Mapping[str, str] = os.environ) -> Sequence[str]:
+    """What a person should know of commands there that outlived codeflow; each is told once."""
+    return tuple(journal.told_late(private_place(state_home(env), workspace.resolve()) / "journals"))
 
 
 def _own(env: Mapping[str, str]) -> Sequence[Path]:

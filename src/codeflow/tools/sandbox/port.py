@@ -19,6 +19,10 @@ class Confined:
     file_bytes: int = 0
     ended: Callable[[], Sequence[str]] = _nothing
     """Called when the command and all it started have ended: what to tell about what it tried."""
+    journal: Path | None = None
+    """What the guard is to look after when codeflow does not live to call `ended`."""
+    hint: str = ""
+    """What to say when it failed because something is read-only."""
 
 
 class Sandbox(Protocol):

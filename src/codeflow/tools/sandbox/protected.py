@@ -1,12 +1,15 @@
 """What a command may not change although it is in the workspace: files by which others would run its code later.
 
 git runs hooks and what its configuration names, editors run tasks, CI runs workflows with the repository's secrets,
-shells and direnv run what they find, agents obey their settings.
+shells and direnv run what they find, agents obey their settings. What runs when somebody builds or tests the project is not among it: an agent may change
+that, and its changes are shown.
 """
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _IN_GIT = (
@@ -31,17 +34,24 @@ _IN_WORKSPACE = (
 @dataclass(frozen=True, slots=True)
 class Protection:
     """How protected paths stand. `real` exist, with no link on the way; `links` are links on the way, with where they
-    lead; `absent` are pairs of the folder that holds a path and the path.
+    lead; `absent` are pairs of the folder that holds a path and the path. `nested` are pairs of such a folder and a
+    repository in it.
     """
 
     real: tuple[Path, ...]
     links: tuple[tuple[Path, str], ...]
     absent: tuple[tuple[Path, Path], ...]
+    nested: tuple[tuple[Path, Path], ...]
 
 
-def protection(workspaces: Iterable[Path], repositories: Iterable[Path]) -> Protection:
-    """What to protect in folders that are worked in, and in git folders that several of them share."""
+def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: str | None) -> Protection:
+    """What to protect in folders that are worked in, and in git folders that several of them share; `git` is the
+    program.
+    """
+    workspaces = tuple(workspaces)
+    nested = [(root, inner) for root in workspaces for inner in nested_repositories(root, git)]
     pairs = [(root, path) for root in workspaces for path in _in_workspace(root)]
+    pairs += [(root, path) for root, inner in nested for path in _of_git(inner)]
     pairs += [(git, path) for git in repositories for path in _in_git(git)]
     roots = {root for root, _ in pairs}
     real, links, absent = set[Path](), dict[Path, str](), []
@@ -56,7 +66,7 @@ def protection(workspaces: Iterable[Path], repositories: Iterable[Path]) -> Prot
             real.add(path)
         else:
             absent.append((root, path))
-    return Protection(tuple(sorted(real)), tuple(links.items()), tuple(absent))
+    return Protection(tuple(sorted(real)), tuple(links.items()), tuple(absent), tuple(nested))
 
 
 def first_link(root: Path, path: Path) -> Path | None:
@@ -69,9 +79,22 @@ def first_link(root: Path, path: Path) -> Path | None:
     return None
 
 
+def nested_repositories(root: Path, git: str | None) -> tuple[Path, ...]:
+    """The git folders, or files that name one, that git looks into when it is used in the folder: those of submodules
+    and worktrees, and of nested repositories that are in its index. `git` is the program; None: there is none.
+    """
+    own = root / ".git"
+    if own.is_symlink() or not own.is_dir():
+        return ()
+    return (*_inner_folders(own), *(root / path / ".git" for path in _in_index(root, git)))
+
+
 def _in_workspace(root: Path) -> Iterator[Path]:
     yield from (root / name for name in _IN_WORKSPACE)
-    git = root / ".git"
+    yield from _of_git(root / ".git")
+
+
+def _of_git(git: Path) -> Iterator[Path]:
     if git.is_dir() and not git.is_symlink():
         yield from _in_git(git)
     else:
@@ -79,8 +102,27 @@ def _in_workspace(root: Path) -> Iterator[Path]:
 
 
 def _in_git(git: Path) -> Iterator[Path]:
-    yield from (git / name for name in _IN_GIT)
+    yield from (folder / name for folder in (git, *_inner_folders(git)) for name in _IN_GIT)
+
+
+def _inner_folders(git: Path) -> Iterator[Path]:
     for inner in ("modules", "worktrees"):
         for folder, _, files in os.walk(git / inner) if first_link(git, git / inner) is None else ():
             if "HEAD" in files:
-                yield from (Path(folder, name) for name in _IN_GIT)
+                yield Path(folder)
+
+
+def _in_index(root: Path, git: str | None) -> tuple[str, ...]:
+    try:
+        index = (root / ".git/index").lstat()
+    except OSError:
+        return ()
+    return _gitlinks(git, root, (index.st_ino, index.st_mtime_ns, index.st_size)) if git else ()
+
+
+@lru_cache(maxsize=64)
+def _gitlinks(git: str, root: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
+    listing = [git, "-C", str(root), "-c", "core.fsmonitor=false", "ls-files", "--stage", "-z"]
+    done = subprocess.run(listing, capture_output=True, check=False)
+    links = (entry for entry in done.stdout.split(b"\0") if entry.startswith(b"160000 "))
+    return tuple(os.fsdecode(link.partition(b"\t")[2]) for link in links)

@@ -76,13 +76,15 @@ _SECRET_AT_HOME = (
 class Reach:
     """Absolute, resolved paths that exist. A later field wins over an earlier one where they overlap.
 
-    `home` takes the place of the user's home folder. `protected` are read-only also inside `writable`, `hidden` are
+    `home` takes the place of the user's home folder, but for `beside`, the folder in it that holds the workspace: there
+    nothing can be made, so that nobody believes it were kept. `protected` are read-only also inside `writable`, `hidden` are
     empty. `network`: whether the machine's network can be reached.
     """
 
     readable: tuple[Path, ...]
     home: Path
     real_home: Path
+    beside: Path | None
     toolchains: tuple[Path, ...]
     writable: tuple[Path, ...]
     protected: tuple[Path, ...]
@@ -101,11 +103,13 @@ def reach(
     reports: Iterable[Path] = (),
     network: bool = False,
     manager: str = "",
+    git: str | None = None,
 ) -> tuple[Reach, Protection]:
     """What the commands of a workspace can reach; `own_folders` are codeflow's, which stay hidden.
 
     `readable` and `writable` are what the user's settings add, `reports` folders of codeflow's own. `manager` is the
     package manager that asks: it has the network, its own settings, which may hold a registry's password, and its cache.
+    `git` is the program.
     """
     home = _user_home(env)
     system = _outermost(map(Path, _SYSTEM))
@@ -118,11 +122,12 @@ def reach(
     shared = [folder for folder in git_folders(top or workspace) if not _is_in(folder, worked_in)]
     changeable = (*worked_in, *_outermost([*caches, *reports, *shared], without=worked_in))
     hidden = (*map(Path, _SECRET), *(home / name for name in _SECRET_AT_HOME), *own_folders)
-    protected = protection(worked_in, shared)
+    protected = protection(worked_in, shared, git)
     within = Reach(
         readable=system,
         home=private_home,
         real_home=home,
+        beside=_beside(workspace, home),
         toolchains=programs,
         writable=changeable,
         protected=protected.real,
@@ -157,6 +162,11 @@ def git_folders(top: Path) -> Iterator[Path]:
     common = (own / shared.strip()).resolve()
     if shared and points_back and (common / "objects").is_dir():
         yield common
+
+
+def _beside(workspace: Path, home: Path) -> Path | None:
+    parts = workspace.relative_to(home).parts if workspace.is_relative_to(home) else ()
+    return home / parts[0] if len(parts) > 1 else None
 
 
 def make_caches(manager: str, env: Mapping[str, str]) -> None:

@@ -4,22 +4,18 @@ What exists is read-only while a command runs; what does not exist cannot be mad
 """
 
 import os
-import re
+import shlex
 import shutil
-import stat
+import subprocess
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from codeflow.core.places import private_folder
-from codeflow.tools.sandbox.protected import Protection, first_link
-
-_HARMLESS_KEYS = re.compile(
-    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
-    r"|(user|init)\.\w+|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
-    re.IGNORECASE,
-)
+from codeflow.tools.sandbox.harmless import is_harmless
+from codeflow.tools.sandbox.protected import Protection, first_link, nested_repositories
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +25,72 @@ class Watch:
     before: Protection
     aside: Path
     """A folder that no command can reach."""
+    git: str | None
+    """The program."""
+    heads: tuple[tuple[Path, int], ...] = ()
+    """Repositories, with the size of what git wrote down there about where HEAD was."""
 
     def put_aside(self) -> Sequence[str]:
         """What to tell of protected paths that the command made or replaced; they are moved out of the workspace.
 
-        A link is moved itself, wherever it leads.
+        A link is moved itself, wherever it leads. Whoever made a file while the command ran, it is moved: nobody can
+        tell.
         """
-        known = {link for link, _ in self.before.links}
-        told = []
-        for root, path in self.before.absent:
-            made = first_link(root, path) or path
-            if os.path.lexists(made) and made not in known and not _is_harmless_repository(made):
-                told.append(f"{made} is protected and was made by the command; it is now {self._move(made)}")
+        told = [self._put_aside(root, made) for root, made in self.made()]
         for link, target in self.before.links:
             if not link.is_symlink() or str(link.readlink()) != target:
                 where = self._move(link) if os.path.lexists(link) else "gone"
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(target)
-                told.append(f"{link} is protected and was replaced by the command; that is now {where}")
-        return told
+                told.append(f"{link} is protected and was replaced during the command; that is now {where}")
+        return [*told, *self._behind()]
+
+    def made(self) -> Iterator[tuple[Path, Path]]:
+        """Protected paths, or links on the way to one, that were not there before, each with the folder that it is in; it
+        may go before the next is asked for.
+        """
+        links = {link for link, _ in self.before.links}
+        paths = ((root, path, path.name == ".git") for root, path in self.before.absent)
+        repositories = ((root, path, True) for root, path in self._new_repositories())
+        for root, path, is_repository in chain(paths, repositories):
+            made = first_link(root, path) or path
+            if os.path.lexists(made) and made not in links and not (is_repository and is_harmless(made)):
+                yield root, made
+
+    def _new_repositories(self) -> Iterator[tuple[Path, Path]]:
+        for root in {root for root, _ in self.before.absent}:
+            now = {(root, inner) for inner in nested_repositories(root, self.git)}
+            yield from sorted(now.difference(self.before.nested))
+
+    def _put_aside(self, root: Path, made: Path) -> str:
+        tracked = self._ask_git(root, "ls-files", "-z", "--", str(made))
+        aside = self._move(made)
+        warning = (
+            "; git tracks it, and would record its deletion in a commit of all changes" if tracked else ""
+        )
+        return (
+            f"{made} is protected and appeared during the command, so it was moved away{warning}. Whoever wants it can "
+            f"take it back outside the sandbox: mv {shlex.quote(str(aside))} {shlex.quote(str(made))}"
+        )
+
+    def _behind(self) -> Iterator[str]:
+        """What git could not bring along when it moved HEAD, as it is read-only."""
+        for root, size in self.heads:
+            if _head_log(root) == size:
+                continue
+            paths = [str(path) for path in self.before.real if path.is_relative_to(root)]
+            if names := self._ask_git(root, "diff", "--name-only", "-z", "--no-ext-diff", "--", *paths):
+                yield (
+                    f"{', '.join(names)} are protected, and not as in the commit that is checked out now: git could not "
+                    "change them here. Leave them out of commits; the user can `git checkout` them"
+                )
+
+    def _ask_git(self, root: Path, *question: str) -> list[str]:
+        if self.git is None:
+            return []
+        asked = [self.git, "-C", str(root), "-c", "core.fsmonitor=false", *question]
+        done = subprocess.run(asked, capture_output=True, check=False)
+        return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
     def _move(self, path: Path) -> Path:
         place = self.aside / uuid.uuid4().hex[:8]
@@ -57,35 +100,14 @@ class Watch:
         return place / path.name
 
 
-def _is_harmless_repository(path: Path) -> bool:
-    """Whether this is what `git init` or `git clone` makes: no hook that runs, no setting that names a program."""
-    if path.name != ".git" or path.is_symlink() or not path.is_dir():
-        return False
-    hooks = path / "hooks"
-    if hooks.is_symlink() or (
-        hooks.is_dir() and any(not hook.name.endswith(".sample") for hook in hooks.iterdir())
-    ):
-        return False
-    if any(
-        os.path.lexists(path / name) for name in ("info/attributes", "config.worktree", "commondir", "gitdir")
-    ):
-        return False
-    config = path / "config"
-    if not config.exists() and not config.is_symlink():
-        return True
-    is_file = stat.S_ISREG(config.lstat().st_mode)
-    return is_file and all(map(_HARMLESS_KEYS.fullmatch, _keys(config.read_text(errors="replace"))))
+def head_positions(before: Protection) -> tuple[tuple[Path, int], ...]:
+    """The `heads` of a watch that begins now."""
+    return tuple((root, _head_log(root)) for root in {root for root, _ in before.absent})
 
 
-def _keys(config: str) -> Iterable[str]:
-    """Dotted names of everything that a git configuration sets; what is not plain is a name that nothing allows."""
-    section = "?"
-    for line in map(str.strip, config.splitlines()):
-        if not line or line[0] in "#;":
-            continue
-        if header := re.fullmatch(r'\[([\w.-]+)(?: "([^"\\]*)")?\]', line):
-            section = ".".join(filter(None, header.groups()))
-        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:\s*=[^\\]*)?", line):
-            yield f"{section}.{key[1]}"
-        else:
-            yield "?"
+def _head_log(root: Path) -> int:
+    """Grows whenever HEAD moves; 0 where there is none, as in a worktree."""
+    try:
+        return (root / ".git/logs/HEAD").lstat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,76 @@
+"""Which git folders run nothing when somebody uses git there: what `git init`, `clone`, `submodule add` make."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+_HARMLESS_KEYS = re.compile(
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks|worktree)"
+    r"|(user|init)\.\w+|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
+    re.IGNORECASE,
+)
+_DANGEROUS = ("info/attributes", "config.worktree")
+_LARGEST_BYTES = 1_000_000
+
+
+def is_harmless(git: Path) -> bool:
+    """Whether a git folder, or a file that names one, has no hook that runs and no setting that names a program.
+
+    A file may only name a folder in the `modules` or `worktrees` of a `.git` above it, which are looked at by themselves.
+    """
+    if git.is_symlink():
+        return False
+    if git.is_file():
+        target = Path(os.path.normpath(git.parent / _text(git).removeprefix("gitdir:").strip()))
+        inner = ("modules", "worktrees")
+        return any(target.is_relative_to(above / ".git" / name) for above in git.parents for name in inner)
+    hooks = git / "hooks"
+    if hooks.is_symlink() or (
+        hooks.is_dir() and any(not hook.name.endswith(".sample") for hook in hooks.iterdir())
+    ):
+        return False
+    return (
+        not any(os.path.lexists(git / name) for name in _DANGEROUS)
+        and _shares_its_own(git)
+        and _is_plain(git / "config")
+    )
+
+
+def _shares_its_own(git: Path) -> bool:
+    """Whether what it takes from another git folder, as a worktree does, is that of the repository which it lies in."""
+    if not os.path.lexists(git / "commondir"):
+        return not os.path.lexists(git / "gitdir")
+    return git.parent.name == "worktrees" and _text(git / "commondir").strip() == "../.."
+
+
+def _is_plain(config: Path) -> bool:
+    if not os.path.lexists(config):
+        return True
+    return all(map(_HARMLESS_KEYS.fullmatch, _keys(_text(config))))
+
+
+def _keys(config: str) -> Iterable[str]:
+    """Dotted names of everything that a git configuration sets; what is not plain is a name that nothing allows."""
+    section = "?"
+    for line in map(str.strip, config.splitlines()):
+        if not line or line[0] in "#;":
+            continue
+        if header := re.fullmatch(r'\[([\w.-]+)(?: "([^"\\]*)")?\]', line):
+            section = ".".join(filter(None, header.groups()))
+        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:\s*=[^\\]*)?", line):
+            yield f"{section}.{key[1]}"
+        else:
+            yield "?"
+
+
+def _text(file: Path) -> str:
+    """What a small plain file says; what nothing allows for anything else, such as a link or a FIFO."""
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return "?"
+    with os.fdopen(opened, encoding="utf-8", errors="replace") as stream:
+        about = os.fstat(opened)
+        return stream.read() if stat.S_ISREG(about.st_mode) and about.st_size <= _LARGEST_BYTES else "?"

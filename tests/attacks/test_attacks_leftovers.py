@@ -1,0 +1,179 @@
+"""What commands leave that somebody would run later: repositories in the repository, and files of a killed command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.attacks.test_attacks_commands import run, sandbox_of
+from tests.attacks.world import World, make
+
+from codeflow.tools.sandbox.choosing import told_late
+
+pytestmark = pytest.mark.slow
+
+COMMIT = "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x"
+REPOSITORIES = {
+    "one in the index, in one command": [f"git init -q sub; cd sub; {{evil}}; {COMMIT}; cd ..; git add sub"],
+    "one in the index, in two": [f"git init -q sub; cd sub; {COMMIT}; {{evil}}", "git add sub"],
+    "one in the index, later": [f"git init -q sub; cd sub; {COMMIT}; cd ..; git add sub", "cd sub; {evil}"],
+    "a file for it": [
+        f"git init -q sub; cd sub; {COMMIT}; {{evil}}; mv .git ../kept; echo 'gitdir: ../kept' > .git; cd ..; git add sub"
+    ],
+    "a submodule": [
+        (
+            f"git init -q sub; cd sub; {COMMIT}; {{evil}}; mkdir -p ../.git/modules; mv .git ../.git/modules/sub; "
+            "echo 'gitdir: ../.git/modules/sub' > .git; git --git-dir=../.git/modules/sub config core.worktree ../../../sub; "
+            "cd ..; git add sub"
+        )
+    ],
+    "a filter": [
+        (
+            f"git init -q sub; cd sub; {COMMIT}; touch a; git add a; echo '* filter=x' > .gitattributes; "
+            "git config filter.x.clean 'touch {mark}'; cd ..; git add sub; touch sub/a"
+        )
+    ],
+    "a repository by a link": [
+        f"git init -q real; cd real; {COMMIT}; {{evil}}; cd ..; mkdir sub; ln -s ../real/.git sub/.git; git add sub; true"
+    ],
+}
+
+
+@pytest.mark.parametrize("lines", REPOSITORIES.values(), ids=REPOSITORIES)
+def test_no_repository_in_the_repository_runs_anything_at_the_users_git_status(tmp_path, lines):
+    world = make(tmp_path)
+    sandbox = sandbox_of(world)
+    mark = tmp_path / "ran"
+    for line in lines:
+        evil = f"git config core.fsmonitor 'touch {mark}; false'"
+        run(world, sandbox, line.replace("{evil}", evil).replace("{mark}", str(mark)))
+    subprocess.run(["git", "status", "--short"], cwd=world.workspace, check=False, capture_output=True)
+    assert not mark.exists()
+
+
+LEGITIMATE = {
+    "clone": ("git clone -q . sub; git add sub", "sub/.git/config"),
+    "submodule": (
+        (
+            "git init -q /tmp/up; git -C /tmp/up -c user.name=a -c user.email=a@b commit -q "
+            "--allow-empty -m x; git -c protocol.file.allow=always submodule add -q /tmp/up sub"
+        ),
+        ".git/modules/sub/HEAD",
+    ),
+    "worktree": (f"{COMMIT}; git worktree add -q tree", ".git/worktrees/tree/gitdir"),
+}
+
+
+@pytest.mark.parametrize(("line", "made"), LEGITIMATE.values(), ids=LEGITIMATE)
+def test_what_git_makes_itself_stays(tmp_path, line, made):
+    world = make(tmp_path)
+    output = run(world, sandbox_of(world), line)
+    assert (world.workspace / made).exists(), output
+    assert "moved away" not in output
+
+
+def killed_in(world: World, line: str, *, guard_too: bool = False) -> None:
+    """codeflow is killed while a command of its runs, and that has ended."""
+    (world.home / ".config/codeflow/settings.toml").write_text("")
+    ready = world.workspace / "ready"
+    call = json.dumps({"command": f"{line}; touch ready; sleep 300"})
+    arguments = ["tools", "run", "run_command", "--mode", "auto", "--json", call]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "codeflow", *arguments],
+        cwd=world.workspace,
+        env={**world.env, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+        stdout=subprocess.DEVNULL,
+    )
+    _wait_for(ready.exists)
+    guards = _children(process.pid)
+    for guard in guards if guard_too else ():
+        os.kill(guard, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    _wait_for(lambda: not any(Path(f"/proc/{guard}").exists() for guard in guards))
+
+
+def _wait_for(happened) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    ]
+
+
+def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_later(tmp_path):
+    world = make(tmp_path)
+    sandbox_of(world)
+    killed_in(
+        world, "mkdir -p .circleci; echo evil > .circleci/config.yml; echo evil > .exrc; echo fine > fine.txt"
+    )
+    assert not (world.workspace / ".circleci").exists()
+    assert not (world.workspace / ".exrc").exists()
+    assert (world.workspace / "fine.txt").exists()
+    told = told_late(world.workspace, world.env)
+    assert len(told) == 2
+    aside = Path(told[0].split("mv ")[1].split(" ")[0])
+    assert aside.is_dir()
+    assert (aside / "config.yml").read_text() == "evil\n"
+    assert told_late(world.workspace, world.env) == ()
+
+
+def test_what_nobody_could_put_aside_is_told(tmp_path):
+    world = make(tmp_path)
+    sandbox_of(world)
+    killed_in(world, "echo evil > .exrc", guard_too=True)
+    (told,) = told_late(world.workspace, world.env)
+    assert ".exrc" in told
+    assert (world.workspace / ".exrc").exists(), "by now it may be the user's"
+
+
+def test_nothing_is_told_of_a_command_that_left_nothing(tmp_path):
+    world = make(tmp_path)
+    sandbox_of(world)
+    killed_in(world, "echo fine > fine.txt")
+    assert told_late(world.workspace, world.env) == ()
+
+
+def test_files_that_a_branch_brings_are_moved_with_a_warning_and_those_it_changes_are_named(tmp_path):
+    world = make(tmp_path)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for line in (
+        ["add", "-A"],
+        ["commit", "-qm", "main"],
+        ["checkout", "-qb", "feature"],
+    ):
+        subprocess.run([*git, *line], cwd=world.workspace, check=True)
+    (world.workspace / ".exrc").write_text("theirs\n")
+    (world.workspace / ".gitlab-ci.yml").write_text("theirs\n")
+    for line in (["add", "-A"], ["commit", "-qm", "feature"], ["checkout", "-q", "main"]):
+        subprocess.run([*git, *line], cwd=world.workspace, check=True)
+    output = run(world, sandbox_of(world), "git checkout -q feature")
+    assert ".exrc is protected and appeared during the command" in output
+    assert "would record its deletion" in output
+    assert ".gitlab-ci.yml are protected, and not as in the commit" in output
+
+
+def test_writing_beside_the_workspace_fails_instead_of_vanishing(tmp_path):
+    world = make(tmp_path)
+    (world.home / "area").mkdir()
+    world.workspace = world.workspace.rename(world.home / "area/project")
+    output = run(world, sandbox_of(world), "ls; echo x > ../beside.txt && echo done")
+    assert "Read-only file system" in output
+    assert "code.py" in output.splitlines()
+    assert "done" not in output.splitlines()
+
+
+def test_why_gits_settings_cannot_be_changed_is_said(tmp_path):
+    world = make(tmp_path)
+    output = run(world, sandbox_of(world), "git remote add origin https://example.com/x.git")
+    assert ".git/config" in output.splitlines()[-1]
+    assert "ask the user" in output
