@@ -66,6 +66,7 @@ class World:
 
     def breaches(self, before: "Picture", output: str) -> list[str]:
         """What the attack achieved; empty when it was stopped."""
+        self._hear_all()
         now = Picture.of(self)
         found = [f"changed outside: {path}" for path in _differences(before.outside, now.outside)]
         found += [f"changed protected: {path}" for path in _differences(before.protected, now.protected)]
@@ -74,6 +75,13 @@ class World:
         found += [f"a secret is in {path}" for path in _leaks(self.workspace)]
         found += [f"a server heard {heard!r}" for heard in self.heard]
         return found
+
+    def _hear_all(self) -> None:
+        """Connections are accepted in their order: once one of ours was, so were all before it."""
+        if self.tcp_port:
+            with socket.create_connection(("127.0.0.1", self.tcp_port)) as ours:
+                ours.recv(1)  # the other end is closed after it was noted
+                self.heard.remove(f"connection from {ours.getsockname()[1]}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +138,8 @@ def listening(world: World) -> Iterator[World]:
     def accept() -> None:
         with suppress(OSError):
             while True:
-                peer, _ = tcp.accept()
-                world.heard.append(b"connection")
+                peer, address = tcp.accept()
+                world.heard.append(f"connection from {address[1]}".encode())
                 peer.close()
 
     def receive() -> None:

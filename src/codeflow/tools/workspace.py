@@ -1,14 +1,14 @@
 """The folder that tools work in: what they may touch, and what of it the model has seen."""
 
-import contextlib
 import copy
 import difflib
+import errno
 import hashlib
 import mimetypes
 import os
 import stat
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from codeflow.core.redaction import Redactor
 from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
+from codeflow.tools import beneath
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.memory import command_memory_bytes
@@ -157,17 +158,18 @@ class Workspace:
         self._refuse_below_file(real)
         if not real.exists():
             raise Mistake(f"{path} does not exist.{_nearest_names(real)}")
-        size = real.stat().st_size
-        if not real.is_file():
+        with self._unswapped(real):
+            about, data = beneath.read(self.root, real, at_most=_LARGEST_FILE_BYTES)
+        if not stat.S_ISREG(about.st_mode):
             raise Mistake(
-                f"{path} is {special_kind(real.stat().st_mode)}, not a regular file, and has no content to read; "
+                f"{path} is {special_kind(about.st_mode)}, not a regular file, and has no content to read; "
                 "name another file, or look at what uses it with search_files."
             )
-        if size > _LARGEST_FILE_BYTES:
+        if about.st_size > _LARGEST_FILE_BYTES:
             raise Mistake(
-                f"{path} is too large to read ({size:,} bytes, {_kind(real)}); use search_files, or run_command with sed -n."
+                f"{path} is too large to read ({about.st_size:,} bytes, {_kind(real)}); use search_files, or run_command "
+                "with sed -n."
             )
-        data = real.read_bytes()
         if kind := self.secret(path, data) or self.secret(self.relative(real), data):
             raise Mistake(
                 f"{path} is {kind} and is not shown, so it cannot be changed either. Ask the user for what you need of "
@@ -190,22 +192,30 @@ class Workspace:
             )
         return real, data, text
 
-    def write(self, real: Path, data: bytes) -> None:
-        """Replaces or creates a file in one step, keeping the mode of the one that was there."""
+    def write(self, real: Path, data: bytes, mode: int | None = None) -> None:
+        """Replaces or creates a file in one step; `mode`: its permissions, by default those of the one that was there."""
         if real.exists() and not os.access(real, os.W_OK):
             raise Mistake(f"{self.relative(real)} is read-only.")
         self._refuse_below_file(real)
-        real.parent.mkdir(parents=True, exist_ok=True)
-        temporary = real.with_name(f".{uuid.uuid4().hex}.tmp")
+        with self._unswapped(real):
+            beneath.replace(self.root, real, data, mode)
+
+    def remove(self, real: Path) -> None:
+        """Removes a file that may be gone already."""
+        with self._unswapped(real):
+            beneath.remove(self.root, real)
+
+    @contextmanager
+    def _unswapped(self, real: Path) -> Iterator[None]:
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            if real.exists():
-                temporary.chmod(real.stat().st_mode & 0o7777)
-            temporary.replace(real)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
+            yield
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+                raise Mistake(
+                    f"{self.relative(real)} became a link, or lies behind one now: something changed it meanwhile. Look at "
+                    "it again."
+                ) from error
+            raise
 
     def _refuse_below_file(self, real: Path) -> None:
         above = next(parent for parent in real.parents if parent.exists())

@@ -58,11 +58,9 @@ def _missing_folders(real: Path) -> list[Path]:
 
 def _perform(ws: Workspace, write: Write) -> None:
     if write.after is None:
-        write.real.unlink(missing_ok=True)
-        return
-    ws.write(write.real, write.after)
-    if write.mode is not None:
-        write.real.chmod(write.mode)
+        ws.remove(write.real)
+    else:
+        ws.write(write.real, write.after, write.mode)
 
 
 def _restored(ws: Workspace, restores: Sequence[Write], folders: Sequence[Path]) -> Iterator[str]:
