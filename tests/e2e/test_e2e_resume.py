@@ -293,3 +293,14 @@ def test_calls_of_one_message_are_made_in_their_order_also_when_they_are_asked_f
     assert done.code == 0, done.stderr
     assert (project / "kept.py").read_text() == BUG
     assert (project / "calc.py").read_text() == FIXED
+
+
+def test_no_sandbox_holds_for_one_run_and_that_is_said(shell, project, scripted):
+    with scripted([ROUTER, READ, EDIT, SAID]) as endpoint:
+        assert shell.run(endpoint, "--no-sandbox", "--max-cost", "0.000001").code == 3
+        done = shell("resume", "--max-cost", "1", env=environment(endpoint.url))
+        assert "began with --no-sandbox" in done.stdout + done.stderr
+    with scripted([ROUTER, READ, EDIT, SAID]) as endpoint:
+        assert shell.run(endpoint, "--no-sandbox", "--max-cost", "0.000001").code == 3
+        done = shell("resume", "--max-cost", "1", "--no-sandbox", env=environment(endpoint.url))
+        assert "began with --no-sandbox" not in done.stdout + done.stderr

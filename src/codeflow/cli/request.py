@@ -60,6 +60,7 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         dry_run=choices.dry_run,
         allow=choices.allow,
         deny=choices.deny,
+        no_sandbox=choices.no_sandbox,
     )
     return settings, task
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from codeflow.sessions.past import Past
 
 
+_SANDBOXED = "the session began with --no-sandbox, which holds for one run: commands are in the sandbox now"
+
+
 def resume(
     session: Annotated[
         str | None, typer.Argument(help="Default: this folder's latest run that did not finish.")
@@ -136,7 +139,15 @@ def go_on(
         print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
     session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
     continued = Continued(session=session, answer=answer)
-    return execute(settings, prepared, output=output, quiet=quiet, session=continued, after=_after(prepared))
+    return execute(
+        settings,
+        prepared,
+        output=output,
+        quiet=quiet,
+        session=continued,
+        notes=[_SANDBOXED] if before.no_sandbox and not chosen.no_sandbox else [],
+        after=_after(prepared),
+    )
 
 
 def _after(task: Task) -> "Callable[[RunResult], None] | None":

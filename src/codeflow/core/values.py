@@ -132,6 +132,8 @@ class Task:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     """Rules that hold for this session, as --allow and --deny gave them."""
+    no_sandbox: bool = False
+    """Whether --no-sandbox was given for this run."""
 
     @property
     def home(self) -> Path:

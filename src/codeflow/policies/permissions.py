@@ -16,6 +16,7 @@ from codeflow.policies.offers import offers
 from codeflow.policies.patterns import Command, Match, Place
 from codeflow.policies.rules import (
     NAMES,
+    ONLINE,
     READ,
     SHELL_LINES,
     URLS,
@@ -217,7 +218,10 @@ def _otherwise(mode: Mode, call: Call, policy: Policy, *, web_was_read: bool) ->
         return decide_note(mode, str(call.arguments.get("scope", "")), web_was_read=web_was_read)
     if call.tool == "git_branch" and not call.arguments.get("name"):
         return Allow()
-    return of_mode(mode, call.effect, free=call.tool in policy.free.free_tools)
+    verdict = of_mode(mode, call.effect, free=call.tool in policy.free.free_tools)
+    if call.tool in ONLINE and isinstance(verdict, Allow):
+        return Ask("the package manager has the network: auto mode asks unless a rule allows it")
+    return verdict
 
 
 def _path_matters(mode: Mode, call: Call) -> Iterator[_Matter]:

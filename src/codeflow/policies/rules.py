@@ -36,6 +36,8 @@ NAMES: Mapping[str, str] = {
     "run_tests": "target",
 }
 """Tools whose pattern is about one argument, in which `*` is any text."""
+ONLINE = frozenset({"install_dependency", "check_updates", "audit_security"})
+"""Tools that start a package manager, which may be the project's own, with the network."""
 READERS = frozenset({READ, "list_directory", "document_symbols", "diagnostics", "parse_ast", "git_blame"})
 """Tools that read a path; a rule for read_file is about every tool that reads and names a path."""
 

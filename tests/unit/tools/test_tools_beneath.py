@@ -1,5 +1,4 @@
 import contextlib
-import errno
 import itertools
 import os
 import stat
@@ -29,18 +28,16 @@ def test_a_folder_that_is_a_link_now_is_not_followed(root, tmp_path):
         lambda: beneath.replace(root, root / "link/a.txt", b"mine"),
         lambda: beneath.remove(root, root / "link/a.txt"),
     ):
-        with pytest.raises(OSError) as refused:
+        with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
             act()
-        assert refused.value.errno in {errno.ELOOP, errno.ENOTDIR}
     assert (tmp_path / "elsewhere/a.txt").read_text() == "theirs"
 
 
 def test_a_file_that_is_a_link_now_is_neither_read_nor_written_through(root, tmp_path):
     (tmp_path / "theirs.txt").write_text("theirs")
     (root / "d/a.txt").symlink_to(tmp_path / "theirs.txt")
-    with pytest.raises(OSError) as refused:
+    with pytest.raises(OSError, match="symbolic links"):
         beneath.read(root, root / "d/a.txt", at_most=100)
-    assert refused.value.errno == errno.ELOOP
     beneath.replace(root, root / "d/a.txt", b"mine")
     assert (tmp_path / "theirs.txt").read_text() == "theirs"
     assert not (root / "d/a.txt").is_symlink()
