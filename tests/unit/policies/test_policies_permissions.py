@@ -49,7 +49,6 @@ def rule(text: str, action: Action = Action.ALLOW, layer: Layer = Layer.USER) ->
         ("git_commit", Effect.EXECUTE, {"message": "m"}, [Deny, Ask, Ask, Allow]),
         ("fetch_page", Effect.NETWORK, {"url": "u"}, [Ask, Ask, Ask, Allow]),
         ("git_branch", Effect.EXECUTE, {"name": "b"}, [Deny, Ask, Ask, Allow]),
-        ("check_updates", Effect.EXECUTE, {}, [Deny, Ask, Ask, Ask]),
         ("install_dependency", Effect.EXECUTE, {"name": "x"}, [Deny, Ask, Ask, Ask]),
         ("git_branch", Effect.EXECUTE, {}, [Allow, Allow, Allow, Allow]),
         ("remember", Effect.NOTE, {"scope": "project"}, [Deny, Ask, Allow, Allow]),
@@ -231,7 +230,6 @@ def test_rules_speak_about_reading_and_names_too():
     assert verdict(Mode.AUTO, "git_blame", Effect.READ, secret, path="a/.env") is Deny
     package = rule("install_dependency(left-*)")
     assert verdict(Mode.AUTO, "install_dependency", Effect.EXECUTE, package, name="left-pad") is Allow
-    assert verdict(Mode.EDIT, "install_dependency", Effect.EXECUTE, package, name="right") is Ask
 
 
 def test_code_in_the_shells_language_is_read_too():

@@ -6,16 +6,22 @@ import pytest
 from codeflow.core.errors import UsageError
 from codeflow.core.permissions import Layer
 from codeflow.core.places import resource
+from codeflow.core.values import Allow, Ask, Mode
+from codeflow.policies.patterns import Place
+from codeflow.policies.permissions import Call, Policy, decide
 from codeflow.policies.remembered import Remembered
 from codeflow.policies.rules import (
     NAMES,
+    ONLINE,
     READERS,
     SHELL_LINES,
     URLS,
     WRITERS,
     Action,
+    EditRules,
     flag_rules,
     packaged_rules,
+    parse_rule,
     read_rules,
 )
 from codeflow.tools.registry import TOOLS
@@ -105,3 +111,14 @@ def test_a_damaged_file_of_answers_is_named(tmp_path, text):
     remembered.path.write_text(text)
     with pytest.raises(UsageError, match=str(remembered.path)):
         list(remembered.rules(TOOLS))
+
+
+@pytest.mark.parametrize("tool", sorted(ONLINE))
+def test_a_package_manager_may_go_online_in_auto_only_by_a_rule(tool):
+    call = Call(tool=tool, effect=TOOLS[tool].effect, arguments={"name": "x"})
+    policy = Policy(
+        rules=(), free=EditRules(frozenset(), {}), place=Place(root="/w", home="/h"), contained=True
+    )
+    allowed = policy.with_rules([parse_rule(tool, Action.ALLOW, Layer.USER, TOOLS)])
+    assert isinstance(decide(Mode.AUTO, call, policy).verdict, Ask)
+    assert isinstance(decide(Mode.AUTO, call, allowed).verdict, Allow)
