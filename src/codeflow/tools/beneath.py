@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+
 
 def read(root: Path, file: Path, *, at_most: int) -> tuple[os.stat_result, bytes]:
     """What a resolved path in the root is, and the content of a regular file that is not larger; b"" for all else.
@@ -69,16 +71,19 @@ def _mode(name: str, folder: int) -> int | None:
 @contextmanager
 def _folder(root: Path, path: Path, *, make: bool = False) -> Iterator[int]:
     """A descriptor of a folder in the root, with no link on the way."""
-    options = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
-    current = os.open(root, options)
+    current = os.open(root, _FOLDER)
     try:
         for part in path.relative_to(root).parts:
-            if make:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=current)
-            following = os.open(part, options | os.O_NOFOLLOW, dir_fd=current)
+            following = _entered(part, current, make=make)
             os.close(current)
             current = following
         yield current
     finally:
         os.close(current)
+
+
+def _entered(name: str, folder: int, *, make: bool) -> int:
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=folder)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
