@@ -37,14 +37,9 @@ def replace(root: Path, file: Path, data: bytes, mode: int | None = None) -> Non
     """
     temporary = f".{uuid.uuid4().hex}.tmp"
     with _folder(root, file.parent, make=True) as folder:
+        permissions = _mode(file.name, folder) if mode is None else mode
         try:
-            opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
-            with os.fdopen(opened, "wb") as stream:
-                stream.write(data)
-                if mode is None:
-                    mode = _mode(file.name, folder)
-                if mode is not None:
-                    os.fchmod(opened, mode)
+            _make(temporary, folder, data, permissions)
             os.replace(temporary, file.name, src_dir_fd=folder, dst_dir_fd=folder)
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -59,6 +54,14 @@ def remove(root: Path, file: Path) -> None:
     """
     with contextlib.suppress(FileNotFoundError), _folder(root, file.parent) as folder:
         os.unlink(file.name, dir_fd=folder)
+
+
+def _make(name: str, folder: int, data: bytes, mode: int | None) -> None:
+    opened = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+    with os.fdopen(opened, "wb") as stream:
+        stream.write(data)
+        if mode is not None:
+            os.fchmod(opened, mode)
 
 
 def _mode(name: str, folder: int) -> int | None:
