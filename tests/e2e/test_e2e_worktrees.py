@@ -119,6 +119,19 @@ def test_a_killed_run_is_listed_and_goes_on_in_its_worktree(shell, project, scri
     assert (project / "calc.py").read_text() == FIXED
 
 
+def test_a_worktree_that_was_made_again_can_be_undone(shell, project, scripted):
+    result = isolated(shell, scripted)
+    folder = Path(result["worktree"]["folder"])
+    shutil.rmtree(result["worktree"]["path"])
+    assert shell("worktrees", "restore", result["session_id"]).code == 0
+    assert (folder / "calc.py").read_text() == FIXED
+    undone = shell("undo", result["session_id"])
+    assert undone.code == 0, undone.stdout
+    assert (folder / "calc.py").read_text() == BUG
+    assert shell("undo", "--to", undone.stdout.split("`")[-2].split()[-1]).code == 0
+    assert (folder / "calc.py").read_text() == FIXED
+
+
 def test_what_cannot_be_merged_is_said_and_nothing_is_done(shell, project, scripted):
     result = isolated(shell, scripted)
     merge = ("worktrees", "merge", result["session_id"])
