@@ -222,3 +222,12 @@ def test_an_edit_of_the_user_during_the_run_is_a_conflict(shell, project, script
     assert refused.code == 1
     assert "conflict  new.txt" in refused.stdout
     assert (project / "new.txt").read_text() == "run\nmine\n"
+
+
+def test_a_run_whose_changes_cannot_be_told_does_not_end_as_done(shell, project, scripted):
+    store = Path(shell.env["XDG_STATE_HOME"]) / "codeflow/checkpoints"
+    with scripted(calling(f"echo more > more.txt; rm -rf {store}; touch {store}")) as endpoint:
+        done = shell.run(endpoint, "--mode", "auto", "--no-sandbox")
+    assert (done.code, done.result["status"]) == (1, "failed")
+    assert "could not be compared" in done.result["error"]["message"]
+    assert "files_changed may be incomplete" in done.result["error"]["hint"]

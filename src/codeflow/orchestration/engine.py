@@ -317,7 +317,11 @@ class Engine:
         try:
             return *comparing.result(), verdict
         except CodeflowError as error:
-            self._warn(f"the run's changes could not be compared with the checkpoint: {error}")
+            problem = f"the run's changes could not be compared with the checkpoint: {error}"
+            self._warn(problem)
+            if verdict.status is Status.DONE:
+                hint = "files_changed may be incomplete: look with `git status`."
+                verdict = Verdict(Status.FAILED, problem, hint)
             return _claimed(self._job.crew.bench.changed) if self._job else (), "", verdict
 
     async def _settle(self) -> tuple[tuple[FileChange, ...], str]:
