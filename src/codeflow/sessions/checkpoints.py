@@ -242,11 +242,8 @@ class Checkpoints:
         return self._go_back(plan, now, checkpoint, Kind.STEP)
 
     def refill(self, checkpoint: Checkpoint) -> None:
-        """Put what the newest checkpoint holds into the workspace's folder, which was made anew; raises as `restore_to`.
-
-        It is no step of the session: the files are again as the session left them.
-        """
-        carry_out(self._store, self._way_to(checkpoint)[2])
+        """Fill the workspace's folder, which was made anew, from the newest checkpoint; raises as `restore_to`."""
+        carry_out(self._store, self._way_to(checkpoint)[2])  # no step: the files are as the session left them
 
     def _way_to(self, checkpoint: Checkpoint) -> tuple[Goal, Snapshot, Plan]:
         """The way from now to exactly a checkpoint."""

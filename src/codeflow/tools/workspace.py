@@ -70,9 +70,11 @@ class Workspace:
         self.tests_timeout_s = tests_timeout_s or settings.command_timeout_s
         self.research = research
         self.cache = cache_home(env)
-        self.servers = Servers(self.root, self.env if trusted else self.reading_env, trusted=trusted)
         self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
         self.sandbox = sandbox or Unconfined()
+        self.servers = Servers(
+            self.root, self.env if trusted else self.reading_env, trusted=trusted, confine=self._looking
+        )
         self.runs = Runs(self.memory_bytes, self.confining(), redact=self.redactor.redact)
         self.notes: Notes | None = None
         """Where notes for later runs are kept; None: nowhere."""
@@ -110,6 +112,9 @@ class Workspace:
             return replace(confined, ended=ended)
 
         return confine
+
+    def _looking(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
+        return self.sandbox.confine(command, cwd=cwd, env=env, looks=True)
 
     def for_agent(self, name: str) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""

@@ -1,7 +1,7 @@
 """Which language a file is in, which servers understand it, and where its project begins."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ class ServerCommand(_Table):
     @property
     def name(self) -> str:
         return self.command[0]
+
+    def started_as(self, program: str, env: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:
+        """Its command line with the program in its place, and its environment; `~` is the user's home folder there."""
+        home = env.get("HOME", "~")
+        own = {
+            name: f"{home}{value[1:]}" if value.startswith("~/") else value
+            for name, value in self.env.items()
+        }
+        return [program, *self.command[1:]], {**env, **own}
 
 
 class Language(_Table):

@@ -52,12 +52,10 @@ class Server:
         self._pulls = False
         self._turn = asyncio.Lock()
 
-    async def start(self, program: str, env: Mapping[str, str]) -> None:
+    async def start(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start the process and greet it."""
         await self._documents.remember()
-        await self._connection.start(
-            [program, *self._command.command[1:]], self._root, {**env, **self._command.env}
-        )
+        await self._connection.start(command, self._root, env)
         folder = types.WorkspaceFolder(uri=self._root.as_uri(), name=self._root.name)
         greeting = types.InitializeParams(
             capabilities=CLIENT,

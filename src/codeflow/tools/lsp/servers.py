@@ -5,13 +5,15 @@ import os
 import shutil
 import sysconfig
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from codeflow.tools.lsp.languages import Language, ServerCommand, language_name, load_languages
 from codeflow.tools.lsp.values import Deadlines, Diagnostic, NoAnswer, ServerGone
+from codeflow.tools.process import Confine
+from codeflow.tools.sandbox.port import Confined
 
 if TYPE_CHECKING:
     from codeflow.tools.lsp.server import Server  # imports lsprotocol, which takes a fifth of a second
@@ -24,19 +26,31 @@ _Key = tuple[str, Path]
 """A language and the root of a project."""
 
 
+def _unconfined(command: Sequence[str], _cwd: Path, _env: Mapping[str, str]) -> Confined:
+    return Confined(argv=command)
+
+
 class Servers:
     """One server for each language and project below `top`.
 
-    `trusted`: whether programs that the project brings along, and servers that run its code, may be started.
+    `trusted`: whether programs that the project brings along, and servers that run its code, may be started. `confine`
+    puts them into the sandbox, where they can change nothing.
     """
 
     def __init__(
-        self, top: Path, env: Mapping[str, str], *, trusted: bool = False, deadlines: Deadlines | None = None
+        self,
+        top: Path,
+        env: Mapping[str, str],
+        *,
+        trusted: bool = False,
+        deadlines: Deadlines | None = None,
+        confine: Confine = _unconfined,
     ) -> None:
         self._top = top
         self._env = env
         self._trusted = trusted
         self._deadlines = deadlines or Deadlines()
+        self._confine = confine
         self._running: dict[_Key, Server] = {}
         """The least recently used first."""
         self._deaths: Counter[_Key] = Counter()
@@ -127,7 +141,8 @@ class Servers:
         server = Server(self.languages[name], command, root, self._deadlines)
         started = False
         try:
-            await server.start(program, self._env)
+            argv, env = command.started_as(program, self._env)
+            await server.start(self._confine(argv, root, env).argv, env)
             started = True
         except (OSError, ServerGone, NoAnswer) as error:
             return None, str(error)

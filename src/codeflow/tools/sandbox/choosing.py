@@ -95,6 +95,7 @@ class Bubblewrap:
         env: Mapping[str, str],
         writable: Iterable[Path] = (),
         manager: str = "",
+        looks: bool = False,
     ) -> Confined:
         home = self.private / "home"
         private_folder(home)
@@ -112,6 +113,10 @@ class Bubblewrap:
             git=self.git,
         )
         _clear(within)
+        if looks:
+            return Confined(
+                argv=bubblewrap.arguments(self.program, within.unchangeable(), command, cwd.resolve())
+            )
         watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected))
         held = journal.begin(self.kept / "journals", watch)
 

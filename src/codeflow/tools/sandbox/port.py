@@ -39,11 +39,12 @@ class Sandbox(Protocol):
         env: Mapping[str, str],
         writable: Iterable[Path] = (),
         manager: str = "",
+        looks: bool = False,
     ) -> Confined:
         """A program with its arguments, confined; `writable` are folders of codeflow's that it needs besides.
 
         `manager` is the package manager that the program is: it has the network, its own settings, and may add to its
-        cache of packages.
+        cache of packages. A program that only `looks`, such as a language server, cannot change the workspace.
         """
         ...
 
@@ -61,5 +62,6 @@ class Unconfined:
         env: Mapping[str, str],  # noqa: ARG002
         writable: Iterable[Path] = (),  # noqa: ARG002
         manager: str = "",  # noqa: ARG002
+        looks: bool = False,  # noqa: ARG002
     ) -> Confined:
         return Confined(argv=command)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeflow.tools.sandbox.protected import Protection, protection
@@ -90,6 +90,10 @@ class Reach:
     protected: tuple[Path, ...]
     hidden: tuple[Path, ...]
     network: bool
+
+    def unchangeable(self) -> "Reach":
+        """The same for a program that may only write to its home and to /tmp."""
+        return replace(self, toolchains=(*self.toolchains, *self.writable), writable=(), protected=())
 
 
 def reach(
