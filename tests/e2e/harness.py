@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Shell:
 
     project: Path
     env: Mapping[str, str]
+    patience_s: float = 100
 
     def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Finished:
         done = subprocess.run(
@@ -72,14 +73,14 @@ class Shell:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=self.patience_s,
             check=False,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def at(self, folder: Path) -> "Shell":
         """The same user in another folder."""
-        return Shell(folder, self.env)
+        return replace(self, project=folder)
 
     def run(
         self, endpoint: Endpoint, *arguments: str, stdin: str = "", task: str = "make the failing test pass"

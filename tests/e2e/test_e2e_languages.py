@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def test_a_project_is_analysed_repaired_and_tested(language, tmp_path, shell, sc
         {"agent": "senior_coder", "say": "One was subtracted; it no longer is."},
     ]
     with scripted([ROUTER, *steps]) as endpoint:
-        done = shell.at(folder)(
+        patient = replace(shell.at(folder), patience_s=500)  # go compiles its own packages first
+        done = patient(
             "run",
             "make the failing test pass",
             "--output",
