@@ -196,13 +196,14 @@ def test_an_agent_that_goes_round_in_circles_is_stopped(shell, scripted):
     assert done.result["model_calls"] == 11
 
 
-def test_the_turn_limit_ends_an_agent_that_does_not_finish(shell, scripted):
-    reads = [READ] * 3
-    debugger = [{"agent": "debugger", "say": "nothing"}] * 2
-    with scripted([ROUTER, *reads, *debugger]) as endpoint:
+def test_an_agent_that_used_all_its_turns_stops_the_run_and_goes_on_with_more(shell, scripted):
+    with scripted([ROUTER, *[READ] * 3, EDIT, SAID]) as endpoint:
         done = run(shell, endpoint, "--max-turns", "3")
-    assert done.code == 1
-    assert "turns" in done.result["error"]["message"]
+        assert done.code == 3
+        assert "all of its 3 turns" in done.result["error"]["message"]
+        assert "--max-turns" in done.result["error"]["hint"]
+        more = shell("resume", "--max-turns", "9", "--output", "json", env=environment(endpoint.url))
+    assert (more.code, more.result["status"], more.result["model_calls"]) == (0, "done", 6)
 
 
 def test_the_wall_clock_limit_stops_the_run(shell, scripted):

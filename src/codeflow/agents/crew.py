@@ -78,6 +78,8 @@ class Crew:
     faults: FaultSettings
     unfinished: str = ""
     """What the last visit that did not finish had said."""
+    out_of: str = ""
+    """How to raise the limit that ended the last visit; empty where none did."""
     _agents: dict[str, Agent] = field(default_factory=dict)
     _visits: dict[str, int] = field(default_factory=dict)
     _said: dict[str, list[str]] = field(default_factory=dict)
@@ -102,7 +104,7 @@ class Crew:
             return Visit(ok=ended.ok, text=ended.text)
         agent, model = self._agent(specialist)
         model.policy = self.faults.of(node)
-        self._said[name] = []
+        self._said[name], self.out_of = [], ""
         self.emit(AgentStarted(agent=name, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
@@ -223,6 +225,7 @@ class Crew:
                 )
             turns_left -= turns
             next_prompt = None
+        self.out_of = "codeflow resume --max-turns N"
         return Visit(ok=False, text=f"used all of its {max_turns} turns without finishing")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from codeflow import __version__
-from codeflow.agents.bench import Bench
 from codeflow.agents.crew import Crew
 from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import (
@@ -37,13 +36,14 @@ from codeflow.core.values import (
     TaskKind,
 )
 from codeflow.knowledge.briefing import Briefing
-from codeflow.orchestration.gates import Gates, was_refused
+from codeflow.orchestration.gates import Gates
 from codeflow.orchestration.job import Job
 from codeflow.orchestration.patterns.graph import GraphRun
 from codeflow.orchestration.patterns.single import run_single
 from codeflow.orchestration.planner import Planning
 from codeflow.orchestration.router import Router
 from codeflow.orchestration.safety import Safety
+from codeflow.orchestration.verdict import FAULT, INTERRUPTED, Verdict, judge
 from codeflow.sessions.past import Past
 from codeflow.telemetry.meter import Meter
 
@@ -58,18 +58,6 @@ INTERRUPT_PATIENCE_S = 0.1
 
 
 HEARTBEAT_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How the work ended, before it is priced."""
-
-    status: Status
-    error: str | None = None
-    hint: str | None = None
-
-
-_INTERRUPTED = Verdict(Status.INTERRUPTED, "interrupted")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,11 +100,7 @@ class Engine:
         self.broadcast.consumers.extend(consumers)
         self._begin()
         alive = asyncio.ensure_future(self._beat())
-        verdict = Verdict(
-            Status.FAILED,
-            "a fault inside codeflow ended the run",
-            "Run `codeflow --debug …` again for the traceback.",
-        )
+        verdict = FAULT
         try:
             verdict = await self._bounded()
         finally:
@@ -163,7 +147,7 @@ class Engine:
                 problem = await self._work()
         except asyncio.CancelledError:
             _uncancel()
-            return _INTERRUPTED
+            return INTERRUPTED
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -173,32 +157,7 @@ class Engine:
             return Verdict(error.status, str(error), _how_to_answer(self.session_id))
         except CodeflowError as error:
             return Verdict(error.status, str(error), error.hint or None)
-        return self._judge(problem)
-
-    def _judge(self, problem: str | None) -> Verdict:
-        bench = self._job.crew.bench if self._job else None
-        unverified = self._unverified(bench)
-        if problem is None and unverified is None:
-            return Verdict(Status.DONE)
-        if problem is None:
-            return Verdict(Status.STOPPED, unverified, "Allow it in a terminal, or with --mode auto.")
-        denied = bench.denied if bench else []
-        if denied:
-            return Verdict(
-                Status.STOPPED,
-                f"{problem}; {len(denied)} actions were not permitted",
-                "Allow them in a terminal, or with --mode auto.",
-            )
-        return Verdict(Status.FAILED, problem)
-
-    def _unverified(self, bench: Bench | None) -> str | None:
-        """What the policy kept from happening although the result depends on it."""
-        if self._job is None or bench is None:
-            return None
-        if bench.unasked_changes:
-            return f"changes were not permitted: {'; '.join(bench.unasked_changes)}"
-        refused = [gate.name for gate in self._job.gate_results if was_refused(gate)]
-        return f"not verified, these gates were not permitted: {', '.join(refused)}" if refused else None
+        return judge(self._job, problem) if self._job else FAULT
 
     async def _work(self) -> str | None:
         route, briefing = await asyncio.gather(self._classify(), self._brief())
@@ -309,7 +268,7 @@ class Engine:
             await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S if interrupted else None)
         except asyncio.CancelledError:
             _uncancel()
-            verdict = _INTERRUPTED
+            verdict = INTERRUPTED
             await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S)
         if not comparing.done():
             self._warn("the run's changes were not compared with the checkpoint before it ended")
