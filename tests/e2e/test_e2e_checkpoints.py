@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.attacks.world import NO_SANDBOX
 from tests.e2e.harness import BUG, ROUTER, Shell, git
 from tests.e2e.test_e2e_resume import arrived, started
 
@@ -231,3 +232,18 @@ def test_a_run_whose_changes_cannot_be_told_does_not_end_as_done(shell, project,
     assert (done.code, done.result["status"]) == (1, "failed")
     assert "could not be compared" in done.result["error"]["message"]
     assert "files_changed may be incomplete" in done.result["error"]["hint"]
+
+
+@pytest.mark.skipif(bool(NO_SANDBOX), reason=f"no sandbox on this machine: {NO_SANDBOX}")
+def test_what_is_told_as_changed_is_what_background_commands_left(shell, project, scripted):
+    command = "echo evil > .exrc; echo fine > fine.txt; sleep 100"
+    server = {"agent": "fast_coder", "call": [{"run_command": {"command": command, "background": True}}]}
+    with scripted([ROUTER, server, SAID]) as endpoint:
+        done = shell.run(endpoint, "--mode", "auto", "--output", "stream-json")
+    warned = [
+        event["text"] for event in done.events if event["kind"] == "notice" and event["level"] == "warning"
+    ]
+    assert [change["path"] for change in done.events[-1]["files_changed"]] == ["fine.txt"]
+    assert not (project / ".exrc").exists()
+    assert len(warned) == 1
+    assert ".exrc is protected" in warned[0]

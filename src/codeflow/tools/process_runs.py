@@ -238,6 +238,14 @@ class Runs:
         also = f"; {more}" if more else ""
         return [f"[whole output: read_output {run.id}{also}]"] if self.lasting else []
 
+    async def end(self) -> None:
+        """Ends what runs in the background, and returns when it has ended and what it left was looked after."""
+        tasks = [run.task for run in self._runs.values() if run.task and not run.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     def close(self) -> None:
         """Ends what runs in the background, at the event loop's next turn, and removes what only the run needed."""
         for run in self._runs.values():

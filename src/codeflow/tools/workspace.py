@@ -87,6 +87,7 @@ class Workspace:
 
     async def close(self) -> None:
         """Ends background commands and language servers, and removes the outputs that were kept."""
+        await self.runs.end()
         self.runs.close()
         await self.servers.close()
 
