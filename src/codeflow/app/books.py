@@ -11,7 +11,7 @@ from codeflow.core.places import state_home
 from codeflow.core.ports import Broadcast, Closable
 from codeflow.core.settings import Settings
 from codeflow.core.values import Continuation, Task
-from codeflow.policies.budget import Budget
+from codeflow.policies.budget import Budget, limit_of_day, limit_of_session
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall
@@ -60,16 +60,29 @@ class Books:
         if spends:
             self._open_ledger(task.home, env)
         self._go_on()
+        if settings.run.max_cost_session is not None:
+            self.budget.tighten(limit_of_session(settings.run.max_cost_session, self._spent_before()))
         if settings.run.max_cost_day is not None:
-            self._cap(settings.run.max_cost_day, env)
+            others = self._spent_elsewhere_today(env)
+            self.budget.tighten(limit_of_day(settings.run.max_cost_day, others))
 
-    def _cap(self, limit: Decimal, env: Mapping[str, str]) -> None:
-        """Leaves the budget what all runs of today have left of a limit; what this run spent before is in both."""
+    def _spent_before(self) -> Decimal:
+        """What the session's earlier runs have spent, a call of unknown cost at its worst."""
+        spent = Decimal(0)
+        for run in self.past.earlier_runs:
+            counted = Budget(unknown_prices=self.budget.unknown_prices)
+            for event in run:
+                counted(event)
+            spent += counted.taken.cost
+        return spent
+
+    def _spent_elsewhere_today(self, env: Mapping[str, str]) -> Decimal:
+        """What the ledger has of today without what this run spent before, as far as that was today."""
         midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         with ledger_to_read(state_home(env) / "ledger.sqlite3") as ledger:
             today = {row.name: row.known_cost for row in ledger.report("session", midnight)}
-        earlier = min(self.budget.spent, today.get(self.log.session_id, Decimal(0)))
-        self.budget.cap(limit - sum(today.values(), Decimal(0)) + earlier)
+        own = min(self.budget.spent.cost, today.get(self.log.session_id, Decimal(0)))
+        return sum(today.values(), Decimal(0)) - own
 
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
         """A run does not depend on its ledger: one that cannot be opened is said."""

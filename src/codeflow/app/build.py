@@ -36,7 +36,7 @@ from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connector
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
-from codeflow.policies.budget import Budget
+from codeflow.policies.budget import Budget, limit_of_run, limit_of_tokens
 from codeflow.policies.rules import flag_rules
 from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
@@ -236,7 +236,12 @@ def _books(
 
 def _budget(task: Task, lineup: Lineup) -> Budget:
     dearest = dearest_prices(lineup.catalogue.models.values())
-    return Budget(max_cost=task.limits.max_cost, unknown_prices=dearest)
+    limits = task.limits
+    return Budget(
+        money=None if limits.max_cost is None else limit_of_run(limits.max_cost),
+        tokens=None if limits.max_tokens is None else limit_of_tokens(limits.max_tokens),
+        unknown_prices=dearest,
+    )
 
 
 async def run_by_hand(

@@ -28,6 +28,8 @@ class Choices:
     models: Mapping[str, str] = field(default_factory=dict)
     roster: str | None = None
     max_cost: str | None = None
+    max_tokens: str | None = None
+    """A number, or "none"; as is `max_cost`."""
     max_turns: int | None = None
     timeout_s: float | None = None
     endpoint_url: str | None = None
@@ -56,7 +58,12 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         complexity=choices.complexity,
         agent=choices.agent,
         models=settings.models.roles,
-        limits=Limits(max_cost=run.max_cost, max_turns=run.max_turns, timeout_s=run.timeout_s),
+        limits=Limits(
+            max_cost=run.max_cost,
+            max_tokens=run.max_tokens,
+            max_turns=run.max_turns,
+            timeout_s=run.timeout_s,
+        ),
         dry_run=choices.dry_run,
         allow=choices.allow,
         deny=choices.deny,
@@ -130,6 +137,7 @@ def _flags(choices: Choices) -> dict[str, Any]:
         "mode": choices.mode,
         "roster": choices.roster,
         "max_cost": choices.max_cost,
+        "max_tokens": choices.max_tokens,
         "max_turns": choices.max_turns,
         "timeout_s": choices.timeout_s,
     }

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codeflow.cli.execute import Continued, Output, execute, show_again
-from codeflow.cli.options import NoSandbox, Quiet
+from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.render.clean import one_line
 from codeflow.core.values import Continuation, Mode, Task
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     from codeflow.core.results import RunResult
     from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import Past
+
+MaxCost = Annotated[
+    str | None, typer.Option(metavar="USD", help="Another limit; what was spent before counts.")
+]
+MaxTokens = Annotated[
+    str | None, typer.Option(metavar="N", help="Another limit; what was used before counts.")
+]
+
+AsIs = Annotated[
+    bool,
+    typer.Option("--as-is", help="The files here are those that the run left, on whatever machine it was."),
+]
 
 
 _SANDBOXED = "the session began with --no-sandbox, which holds for one run: commands are in the sandbox now"
@@ -41,20 +54,14 @@ def resume(
     ] = None,
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Annotated[Mode | None, typer.Option(help="What may be done without asking from now on.")] = None,
-    max_cost: Annotated[
-        str | None, typer.Option(metavar="USD", help="Another limit; what was spent before counts.")
-    ] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    max_turns: MaxTurns = None,
+    timeout: Timeout = None,
     workspace: Annotated[
         Path | None, typer.Option(help="The folder to work in; default: the session's.")
     ] = None,
-    as_is: Annotated[
-        bool,
-        typer.Option(
-            "--as-is", help="The files here are those that the run left, on whatever machine it was."
-        ),
-    ] = False,
+    as_is: AsIs = False,
     no_sandbox: NoSandbox = False,
     quiet: Quiet = False,
 ) -> int:
@@ -76,7 +83,12 @@ def resume(
     else:
         session_id, past = _latest(store, folder)
     chosen = Choices(
-        mode=mode, max_cost=max_cost, max_turns=max_turns, timeout_s=timeout, no_sandbox=no_sandbox
+        mode=mode,
+        max_cost=max_cost,
+        max_tokens=max_tokens,
+        max_turns=max_turns,
+        timeout_s=timeout,
+        no_sandbox=no_sandbox,
     )
     text = read_task(task, None) if task is not None else None
     answer = _answer(past, session_id, approve=approve, deny=deny)
@@ -246,10 +258,15 @@ def _choices(past: "Past", before: Task, chosen: "Choices", *, resumes: bool) ->
         complexity=before.complexity,
         agent=before.agent,
         dry_run=before.dry_run,
-        max_cost=chosen.max_cost or ("none" if limits.max_cost is None else str(limits.max_cost)),
+        max_cost=chosen.max_cost or _as_flag(limits.max_cost),
+        max_tokens=chosen.max_tokens or _as_flag(limits.max_tokens),
         max_turns=chosen.max_turns or limits.max_turns,
         timeout_s=chosen.timeout_s or limits.timeout_s,
     )
+
+
+def _as_flag(limit: Decimal | int | None) -> str:
+    return "none" if limit is None else str(limit)
 
 
 def _answer(past: "Past", session_id: str, *, approve: bool, deny: str | None) -> "GivenAnswer | None":

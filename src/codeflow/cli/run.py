@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 from typing_extensions import override
 
 from codeflow.cli.execute import Output, check_record, execute
-from codeflow.cli.options import NoSandbox, Quiet
+from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
@@ -25,6 +25,7 @@ Branch = Annotated[
 Unasked = Annotated[
     Mode | None, typer.Option(help="What may be done without asking: reads, nothing, edits, everything.")
 ]
+Unrouted = Annotated[Complexity | None, typer.Option(help="Skip the router.", case_sensitive=False)]
 RoleModels = Annotated[
     list[str] | None, typer.Option(metavar="ROLE=ID", help="Another model for a role; repeatable.")
 ]
@@ -35,6 +36,9 @@ Allowed = Annotated[
 Denied = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Refuse calls such as 'write_file(docs/**)'.")
 ]
+
+MaxCost = Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")]
+MaxTokens = Annotated[str | None, typer.Option(metavar="N", help="Stop before so many are read and written.")]
 
 
 class RunCommand(TyperCommand):
@@ -54,15 +58,14 @@ def run(
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Unasked = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
-    complexity: Annotated[
-        Complexity | None, typer.Option(help="Skip the router.", case_sensitive=False)
-    ] = None,
+    complexity: Unrouted = None,
     agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
     model: RoleModels = None,
     roster: Annotated[str | None, typer.Option(help="Which models play which role.")] = None,
-    max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")] = None,
-    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop after this time.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    max_turns: MaxTurns = None,
+    timeout: Timeout = None,
     allow: Allowed = None,
     deny: Denied = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
@@ -90,6 +93,7 @@ def run(
         models=role_models(model or []),
         roster=roster,
         max_cost=max_cost,
+        max_tokens=max_tokens,
         max_turns=max_turns,
         timeout_s=timeout,
         dry_run=dry_run,

@@ -217,13 +217,17 @@ class ConversationCompacted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStarted:
-    """An attempt is about to be sent; a log that ends without its ModelCalled lost the answer, not the bill."""
+    """An attempt is about to be sent; a log that ends without its ModelCalled lost the answer, not the bill.
+
+    `worst_tokens` are those of the prompt and of the longest answer; logs of before 2026-11-22 do not have them.
+    """
 
     agent: str
     step: int
     attempt: int
     model: str
     worst_cost: Cost
+    worst_tokens: int = 0
     kind: Literal["model_started"] = "model_started"
 
 

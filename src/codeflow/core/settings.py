@@ -23,6 +23,8 @@ TRUSTED_ONLY = frozenset(
         "run.mode",
         "run.max_cost",
         "run.max_cost_day",
+        "run.max_cost_session",
+        "run.max_tokens",
         "run.roster",
         "models.endpoint_url",
         "models.profile",
@@ -64,11 +66,17 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Money = Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
+"""US dollars; None for no limit."""
+
+
 class RunSettings(_Section):
     mode: Mode
     roster: str
-    max_cost: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
-    max_cost_day: Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
+    max_cost: _Money
+    max_cost_session: _Money
+    max_cost_day: _Money
+    max_tokens: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
     unattended: Literal["pause", "deny"]

@@ -88,9 +88,10 @@ EXIT_USAGE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What stops a run: US dollars, model turns of one agent visit, wall-clock seconds."""
+    """What stops a run: US dollars, tokens read and written, model turns of one agent visit, wall-clock seconds."""
 
     max_cost: Decimal | None = None
+    max_tokens: int | None = None
     max_turns: int = 50
     timeout_s: float = 1800.0
 
@@ -200,6 +201,11 @@ class Usage:
         """Everything the model read, cached or not; price steps are decided by this number."""
         cached = self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
         return self.input_tokens + cached
+
+    @property
+    def total_tokens(self) -> int:
+        """Everything that was read, cached or not, and written."""
+        return self.prompt_tokens + self.output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(

@@ -299,6 +299,7 @@ class GuardedModel(Model):
                 attempt=estimate.attempt,
                 model=estimate.model,
                 worst_cost=worst,
+                worst_tokens=estimate.prompt_tokens + max_tokens,
             )
         )
 

@@ -1,4 +1,4 @@
-"""Keeps a run's model calls within its price, before they are made."""
+"""Keeps a run's model calls within its limits of money and tokens, before they are made."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,85 +13,147 @@ SMALLEST_ANSWER = 512
 _Call = tuple[str, int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that a run may spend, in US dollars or in tokens; what to call that, and how it is raised."""
+
+    most: Decimal
+    name: str
+    cure: str
+
+
+def limit_of_run(cost: Decimal) -> Limit:
+    cure = "Go on with more: `codeflow resume --max-cost USD`, or raise run.max_cost in the settings."
+    return Limit(cost, f"the ${cost} budget", cure)
+
+
+def limit_of_tokens(tokens: int) -> Limit:
+    """Input and output of all calls; what a cache held counts as much as the rest, since nobody knows it before."""
+    cure = "Go on with more: `codeflow resume --max-tokens N`, or raise run.max_tokens in the settings."
+    return Limit(Decimal(tokens), f"the limit of {tokens} tokens", cure)
+
+
+def limit_of_session(cost: Decimal, earlier: Decimal) -> Limit:
+    """What the session's `earlier` runs have left of its budget."""
+    cure = "Raise run.max_cost_session in the settings, then go on with `codeflow resume`."
+    return Limit(cost - earlier, f"the session's ${cost} budget", cure)
+
+
+def limit_of_day(cost: Decimal, others: Decimal) -> Limit:
+    """What the `others` of the day have left of its budget."""
+    cure = "Raise run.max_cost_day in the settings, then go on with `codeflow resume`."
+    return Limit(cost - others, f"today's ${cost} budget", cure)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What calls cost: US dollars, and tokens read and written."""
+
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.cost + other.cost, self.tokens + other.tokens)
+
+
 @dataclass(slots=True)
 class Budget:
-    """Admits model calls at their worst price, and puts the real one in its place once it is known.
+    """Admits model calls at their worst, and puts what they really took in its place once it is known.
 
-    An event consumer. It holds what it promises as long as no call costs more than its estimate: the prices in
+    An event consumer. It holds what it promises as long as no call takes more than its estimate: the prices in
     an estimate have to be the dearest that can apply (cache writes, long prompts). Not thread-safe.
     """
 
-    max_cost: Decimal | None
-    """US dollars; None for no limit."""
-    spent: Decimal = Decimal(0)
+    money: Limit | None = None
+    """None for no limit."""
+    tokens: Limit | None = None
+    """None for no limit."""
     unknown_prices: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
     """What a token of a model without a known price is taken to cost, read and written: the dearest there is."""
+    spent: Amount = field(default_factory=Amount)
     unpriced: set[str] = field(default_factory=set)
     """Models admitted without a known price: the limit holds for them by assumption only."""
-    of_the_day: bool = False
-    """Whether the limit is what is left of the day's."""
-    _reserved: dict[_Call, Decimal] = field(default_factory=dict)
+    _reserved: dict[_Call, Amount] = field(default_factory=dict)
 
     @property
-    def reserved(self) -> Decimal:
-        """What the calls under way may still cost."""
-        return sum(self._reserved.values(), Decimal(0))
+    def reserved(self) -> Amount:
+        """What the calls under way may still take."""
+        return sum(self._reserved.values(), Amount())
 
-    def cap(self, rest_of_day: Decimal) -> None:
-        """No more than this may be spent in all, if it is less than the limit."""
-        if self.max_cost is None or rest_of_day < self.max_cost:
-            self.max_cost, self.of_the_day = max(rest_of_day, Decimal(0)), True
+    @property
+    def taken(self) -> Amount:
+        """What is spent or reserved."""
+        return self.spent + self.reserved
+
+    def tighten(self, limit: Limit) -> None:
+        """No more money than this either."""
+        if self.money is None or limit.most < self.money.most:
+            self.money = limit
 
     def admit(self, estimate: CallEstimate) -> int:
         """How many output tokens the call may use.
 
         Raises:
-            BudgetExceededError: when the rest of the budget does not pay for the prompt and a useful answer.
+            BudgetExceededError: when the rest of a limit does not do for the prompt and a useful answer.
         """
-        if self.max_cost is None:
-            return estimate.max_output_tokens
-        input_price, output_price = estimate.input_price, estimate.output_price
-        if input_price is None or output_price is None:
-            self.unpriced.add(estimate.model)
-            input_price, output_price = self.unknown_prices
-        rest = self.max_cost - self.spent - self.reserved
-        prompt = estimate.prompt_tokens * input_price
-        tokens = _affordable(rest - prompt, output_price, estimate.max_output_tokens)
-        if tokens < min(SMALLEST_ANSWER, estimate.max_output_tokens):
-            raise self._exceeded(estimate, rest)
-        self._reserve(estimate, prompt + tokens * output_price)
-        return tokens
+        input_price, output_price = self._prices(estimate)
+        prompt = Amount(estimate.prompt_tokens * input_price, estimate.prompt_tokens)
+        answer = estimate.max_output_tokens
+        useful = min(SMALLEST_ANSWER, answer)
+        taken = self.taken
+        if self.money is not None:
+            rest = self.money.most - taken.cost
+            answer = _affordable(rest - prompt.cost, output_price, answer)
+            if answer < useful:
+                raise _exceeded(self.money, f"${max(rest, Decimal(0)):.4f}", estimate)
+        if self.tokens is not None:
+            left = int(self.tokens.most) - taken.tokens
+            answer = min(answer, left - prompt.tokens)
+            if answer < useful:
+                raise _exceeded(self.tokens, str(max(left, 0)), estimate)
+        self._reserve(estimate, prompt + Amount(answer * output_price, answer))
+        return answer
 
     def __call__(self, event: Event) -> None:
-        """Settles a call that was made; one of unknown cost is taken to have cost all that was reserved.
+        """Settles a call that was made; what of it is unknown is taken to be all that was reserved.
 
         A ModelStarted only counts when an earlier process admitted the call and its events are told again.
         """
         if isinstance(event, ModelStarted):
-            worst = event.worst_cost or Decimal(0)
-            self._reserved.setdefault((event.agent, event.step, event.attempt), worst)
+            self._reserved.setdefault((event.agent, event.step, event.attempt), self._worst(event))
         if isinstance(event, ModelCalled):
-            reserved = self._reserved.pop((event.agent, event.step, event.attempt), Decimal(0))
-            self.spent += reserved if event.cost is None else event.cost
+            reserved = self._reserved.pop((event.agent, event.step, event.attempt), Amount())
+            self.spent += Amount(
+                reserved.cost if event.cost is None else event.cost,
+                reserved.tokens if event.usage is None else event.usage.total_tokens,
+            )
 
-    def _reserve(self, estimate: CallEstimate, worst: Decimal) -> None:
+    def _prices(self, estimate: CallEstimate) -> tuple[Decimal, Decimal]:
+        if estimate.input_price is not None and estimate.output_price is not None:
+            return estimate.input_price, estimate.output_price
+        if self.money is not None:
+            self.unpriced.add(estimate.model)
+        return self.unknown_prices
+
+    def _worst(self, started: ModelStarted) -> Amount:
+        """Logs of before 2026-11-22 do not know the tokens."""
+        cost = started.worst_cost
+        if cost is None:
+            cost = started.worst_tokens * max(self.unknown_prices)
+        return Amount(cost, started.worst_tokens)
+
+    def _reserve(self, estimate: CallEstimate, worst: Amount) -> None:
         """A call admitted again under the same number was never settled, so its first price stays counted."""
         call = (estimate.agent, estimate.step, estimate.attempt)
-        self.spent += self._reserved.pop(call, Decimal(0))
+        self.spent += self._reserved.pop(call, Amount())
         self._reserved[call] = worst
 
-    def _exceeded(self, estimate: CallEstimate, rest: Decimal) -> BudgetExceededError:
-        whole = "today's budget" if self.of_the_day else f"the ${self.max_cost} budget"
-        raising = (
-            "Raise run.max_cost_day"
-            if self.of_the_day
-            else "Raise the limit with --max-cost, or set run.max_cost"
-        )
-        return BudgetExceededError(
-            f"${max(rest, Decimal(0)):.4f} of {whole} is left, "
-            f"too little for the next call of {estimate.agent} ({estimate.model})",
-            hint=f"{raising} in the settings.",
-        )
+
+def _exceeded(limit: Limit, left: str, estimate: CallEstimate) -> BudgetExceededError:
+    return BudgetExceededError(
+        f"{limit.name} has {left} left, too little for the next call of {estimate.agent} ({estimate.model})",
+        hint=limit.cure,
+    )
 
 
 def _affordable(money: Decimal, price: Decimal, most: int) -> int:

@@ -6,7 +6,7 @@ gate, a look at the tree. The first that is missing is where the work goes on.
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codeflow.core.blocks import from_plain
@@ -152,7 +152,7 @@ class LastRun:
     decided: defaultdict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     gates: defaultdict[str, deque[GateResult]] = field(default_factory=lambda: defaultdict(deque))
     metered: list[ModelStarted | ModelCalled] = field(default_factory=list)
-    """Its model calls, for whoever adds them up."""
+    """Its model calls without their replies, for whoever adds them up."""
     lost: dict[tuple[str, int, int], ModelStarted] = field(default_factory=dict)
     """Calls that were sent and whose end nobody saw."""
     changed: set[str] = field(default_factory=set)
@@ -231,6 +231,8 @@ class Past:
     """A session up to now."""
 
     run: LastRun = field(default_factory=LastRun)
+    earlier_runs: list[list[ModelStarted | ModelCalled]] = field(default_factory=list)
+    """The model calls of each run before the last one."""
     conversations: defaultdict[str, Conversation] = field(default_factory=lambda: defaultdict(Conversation))
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     """Task and answer of each run that ended, oldest first."""
@@ -254,6 +256,7 @@ class Past:
 
     def begin_run(self) -> None:
         """A new run: the conversations go on, everything else begins again."""
+        self.earlier_runs.append(self.run.metered)
         self.run = LastRun()
         for conversation in self.conversations.values():
             conversation.end_run()
@@ -349,7 +352,7 @@ class Past:
 
     def _meter(self, event: ModelStarted | ModelCalled) -> None:
         run, talk = self.run, self.conversations[event.agent]
-        run.metered.append(event)
+        run.metered.append(replace(event, reply=()) if isinstance(event, ModelCalled) else event)
         call = (event.agent, event.step, event.attempt)
         if isinstance(event, ModelStarted):
             run.lost[call] = event

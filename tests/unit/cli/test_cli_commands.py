@@ -92,6 +92,7 @@ Options:
   --model ROLE=ID                 Another model for a role; repeatable.
   --roster <str>                  Which models play which role.
   --max-cost USD                  Stop before this is spent.
+  --max-tokens N                  Stop before so many are read and written.
   --max-turns <int>               Model calls in one visit of one agent.
   --timeout SECONDS               Stop after this time.
   --allow RULE                    Do not ask about calls such as

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tests.unit.models.guarded_bench import fault_policy
 
-from codeflow.core.errors import ModelAccessError, ModelError, UsageError
+from codeflow.core.errors import BudgetExceededError, ModelAccessError, ModelError, UsageError
 from codeflow.core.events import Event, ModelCalled
+from codeflow.core.ports import Admit, Emit
 from codeflow.core.reliability import BreakerPolicy
 from codeflow.core.settings import ModelSettings
 from codeflow.models.bedrock import BedrockConnection, open_session
@@ -30,6 +31,7 @@ from codeflow.models.endpoint.transcript import (
 )
 from codeflow.models.guarded import GuardedModel
 from codeflow.models.providers import Connector
+from codeflow.policies.budget import Amount, Budget, limit_of_run, limit_of_tokens
 
 CATALOGUE = Catalogue.load()
 CLAUDE = CATALOGUE.require("global.anthropic.claude-sonnet-5-5")
@@ -79,15 +81,21 @@ def point_to(endpoint: Endpoint, aws: pytest.MonkeyPatch) -> None:
         aws.setenv(name, value)
 
 
-def guarded(events: list[Event], *candidates: ModelSpec) -> GuardedModel:
+def guarded(
+    events: list[Event],
+    *candidates: ModelSpec,
+    agent: str = "coder",
+    admit: Admit = lambda estimate: estimate.max_output_tokens,
+    emit: Emit | None = None,
+) -> GuardedModel:
     return GuardedModel(
-        agent="coder",
+        agent=agent,
         session_id="s1",
         candidates=candidates,
         catalogue=CATALOGUE,
         connect=Connector(SETTINGS),
-        emit=events.append,
-        admit=lambda estimate: estimate.max_output_tokens,
+        emit=emit or events.append,
+        admit=admit,
         policy=fault_policy(max_wait_s=0),
         breakers=Breakers(BreakerPolicy(threshold=5, cool_down_s=30)),
     )
@@ -191,6 +199,35 @@ async def test_cancelling_a_silent_model_takes_no_time_and_is_metered(aws):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert outcomes(events) == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "used"),
+    [
+        (Budget(limit_of_run(Decimal("0.5"))), lambda call: call.cost),
+        (Budget(tokens=limit_of_tokens(70_000)), lambda call: call.usage.total_tokens),
+    ],
+    ids=["money", "tokens"],
+)
+async def test_agents_that_call_at_the_same_time_share_one_limit(aws, budget: Budget, used):
+    names = ["a", "b", "c", "d", "e", "f"]
+    with Endpoint(transcript(*(Reply(agent=name, say="Done.") for name in names))) as endpoint:
+        point_to(endpoint, aws)
+        events: list[Event] = []
+
+        def emit(event: Event) -> None:
+            events.append(event)
+            budget(event)
+
+        models = [guarded(events, CLAUDE, agent=name, admit=budget.admit, emit=emit) for name in names]
+        ended = await asyncio.gather(*map(asked, models), return_exceptions=True)
+    refused = [end for end in ended if isinstance(end, BudgetExceededError)]
+    calls = [event for event in events if isinstance(event, ModelCalled)]
+    assert len(refused) + len(calls) == len(names)
+    assert refused
+    assert len(endpoint.requests) == len(calls) > 1
+    assert budget.reserved == Amount()
+    assert sum(map(used, calls)) in (budget.spent.cost, budget.spent.tokens)
 
 
 async def test_credentials_renewed_in_another_window_are_picked_up(aws, tmp_path: Path):
