@@ -238,7 +238,7 @@ def parse(text: str, *, name: str = "transcript") -> Transcript:
         UsageError: naming the place that cannot be used.
     """
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506  _Loader is a SafeLoader
+        data = _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}:{line}: not valid YAML: {error.problem}", hint=_HINT) from error
