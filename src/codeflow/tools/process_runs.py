@@ -147,16 +147,20 @@ class Runs:
     """Ids of the tests that failed last."""
     outputs: Path | None = None
     redact: Callable[[str], str] = str
-    _folder: Path | None = None
+    _exchange: Path | None = None
+    _kept: Path | None = None
     _runs: dict[str, Run] = field(default_factory=dict)
     _numbers: Counter[str] = field(default_factory=Counter)
     """Of the last output of each kind."""
 
     def folder(self) -> Path:
-        """A folder outside the tree that lasts as long as the run; only the user can read it."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="codeflow-"))
-        return self._folder
+        """Where commands leave their reports: outside the tree, for as long as the run lasts, and only the user's.
+
+        Commands can write there, so that whatever is in it is read by `left_file` only.
+        """
+        if self._exchange is None:
+            self._exchange = Path(tempfile.mkdtemp(prefix="codeflow-"))
+        return self._exchange
 
     def new(self, command: str) -> Run:
         """A command that has not been started; its id stays valid until many others have followed."""
@@ -187,9 +191,15 @@ class Runs:
 
     def _output(self, name: str) -> Path:
         """Where an output goes."""
-        folder = self.outputs or self.folder()
+        folder = self.outputs or self._own_outputs()
         private_folder(folder)
         return folder / f"{name}.txt"
+
+    def _own_outputs(self) -> Path:
+        """A folder for the run's time that no command sees, as none sees `outputs`."""
+        if self._kept is None:
+            self._kept = Path(tempfile.mkdtemp(prefix="codeflow-kept-"))
+        return self._kept
 
     def _next_id(self, kind: str) -> str:
         """Numbers go on where an earlier process of the session stopped."""
@@ -252,9 +262,9 @@ class Runs:
             if run.task:
                 run.task.cancel()
         self._runs.clear()
-        if self._folder:
-            shutil.rmtree(self._folder)
-            self._folder = None
+        for folder in filter(None, (self._exchange, self._kept)):
+            shutil.rmtree(folder)
+        self._exchange = self._kept = None
 
 
 def _private(path: Path) -> BinaryIO:

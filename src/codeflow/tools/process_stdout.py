@@ -4,15 +4,14 @@ import asyncio
 import os
 import shlex
 import shutil
-import stat
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from codeflow.tools.left import left_text
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.workspace import Workspace
-
-_LARGEST_BYTES = 50_000_000
 
 
 async def run_for_stdout(
@@ -47,11 +46,7 @@ def find_program(ws: Workspace, name: str) -> str | None:
 
 def _take(file: Path) -> str:
     """What a program left there; nothing when it is no file any more, but a link that leads elsewhere."""
-    try:
-        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return ""
-    with os.fdopen(opened, "rb") as stream:
-        data = stream.read(_LARGEST_BYTES) if stat.S_ISREG(os.fstat(opened).st_mode) else b""
-    file.unlink()
-    return data.decode("utf-8", errors="replace")
+    text = left_text(file.parent, file.name)
+    with suppress(OSError):  # it is gone already, or a folder
+        file.unlink()
+    return text or ""

@@ -44,7 +44,7 @@ SUREFIRE = """<testsuite name="CalcTest" tests="3">
 
 def test_go_names_the_failed_leaf_its_place_and_a_package_that_does_not_compile(tmp_path: Path):
     (tmp_path / "go.mod").write_text(GO_FILES["go.mod"])
-    ran = Ran(root=tmp_path, report=tmp_path / "none", output=GO_OUTPUT.read_text(), started=0)
+    ran = Ran(root=tmp_path, report=None, output=GO_OUTPUT.read_text(), started=0)
     report = GO.read(ran)
     assert report is not None
     assert report.counts == "3 failed, 2 passed, 1 skipped"
@@ -63,7 +63,7 @@ def test_a_go_test_that_never_ended_is_named(tmp_path: Path):
     event = {"Action": "output", "Package": "p", "Test": "TestEndless", "Output": "=== RUN\n"}
     done = {"Action": "pass", "Package": "p", "Test": "TestQuick"}
     output = f"{json.dumps(event)}\n{json.dumps(done)}\n"
-    report = GO.read(Ran(root=tmp_path, report=tmp_path / "none", output=output, started=0))
+    report = GO.read(Ran(root=tmp_path, report=None, output=output, started=0))
     assert report is not None
     assert (report.passed, report.unfinished) == (1, ("p::TestEndless",))
     assert "in the middle of p::TestEndless" in report.early_end
@@ -127,7 +127,7 @@ def test_maven_reports_only_what_this_run_wrote(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "TEST-CalcTest.xml").write_text(SUREFIRE)
     (folder / "TEST-Torn.xml").write_text(SUREFIRE[:200])
-    ran = Ran(root=tmp_path, report=tmp_path / "none", output="", started=0)
+    ran = Ran(root=tmp_path, report=None, output="", started=0)
     report = MAVEN.read(ran)
     assert report is not None
     assert report.counts == "1 failed, 1 passed, 1 skipped"
@@ -135,7 +135,7 @@ def test_maven_reports_only_what_this_run_wrote(tmp_path: Path):
     assert (failure.test, failure.place) == ("org.calc.CalcTest#bad", "CalcTest.java:12")
     assert failure.message == "sum expected:<1> but was:<2>"
     assert "printed by bad" in failure.details
-    later = Ran(root=tmp_path, report=tmp_path / "none", output="", started=time.time() + 60)
+    later = Ran(root=tmp_path, report=None, output="", started=time.time() + 60)
     assert MAVEN.read(later) is None
 
 

@@ -1,5 +1,6 @@
 """The tool that measures a command in the work tree and in an earlier commit, by turns."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ from pathlib import Path
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.borrowed import counterparts, import_hooks, lender_of
 from codeflow.tools.environment import project_venv
+from codeflow.tools.left import left_text
 from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.project_files import ProjectFiles
 from codeflow.tools.testing.run import tests_line
@@ -161,9 +163,10 @@ async def _measured(ws: Workspace, command: str, tree: Path) -> Mapping[str, Seq
     report = ws.runs.folder() / f"{uuid.uuid4().hex}.json"
     options = f"--benchmark-only --benchmark-json={shlex.quote(str(report))} -p no:xdist -o addopts="
     outcome = await _run(ws, f"{command} {options}", tree, ws.env | _import_paths(ws, tree), ws.confining())
-    if not report.exists():
+    data = await asyncio.to_thread(left_text, report.parent, report.name)
+    if data is None:
         raise Mistake(f"The benchmarks did not run ({_how(outcome)}):\n{outcome.output[-3000:]}")
-    rows = json.loads(report.read_text(encoding="utf-8"))["benchmarks"]
+    rows = json.loads(data)["benchmarks"]
     return {row["fullname"]: row["stats"]["data"] for row in rows}
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from codeflow.tools.left import left_file
+from codeflow.tools.project_files import small_text
 from codeflow.tools.testing.junit import read_junit
 from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
 from codeflow.tools.testing.runner import Line, Ran, Runner
@@ -196,8 +198,7 @@ def _go_place(found: re.Match[str], folder: str) -> str:
 
 def go_module(root: Path) -> str:
     """The import path that stands for the root; empty when go.mod does not say."""
-    manifest = root / "go.mod"
-    found = re.search(r"^module\s+(\S+)", manifest.read_text(), re.MULTILINE) if manifest.is_file() else None
+    found = re.search(r"^module\s+(\S+)", small_text(root / "go.mod"), re.MULTILINE)
     return found[1] if found else ""
 
 
@@ -224,13 +225,13 @@ def _cargo_failure(match: re.Match[str], root: Path) -> Failure:
 
 
 def _read_jvm(ran: Ran) -> Report | None:
-    files = [
-        file
+    files = (
+        left_file(ran.root, file.relative_to(ran.root))
         for folder in _XML_FOLDERS
         for file in ran.root.glob(f"**/{folder}/**/TEST-*.xml")
-        if file.is_file() and file.stat().st_mtime >= ran.started
-    ]
-    return read_junit(files, ran.root, _jvm_test_id)
+        if file.lstat().st_mtime >= ran.started
+    )
+    return read_junit(filter(None, files), ran.root, _jvm_test_id)
 
 
 def _jvm_test_id(case: ET.Element, _: str) -> str:

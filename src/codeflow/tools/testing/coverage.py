@@ -1,8 +1,9 @@
 """The tool that measures which lines the tests reach, those of the current change first."""
 
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from codeflow.core.values import Effect, ToolResult
@@ -48,10 +49,7 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
         raise Mistake(
             f"Coverage of {line.command!r} is not known here; use run_command with the project's own tool."
         )
-    data = ws.runs.folder() / "coverage"
-    data.mkdir(exist_ok=True)
-    for old in data.iterdir():
-        old.unlink()
+    data = Path(tempfile.mkdtemp(prefix="coverage-", dir=ws.runs.folder()))
     tested = await run_line_of_tests(ws, Line(command=way.measuring(line.command, data), env=line.env))
     if problem := none_ran(tested, targets):
         shown = shown_output(ws, tested.run, tested.outcome)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.tools.left import left_text
 from codeflow.tools.testing.compiled import go_module
 from codeflow.tools.testing.javascript import with_arguments
 from codeflow.tools.testing.report import relative
@@ -40,7 +41,10 @@ Coverage = Mapping[str, FileCoverage]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """`measuring` turns a test command into one that leaves data in a folder, from which `read` takes them."""
+    """`measuring` turns a test command into one that leaves data in a folder, from which `read` takes them.
+
+    `folder` is in a place that commands can write, a new one for each measurement.
+    """
 
     measuring: Callable[[str, Path], str]
     read: Callable[[Path, Path], Coverage]
@@ -62,11 +66,11 @@ def _measuring_python(command: str, folder: Path) -> str:
 
 
 def _read_python(folder: Path, root: Path) -> Coverage:
-    file = folder / "coverage.json"
-    if not file.exists():
+    data = left_text(folder.parent, f"{folder.name}/coverage.json")
+    if data is None:
         return {}
     found: dict[str, FileCoverage] = {}
-    for path, row in json.loads(file.read_text(encoding="utf-8"))["files"].items():
+    for path, row in json.loads(data)["files"].items():
         reached = set(row["executed_lines"])
         found[relative(path, root)] = FileCoverage(reached | set(row["missing_lines"]), reached)
     return found
@@ -94,11 +98,11 @@ def _measuring_node(command: str, folder: Path) -> str:
 
 def _read_istanbul(folder: Path, root: Path) -> Coverage:
     """A line counts when a statement begins there."""
-    file = folder / "coverage-final.json"
-    if not file.exists():
+    data = left_text(folder.parent, f"{folder.name}/coverage-final.json")
+    if data is None:
         return {}
     found: dict[str, FileCoverage] = {}
-    for path, row in json.loads(file.read_text(encoding="utf-8")).items():
+    for path, row in json.loads(data).items():
         starts = {key: statement["start"]["line"] for key, statement in row["statementMap"].items()}
         reached = {starts[key] for key, count in row["s"].items() if count}
         found[relative(path, root)] = FileCoverage(set(starts.values()), reached)
@@ -113,9 +117,8 @@ def _measuring_go(command: str, folder: Path) -> str:
 def _read_go(folder: Path, root: Path) -> Coverage:
     lines: dict[str, set[int]] = defaultdict(set)
     reached: dict[str, set[int]] = defaultdict(set)
-    profile = folder / "profile"
     module = go_module(root)
-    for block in _GO_BLOCK.finditer(profile.read_text(encoding="utf-8") if profile.exists() else ""):
+    for block in _GO_BLOCK.finditer(left_text(folder.parent, f"{folder.name}/profile") or ""):
         path = block["path"].removeprefix(f"{module}/")
         span = range(int(block["first"]), int(block["last"]) + 1)
         lines[path].update(span)

@@ -66,9 +66,9 @@ def _node_reporting(line: Line, report: Path) -> Line:
 
 
 def _read_jest(ran: Ran) -> Report | None:
-    if not ran.report.exists():
+    if ran.report is None:
         return None
-    told = json.loads(ran.report.read_text(encoding="utf-8"))
+    told = json.loads(ran.report)
     suites = told["testResults"]
     cases = [(suite, case) for suite in suites for case in suite["assertionResults"]]
     broken = [suite for suite in suites if suite["status"] == "failed" and not suite["assertionResults"]]
@@ -133,5 +133,5 @@ NODE = Runner(
     pattern=re.compile(r"\bnode\b.*\s--test\b"),
     aim=_aim_node,
     reporting=_node_reporting,
-    read=lambda ran: read_junit([ran.report] if ran.report.exists() else [], ran.root, _node_test_id),
+    read=lambda ran: read_junit([ran.report] if ran.report else [], ran.root, _node_test_id),
 )

@@ -39,13 +39,13 @@ def _pytest_reporting(line: Line, report: Path) -> Line:
 
 
 def _read_pytest(ran: Ran) -> Report | None:
-    if not ran.report.exists():
+    if ran.report is None:
         return None
     outcomes: dict[str, str] = {}
     failures: dict[str, Failure] = {}
     running: dict[str, None] = {}
     sessions: dict[int, _Session] = {}
-    whole_rows = ran.report.read_text(encoding="utf-8").split("\n")[:-1]
+    whole_rows = ran.report.split("\n")[:-1]
     for row in whole_rows:
         event = json.loads(row)
         session = sessions.setdefault(event["run"], _Session())

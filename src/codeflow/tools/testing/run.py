@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import shown_output, verdict
+from codeflow.tools.left import left_text
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_runs import Run
 from codeflow.tools.project import detect
@@ -135,7 +136,8 @@ async def run_with(ws: Workspace, runner: Runner | None, line: Line, *, timeout_
     if runner.shown is not None:
         output = reports.clip(runner.shown(run.text()), ws.settings.output_limit_chars)
         outcome = replace(outcome, output=output)
-    ran = Ran(root=ws.root, report=report_file, output=run.text(), started=started)
+    left = await asyncio.to_thread(left_text, report_file.parent, report_file.name)
+    ran = Ran(root=ws.root, report=left, output=run.text(), started=started)
     return TestRun(run=run, outcome=outcome, report=await asyncio.to_thread(runner.read, ran))
 
 

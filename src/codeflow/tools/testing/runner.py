@@ -13,8 +13,8 @@ class Ran:
     """A run of tests to read a report from."""
 
     root: Path
-    report: Path
-    """Where the runner was told to report; it may not have."""
+    report: str | None
+    """What the runner has left where it was told to report; None: nothing."""
     output: str
     """What it printed, at most some megabytes of it."""
     started: float
