@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-_HIDDEN = re.compile(
+HIDDEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
@@ -37,7 +37,7 @@ def stripped(text: str) -> str:
 
 
 def _replaced(text: str, *, keep: bool) -> str:
-    if not _HIDDEN.search(text):
+    if not HIDDEN.search(text):
         return text
     flags = {at for match in _FLAGS.finditer(text) for at in range(*match.span())}
 
@@ -46,7 +46,7 @@ def _replaced(text: str, *, keep: bool) -> str:
             return match[0]
         return f"\\u{{{ord(match[0]):x}}}" if keep else ""
 
-    return _HIDDEN.sub(shown, text)
+    return HIDDEN.sub(shown, text)
 
 
 def _belongs(text: str, at: int) -> bool:

@@ -4,12 +4,14 @@ import base64
 import json
 import re
 import tomllib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, quote_plus
 
 from codeflow.core.assigned import EXPRESSION, assigned, is_guarded, is_placeholder, places
+from codeflow.core.disguise import in_base64, undisguised
 from codeflow.core.places import resource
 
 PLACEHOLDER = re.compile(r"\[REDACTED:[a-z-]{1,30}\]")
@@ -82,7 +84,8 @@ class Redactor:
 
     Known are the formats of config/secrets.toml, private keys, authorization headers, passwords in URLs, values
     assigned to a name that says password, secret, token or key, and the values of those variables of `env` that are
-    named like a credential, plain, in base64 and URL-encoded. Randomness alone is no sign: hashes and ids stay.
+    named like a credential, plain, in base64 and URL-encoded. Characters that nobody sees, JSON's escapes and one level
+    of base64 hide none of them. Randomness alone is no sign: hashes and ids stay.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -108,9 +111,40 @@ class Redactor:
         """The credentials of a text in order, none overlapping another."""
         if len(text) < _LEAST_SECRET_CHARS:
             return []
-        known = [*self._of_this_process(text), *_by_format(text), *_private_keys(text), *_headers(text)]
-        found = sorted([*known, *_logins(text), *(Found(*one) for one in assigned(text))])
-        return _merged(found, [match.span() for match in PLACEHOLDER.finditer(text)] if found else [])
+        found = [*self._plain(text), *self._disguised(text), *self._encoded(text)]
+        return _merged(sorted(found), [match.span() for match in PLACEHOLDER.finditer(text)] if found else [])
+
+    def _plain(self, text: str) -> list[Found]:
+        named = (Found(*one) for one in assigned(text))
+        return [*self._documented(text), *_headers(text), *_logins(text), *named]
+
+    def _documented(self, text: str) -> list[Found]:
+        """What is certain to be one by itself."""
+        return [*self._of_this_process(text), *_by_format(text), *_private_keys(text)]
+
+    def _disguised(self, text: str) -> Iterator[Found]:
+        """With characters in it that nobody sees, or escaped as in JSON."""
+        meant = undisguised(text)
+        if meant is None:
+            return
+        for one in self._plain(meant.text):
+            start, end = meant.original(one.start, one.end)
+            yield Found(start, end, one.kind)
+
+    def _encoded(self, text: str) -> Iterator[Found]:
+        """In base64, once; the whole of what is encoded counts."""
+        spans: list[tuple[int, int]] = []
+        places: list[int] = []
+        said: list[str] = []
+        length = 0
+        for start, end, meaning in in_base64(text):
+            spans.append((start, end))
+            places.append(length)
+            said.append(meaning)
+            length += len(meaning) + 1
+        for one in self._documented("\n".join(said)):
+            first, last = bisect_right(places, one.start) - 1, bisect_right(places, one.end - 1)
+            yield from (Found(start, end, one.kind) for start, end in spans[first:last])
 
     def _of_this_process(self, text: str) -> Iterator[Found]:
         for value in self._own:
