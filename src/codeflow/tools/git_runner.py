@@ -3,8 +3,10 @@
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from codeflow.tools.git_advice import advice
 from codeflow.tools.process import Confine, Outcome, execute
@@ -77,14 +79,59 @@ async def raw(
         cwd=cwd,
         env=env or ws.reading_env,
     )
+    async with _ended(process, _SHORT_TIMEOUT_S):
+        output, _ = await process.communicate(stdin)
+    return output if process.returncode == 0 else b""
+
+
+async def must(
+    ws: Workspace, *arguments: str, env: Mapping[str, str] | None = None, most_bytes: int = 1_000_000
+) -> bytes:
+    """The unaltered output of a command of git; a Mistake when it fails, takes too long or prints more than that."""
+    process = await asyncio.create_subprocess_exec(
+        *INERT,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ws.root,
+        env={**(env or ws.reading_env), "LANGUAGE": "en"},
+    )
+    stdout, stderr = (cast("asyncio.StreamReader", pipe) for pipe in (process.stdout, process.stderr))
     try:
-        async with asyncio.timeout(_SHORT_TIMEOUT_S):
-            output, _ = await process.communicate(stdin)
+        async with _ended(process, ws.settings.command_timeout_s):
+            output, said = await asyncio.gather(_bounded(stdout, most_bytes), stderr.read())
+            await process.wait()
+    except TimeoutError:
+        raise Mistake("git took too long.") from None
+    if process.returncode != 0:
+        problem = said.decode(errors="replace").rstrip()
+        raise Mistake(advice(problem) or f"git failed with exit code {process.returncode}:\n{problem}")
+    return output
+
+
+async def _bounded(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    data = bytearray()
+    while chunk := await stream.read(65536):
+        data += chunk
+        if len(data) > most_bytes:
+            raise Mistake(
+                f"git has more than {most_bytes // 1_000_000} MB to tell, too much to be searched. Name fewer files at a "
+                "time, or leave it to the user."
+            )
+    return bytes(data)
+
+
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process, timeout_s: float) -> AsyncIterator[None]:
+    """The process is over at the end, however that comes."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return output if process.returncode == 0 else b""
 
 
 async def change(ws: Workspace, *arguments: str) -> str:

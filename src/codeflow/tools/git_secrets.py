@@ -3,12 +3,14 @@
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from codeflow.core.redaction import Redactor
-from codeflow.tools.git_runner import LITERAL, inert_environment, raw
-from codeflow.tools.text import decode
+from codeflow.tools.git_runner import LITERAL, must, raw
 from codeflow.tools.tool import Mistake, one_line
 from codeflow.tools.workspace import Workspace
 
@@ -18,6 +20,28 @@ _NEVER_ALLOWED = frozenset({"environment", "private-key"})
 """A value of this very process, and a key, are no matter of looks."""
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)")
 _MOST_NAMED = 10
+_MOST_BYTES = 20_000_000
+_PATCH = (
+    *(
+        "-c",
+        "core.quotePath=false",
+        "diff-index",
+        "--cached",
+        "--patch",
+        "--text",
+        "--unified=0",
+        "--no-color",
+    ),
+    *(
+        "--no-ext-diff",
+        "--no-textconv",
+        "--no-renames",
+        "--ignore-submodules",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+    ),
+)
+"""Every changed file as text, whatever its attributes and the repository's settings say."""
 _REFUSED = "Nothing was committed: this would add credentials to the history, where they stay for good."
 _ADVICE = (
     "Take them out, read them from the environment or from a file that git ignores, and commit again. If one has been "
@@ -58,27 +82,60 @@ def _places(added: Added, redactor: Redactor) -> Iterator[str]:
 
 
 async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
-    env = await inert_environment(ws)
-    base = (await raw(ws, "rev-parse", "--quiet", "--verify", "HEAD", cwd=ws.root)).decode().strip()
-    if not base:
-        base = (await raw(ws, "hash-object", "-t", "tree", os.devnull, cwd=ws.root)).decode().strip()
-    options = (
-        "--unified=0",
-        "--no-color",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-renames",
-        "--src-prefix=a/",
+    """What the index would hold that HEAD does not, were the paths added: the very blobs that git would commit.
+
+    Attributes that call a file binary do not count, and what filters make of a file is what is searched. Both the
+    index and the objects are copies, so that nothing is left of a commit that is refused.
+    """
+    base = (
+        await _tree(ws, "HEAD") or (await must(ws, "hash-object", "-t", "tree", os.devnull)).decode().strip()
     )
-    patch = await raw(
-        ws, LITERAL, "-c", "core.quotePath=false", "diff", *options, "--dst-prefix=b/", base, "--", *paths,
-        cwd=ws.root, env=env,
-    )  # fmt: skip
-    new = await raw(
-        ws, LITERAL, "ls-files", "--others", "--exclude-standard", "-z", "--", *paths, cwd=ws.root
-    )
-    names = [os.fsdecode(name) for name in new.split(b"\0") if name]
-    return [*_hunks(patch.decode("utf-8", "replace")), *(_whole(ws, name) for name in names)]
+    objects = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "objects")).decode()
+    with TemporaryDirectory(prefix="codeflow-") as folder:
+        env = ws.reading_env | _copies(Path(folder), objects.removesuffix("\n"))
+        merged = await _merged_index(ws, Path(folder, "index"))
+        if not merged:
+            await must(ws, "read-tree", base, env=env)
+        if there := await asyncio.to_thread(_that_exist, ws.root, paths):
+            await must(ws, LITERAL, "add", "--", *there, env=env)
+        patches = [
+            await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES) for one in (base, *merged)
+        ]
+    ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
+    return [added for added in ours if all(added in other for other in theirs)]
+
+
+async def _tree(ws: Workspace, name: str) -> str:
+    """The id of a commit; "" where there is none of the name."""
+    return (await raw(ws, "rev-parse", "--quiet", "--verify", name, cwd=ws.root)).decode().strip()
+
+
+async def _merged_index(ws: Workspace, copy: Path) -> list[str]:
+    """Of a merge that is to be concluded, the commit that is merged; its index goes into the commit as a whole."""
+    merging = await _tree(ws, "MERGE_HEAD")
+    if merging:
+        index = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "index")).decode()
+        await asyncio.to_thread(shutil.copyfile, index.removesuffix("\n"), copy)
+    return [merging] if merging else []
+
+
+def _copies(folder: Path, objects: str) -> dict[str, str]:
+    """Variables that make git write index and objects into a folder, and read the repository's own objects as well."""
+    (folder / "objects").mkdir()
+    return {
+        "GIT_INDEX_FILE": str(folder / "index"),
+        "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(objects),
+    }
+
+
+def _that_exist(root: Path, paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if os.path.lexists(root / path)]
+
+
+def _quoted(path: str) -> str:
+    """As git reads a list of paths, in which a colon separates."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _hunks(patch: str) -> Iterator[Added]:
@@ -99,9 +156,3 @@ def _hunks(patch: str) -> Iterator[Added]:
             first = int(hunk[1])
     if lines:
         yield Added(path, first, lines)
-
-
-def _whole(ws: Workspace, name: str) -> Added:
-    file = ws.root / name
-    text = decode(file.read_bytes()) if file.is_file() and not file.is_symlink() else None
-    return Added(name, 1, text.lines if text else [])

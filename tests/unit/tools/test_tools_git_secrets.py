@@ -1,11 +1,15 @@
 """git_commit refuses what would put a credential into the history."""
 
+import contextlib
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.unit.core.secret_lines import drawn, pem
 
 from codeflow.core.redaction import Redactor
+from codeflow.tools import git_secrets
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.workspace import Workspace
 
@@ -72,3 +76,110 @@ async def test_no_marker_lets_a_value_of_this_process_pass(repository: Workspace
 async def test_the_message_counts_too(repository: Workspace):
     (repository.root / "a.py").write_text("a = 3\n")
     assert "the message: github-token" in (await commit(repository, "a.py", message=f"use {TOKEN}")).content
+
+
+ATTRIBUTES = [
+    "*.py -diff",
+    "*.py binary",
+    "*.py diff=none",
+    "* -text -diff -merge",
+    "[attr]gone -diff\n*.py gone",
+]
+
+
+@pytest.mark.parametrize("attributes", ATTRIBUTES)
+async def test_attributes_hide_no_change(repository: Workspace, git: Git, attributes: str):
+    (repository.root / ".gitattributes").write_text(f"{attributes}\n")
+    git("config", "diff.none.textconv", "true")
+    (repository.root / "a.py").write_text(f"a = 1\nb = '{TOKEN}'\n")
+    assert "a.py:2: github-token" in (await commit(repository, "a.py")).content
+    assert git("log", "--format=%s").split() == ["begin"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x\0y\n" + TOKEN.encode() + b"\n",
+        TOKEN.encode("utf-16"),
+        f"{TOKEN[:9]}\u200b{TOKEN[9:]}".encode(),
+        f"{TOKEN[:9]}\r{TOKEN[9:]}".encode(),
+    ],
+)
+async def test_bytes_that_are_no_text_hide_nothing(repository: Workspace, git: Git, content: bytes):
+    for name in ("b.dat", "a.py"):
+        (repository.root / name).write_bytes(content)
+        assert "github-token" in (await commit(repository, name)).content
+    assert git("log", "--format=%s").split() == ["begin"]
+
+
+async def test_what_a_filter_makes_of_a_file_is_searched(repository: Workspace, git: Git):
+    git("config", "filter.turn.clean", "tr 'A-Za-z' 'N-ZA-Mn-za-m'")
+    (repository.root / ".gitattributes").write_text("*.enc filter=turn\n")
+    turned = str.maketrans(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        "NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm",
+    )
+    (repository.root / "x.enc").write_text(TOKEN.translate(turned))
+    assert "x.enc:1: github-token" in (await commit(repository, "x.enc")).content
+
+
+async def test_the_target_of_a_link_is_committed_and_searched(repository: Workspace):
+    (repository.root / "link").symlink_to(TOKEN)
+    assert "link:1: github-token" in (await commit(repository, ".")).content
+
+
+async def test_nothing_is_left_of_a_refused_commit(repository: Workspace, git: Git):
+    (repository.root / "a.py").write_text(f"t = '{TOKEN}'\n")
+    before = git("count-objects", "-v"), git("status", "--short")
+    assert (await commit(repository, "a.py")).is_error
+    assert (git("count-objects", "-v"), git("status", "--short")) == before
+
+
+async def test_where_git_fails_nothing_is_committed(repository: Workspace, git: Git):
+    (repository.root / "a.py").write_text("a = 3\n")
+    blob = git("rev-parse", "HEAD:a.py").strip()
+    (Path(repository.root) / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    done = await commit(repository, "a.py")
+    assert done.is_error
+    assert git("log", "--format=%s").split() == ["begin"]
+
+
+async def test_more_than_can_be_searched_is_refused(
+    repository: Workspace, git: Git, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(git_secrets, "_MOST_BYTES", 1_000_000)
+    (repository.root / "large.txt").write_text("x = 1\n" * 200_000)
+    done = await commit(repository, "large.txt")
+    assert "more than 1 MB" in done.content
+    assert git("log", "--format=%s").split() == ["begin"]
+
+
+async def test_other_staged_files_are_not_searched(repository: Workspace, git: Git):
+    (repository.root / "other.py").write_text(f"t = '{TOKEN}'\n")
+    git("add", "other.py")
+    (repository.root / "a.py").write_text("a = 3\n")
+    assert not (await commit(repository, "a.py")).is_error
+    assert git("show", "--format=", "--name-only").split() == ["a.py"]
+    assert git("diff", "--cached", "--name-only").split() == ["other.py"]
+
+
+async def test_a_merge_is_searched_whole_but_for_what_was_merged(repository: Workspace, git: Git):
+    git("switch", "-qc", "theirs")
+    (repository.root / "a.py").write_text("a = 2\n")
+    (repository.root / "old.py").write_text(f"t = '{TOKEN}'\n")
+    git("add", "-A")
+    git("commit", "-qm", "theirs")
+    git("switch", "-q", "-")
+    (repository.root / "a.py").write_text("a = 3\n")
+    git("commit", "-qam", "ours")
+    with contextlib.suppress(subprocess.CalledProcessError):  # there is a conflict
+        git("merge", "--no-commit", "theirs")
+    (repository.root / "a.py").write_text("a = 4\n")
+    (repository.root / "new.py").write_text(f"u = '{TOKEN}'\n")
+    git("add", "new.py")
+    refused = await commit(repository, "a.py")
+    assert "new.py:1: github-token" in refused.content
+    assert "old.py" not in refused.content
+    git("rm", "-q", "--cached", "new.py")
+    assert not (await commit(repository, "a.py")).is_error
+    assert len(git("log", "-1", "--format=%P").split()) == 2
