@@ -11,13 +11,15 @@ from codeflow.app.lineup import is_trusted
 from codeflow.app.remembering import WebWatch
 from codeflow.core.permissions import Layer, Reach, Ruling
 from codeflow.core.places import config_home, resource
-from codeflow.core.secret_files import holds_secrets
+from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import Settings
 from codeflow.core.values import Allow, Ask, Effect, Mode
 from codeflow.policies.patterns import Place
-from codeflow.policies.permissions import Call, Locations, Policy, decide
+from codeflow.policies.permissions import Call, Locations, Policy, decide, shortened
 from codeflow.policies.remembered import Remembered
+from codeflow.policies.revealing import files_shown
 from codeflow.policies.rules import Action, Rule, flag_rules, packaged_rules, parse_rule, read_rules
+from codeflow.tools.left import left_file
 from codeflow.tools.registry import TOOLS, Tool
 from codeflow.tools.sandbox.choosing import choose
 
@@ -33,6 +35,8 @@ class Layers:
     left_out: tuple[Rule, ...]
     remembered: Remembered
     project_file: Path
+    readable_secrets: tuple[str, ...] = ()
+    """The user's globs of credential files that models may read."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,7 +70,13 @@ def load_layers(
         contained=not choose(settings.sandbox, root, env).missing,
         locate=partial(locate, place),
     )
-    return Layers(policy=policy, left_out=left_out, remembered=remembered, project_file=project_file)
+    return Layers(
+        policy=policy,
+        left_out=left_out,
+        remembered=remembered,
+        project_file=project_file,
+        readable_secrets=tuple(settings.tools.readable_secrets),
+    )
 
 
 def of_project(rules: Sequence[Rule], *, trusted: bool) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
@@ -87,6 +97,7 @@ class Permits:
         self._mode = mode
         self._policy = layers.policy.with_rules(flag_rules(approved, (), TOOLS))
         self._remembered = layers.remembered
+        self._readable = layers.readable_secrets
         self._web = web
 
     def judge(self, tool: Tool, arguments: Mapping[str, Any]) -> Ruling:
@@ -101,10 +112,23 @@ class Permits:
         if tool.name in _INSTALLS and taint.sources:
             return f"it downloads and runs packages, and this session has read {' and '.join(sorted(taint.sources))}"
         if tool.name == "run_command":
-            return taint.why_asked(str(arguments["command"]), contained=self._policy.contained)
+            line = str(arguments.get("command", ""))
+            return taint.why_asked(line, contained=self._policy.contained) or (
+                self._why_shown(line) if ruling.layer is Layer.MODE else None
+            )
         if tool.effect is Effect.WRITE and self._mode is Mode.EDIT and ruling.layer is Layer.MODE:
             found = ((path, holds_secrets(path)) for path in tool.names(arguments))
             return next((f"{path} is {kind}" for path, kind in found if kind), None)
+        return None
+
+    def _why_shown(self, line: str) -> str | None:
+        """What read_file refuses is asked about where a command would print it."""
+        root = Path(self._policy.place.root or "/")
+        for command, path in files_shown(line):
+            names = dict.fromkeys([path, *(names[0] for names in self._policy.located(path))])
+            kinds = [holds_secrets(name, left_file(root, name)) for name in names]
+            if any(kinds) and not any(matches_any(name, self._readable) for name in names):
+                return f"`{shortened(command)}` would show {path}, which is {next(filter(None, kinds))}"
         return None
 
     def learn(self, text: str, reach: Reach) -> None:

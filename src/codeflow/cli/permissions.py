@@ -79,14 +79,14 @@ def check(
     output: Output = ListOutput.TEXT,
 ) -> None:
     """Say what would become of a call, and which rule of which layer decides; nothing is run."""
-    from codeflow.app.permitting import as_call
+    from codeflow.app.permitting import Permits
+    from codeflow.app.remembering import WebWatch
     from codeflow.cli.tools import named
-    from codeflow.policies.permissions import decide
 
     known = named(tool)
     settings, layers = _layers(workspace)
-    call = as_call(known, _given(known, arguments or []), layers.policy)
-    ruling = decide(mode or settings.run.mode, call, layers.policy)
+    permits = Permits(mode or settings.run.mode, layers, WebWatch(frozenset()))
+    ruling = permits.judge(known, _given(known, arguments or []))
     says = type(ruling.verdict).__name__.lower()
     reason = "" if isinstance(ruling.verdict, Allow) else ruling.verdict.reason
     if output is ListOutput.JSON:

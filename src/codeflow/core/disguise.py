@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ from codeflow.core.invisible import HIDDEN
 
 _TERMINAL_ESCAPE = r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]"
 _DISGUISE = re.compile(
-    rf"{_TERMINAL_ESCAPE}|{HIDDEN.pattern}|\r(?!\n)|\\{{1,8}}(?:u00(?P<code>[2-7][0-9A-Fa-f])|(?P<slash>/))"
+    rf"{_TERMINAL_ESCAPE}|{HIDDEN.pattern}|\r(?!\n)"
+    r"|\\{1,8}(?:u(?P<code>[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})|(?P<slash>/)|r(?!\\{1,8}n|\n))"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}+={0,2}")
-_WRAP = re.compile(r"(?:\r?\n|\\n)[ \t]{0,40}")
-"""Between two lines of one value, as `base64` and YAML break it."""
+_WRAP = re.compile(r"(?:\r?\n|\\n)[ \t]{0,40}(?:\d{1,7}[\t:|-] ?)?")
+"""Between two lines of one value, as `base64` and YAML break it and tools number them."""
 _QUANTUM = 4
 """Characters of base64 that stand for whole bytes."""
 
@@ -58,8 +60,8 @@ def undisguised(text: str) -> Undisguised | None:
     for match in _DISGUISE.finditer(text):
         parts.append(text[at : match.start()])
         length += match.start() - at
-        if match["code"] or match["slash"]:
-            parts.append(chr(int(match["code"], 16)) if match["code"] else "/")
+        if char := _char(match):
+            parts.append(char)
             found.note_escape(length, match.end())
             length += 1
         at = match.end()
@@ -68,6 +70,14 @@ def undisguised(text: str) -> Undisguised | None:
         return None
     found.text = "".join([*parts, text[at:]])
     return found
+
+
+def _char(match: re.Match[str]) -> str:
+    """The character that an escape stands for; "" for what is not seen."""
+    if not match["code"]:
+        return match["slash"] or ""
+    char = chr(min(int(match["code"].strip("{}"), 16), sys.maxunicode))
+    return "" if char == "\r" or HIDDEN.fullmatch(char) else char
 
 
 def in_base64(text: str) -> Iterator[tuple[int, int, str]]:
@@ -79,7 +89,8 @@ def in_base64(text: str) -> Iterator[tuple[int, int, str]]:
         if not (goes_on and _WRAP.fullmatch(text, end, match.start())):
             yield from _decoded(start, end, encoded)
             start, encoded = match.start(), []
-        encoded.append(match[0])
+        of_patch = match[0][0] == "+" and len(match[0]) % _QUANTUM == 1
+        encoded.append(match[0][of_patch:])
         end = match.end()
     yield from _decoded(start, end, encoded)
 

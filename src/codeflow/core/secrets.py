@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
+from codeflow.core.disguise import undisguised
 from codeflow.core.redaction import formats, has_private_key, is_login
 
 _VARIABLE = re.compile(
@@ -39,6 +40,11 @@ def find_secret(text: str, env: Mapping[str, str]) -> str | None:
 
     The credentials of `env` are recognised by their values, others by their form.
     """
+    meant = undisguised(text)
+    return _kind_in(text, env) or (_kind_in(meant.text, env) if meant else None)
+
+
+def _kind_in(text: str, env: Mapping[str, str]) -> str | None:
     for name, value in env.items():
         if _VARIABLE.search(name) and _is_guarded(value) and value in text:
             return f"the value of {name}"

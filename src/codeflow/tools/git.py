@@ -2,10 +2,18 @@
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_runner import read, revision
+from codeflow.tools.git_shown import PREFIXES, refuse_secret_object, shown
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty", "--relative")
+_PLAIN_DIFF = (
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--ignore-submodules=dirty",
+    "--relative",
+    *PREFIXES,
+)
 _MOST_COMMITS = 100
 _MOST_BLAMED = 200
 
@@ -36,7 +44,7 @@ async def git_diff(ws: Workspace, path: str = "", staged: bool = False, ref: str
     """
     wanted = ws.relative(ws.resolve(path))
     chosen = [*(["--cached"] if staged else []), *([revision(ref)] if ref else [])]
-    output = await read(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
+    output = await shown(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
     if not output:
         return ToolResult(
             content="No differences. Untracked files are listed by git_status.", display="no differences"
@@ -78,13 +86,15 @@ async def git_blame(ws: Workspace, path: str, start_line: int = 1, end_line: int
     last = start_line + _MOST_BLAMED - 1 if end_line is None else end_line
     if start_line < 1 or last < start_line:
         raise Mistake("start_line begins at 1 and end_line is not before it.")
-    shown = min(last, start_line + _MOST_BLAMED - 1)
+    end = min(last, start_line + _MOST_BLAMED - 1)
     wanted = ws.relative(ws.resolve(path))
-    output = await read(ws, "blame", "--no-textconv", "--date=short", f"-L{start_line},{shown}", "--", wanted)
+    if kind := ws.secret(wanted):
+        raise Mistake(f"{wanted} is {kind} and is not shown.")
+    output = await read(ws, "blame", "--no-textconv", "--date=short", f"-L{start_line},{end}", "--", wanted)
     lines = output.splitlines()
     if len(lines) == _MOST_BLAMED:
-        lines.append(f"[the file may go on; see more with start_line={shown + 1}]")
-    return ToolResult(content="\n".join(lines), display=f"lines {start_line}-{shown}")
+        lines.append(f"[the file may go on; see more with start_line={end + 1}]")
+    return ToolResult(content="\n".join(lines), display=f"lines {start_line}-{end}")
 
 
 @tool(effect=Effect.READ, summary=argument("ref"))
@@ -97,5 +107,6 @@ async def git_show(ws: Workspace, ref: str = "HEAD", path: str = "") -> ToolResu
     """
     narrow = ("--", ws.relative(ws.resolve(path))) if path else ()
     layout = ("--no-show-signature", "--date=short", "--stat", "--patch")
-    output = await read(ws, "show", *_PLAIN_DIFF, *layout, revision(ref), *narrow)
+    await refuse_secret_object(ws, revision(ref))
+    output = await shown(ws, "show", *_PLAIN_DIFF, *layout, ref, *narrow)
     return ToolResult(content=output or "(empty)", display=f"{len(output.splitlines())} lines")

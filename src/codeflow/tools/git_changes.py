@@ -8,6 +8,7 @@ from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_conflicts import changed_files, conflicts_in
 from codeflow.tools.git_runner import INERT, LITERAL, change, raw, read, run, succeeded
 from codeflow.tools.git_secrets import refuse_secrets
+from codeflow.tools.git_shown import PREFIXES, shown
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
@@ -153,7 +154,9 @@ async def git_stash(
         case "list":
             output = await read(ws, "stash", "list") or "No stashes."
         case _:
-            output = await read(ws, "stash", "show", "--patch", "--no-ext-diff", "--no-textconv", entry)
+            output = await shown(
+                ws, "stash", "show", "--patch", "--no-ext-diff", "--no-textconv", *PREFIXES, entry
+            )
     return ToolResult(content=output, display=output.partition("\n")[0])
 
 

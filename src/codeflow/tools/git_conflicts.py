@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_runner import LITERAL, inert_environment, raw, read
+from codeflow.tools.left import left_file
 from codeflow.tools.text import decode, numbered
 from codeflow.tools.tool import argument, tool
 from codeflow.tools.workspace import Workspace
@@ -123,6 +124,8 @@ def conflicts_in(ws: Workspace, name: str) -> list[Conflict]:
 
 
 def _described(ws: Workspace, name: str) -> str:
+    if kind := ws.secret(name, left_file(ws.root, name)):
+        return f"({name} is {kind} and is not shown)"
     regions = conflicts_in(ws, name)
     if not regions:
         return "(no conflict markers: keep, rewrite or delete the file, then commit it)"

@@ -1,7 +1,7 @@
 """A command's output within bounds: the beginning and the end are kept, the middle is counted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # colours and cursor
@@ -16,7 +16,9 @@ _UTF8_CONTINUATION = bytes(range(0x80, 0xC0))
 class HeadTail:
     """Collects bytes of any amount in bounded memory; `text` is at most about `limit_chars` long."""
 
-    def __init__(self, limit_chars: int) -> None:
+    def __init__(self, limit_chars: int, redact: Callable[[str], str] = str) -> None:
+        """`redact` takes credentials out of a line before its overwritten beginning is."""
+        self._redact = redact
         self._limit = limit_chars
         self._capacity = 4 * limit_chars
         self._head = bytearray()
@@ -39,9 +41,9 @@ class HeadTail:
         half = self._limit // 2
         if len(self._tail) > self._capacity:
             self._forget()
-            head, tail = plain(bytes(self._head)), plain(bytes(self._tail))
+            head, tail = (plain(bytes(part), self._redact) for part in (self._head, self._tail))
         else:
-            whole = plain(bytes(self._head + self._tail))
+            whole = plain(bytes(self._head + self._tail), self._redact)
             if len(whole) <= self._limit:
                 return whole
             head, tail = whole[:half], whole[half:]
@@ -60,9 +62,13 @@ def capped(lines: Sequence[str], most: int, more: str) -> list[str]:
     return [*lines[:most], f"[{rest:,} {more}]"] if rest > 0 else list(lines)
 
 
-def plain(data: bytes) -> str:
-    """Terminal output as text: UTF-8, no escapes, and of a line that was redrawn only its last state."""
-    text = _ESCAPE.sub("", data.decode("utf-8", errors="replace").replace("\r\n", "\n"))
+def plain(data: bytes, redact: Callable[[str], str] = str) -> str:
+    """Terminal output as text: UTF-8, no escapes, and of a line that was redrawn only its last state.
+
+    That state may be the half of a credential that nobody knows any more, so `redact` has all of the line before.
+    """
+    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    text = _ESCAPE.sub("", redact(text) if "\r" in text else text)
     return _CONTROL.sub("", _OVERWRITTEN.sub("", text))
 
 

@@ -78,6 +78,7 @@ async def install_dependency(
         timeout_s=_INSTALL_TIMEOUT_S,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        redact=ws.redactor.redact,
         confine=ws.confining(manager.name),
     )
     ending = verdict(outcome, _INSTALL_TIMEOUT_S)

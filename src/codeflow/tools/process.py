@@ -55,11 +55,12 @@ async def execute(
     memory_bytes: int | None = None,
     also: Callable[[bytes], None] | None = None,
     confine: Confine | None = None,
+    redact: Callable[[str], str] = str,
 ) -> Outcome:
     """Runs a shell line (str) or a program with its arguments; whatever it started has ended on return.
 
     `also` gets every piece of the output as it comes. The memory of the whole tree is limited, by default to half of
-    the machine's. `confine` puts it into a sandbox; without, it has the user's rights.
+    the machine's. `confine` puts it into a sandbox; `redact` sees lines of the output as they were before a redraw.
 
     Raises:
         OSError: when it cannot be started.
@@ -67,7 +68,7 @@ async def execute(
     started = time.monotonic()
     argv = [shell(env), "-c", command] if isinstance(command, str) else command
     confined = confine(argv, cwd, env) if confine else Confined(argv=argv)
-    output = HeadTail(output_limit_chars)
+    output = HeadTail(output_limit_chars, redact)
     limit = half_of_memory() if memory_bytes is None else memory_bytes
     try:
         guarded, timed_out = await _run(

@@ -70,6 +70,7 @@ class Run:
                     output_limit_chars=output_limit_chars,
                     memory_bytes=self.memory_bytes,
                     confine=self.confine,
+                    redact=self.redact,
                     also=lambda data: self._keep(file, data),
                 )
         except asyncio.CancelledError:
@@ -122,7 +123,7 @@ class Run:
         first = max(1, start_line if start_line >= 0 else len(lines) + 1 + start_line)
         shown: list[str] = []
         for line in lines[first - 1 :]:
-            text = plain(line[: 4 * limit_chars])[:limit_chars]
+            text = plain(line[: 4 * limit_chars], self.redact)[:limit_chars]
             limit_chars -= len(text) + 1
             if shown and limit_chars < 0:
                 break

@@ -33,6 +33,7 @@ async def run_for_stdout(
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        redact=ws.redactor.redact,
         confine=ws.confining(manager),
     )
     return outcome, await asyncio.to_thread(_take, file)

@@ -56,6 +56,27 @@ def test_rules_are_listed_with_their_layers_and_a_project_only_tightens(cli, fol
     assert "run_command(git push -f|--force*)" in text
 
 
+@pytest.mark.parametrize("mode", ["edit", "auto"])
+def test_a_command_that_shows_credentials_is_asked_about_in_every_mode(cli, folder, user, mode):
+    (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (folder / "own.pem").write_text("-----BEGIN PRIVATE " + "KEY-----\n")
+
+    def tried(line: str) -> str:
+        return str(cli("permissions", "check", "run_command", line, "--mode", mode).stdout)
+
+    asked = "ask, by mode " + mode
+    assert f"{asked}: `git show HEAD:.env` would show .env, which is an environment file" in tried(
+        "git show HEAD:.env"
+    )
+    assert "own.pem, which is a private key" in tried("git show HEAD:own.pem && git blame own.pem")
+    assert tried("git show HEAD:ca.txt").startswith("allow")
+    assert tried("git blame ca.pem").startswith("allow")
+    write(user, 'allow = ["run_command(git show HEAD:.env)"]\n')
+    assert tried("git show HEAD:.env").startswith("allow, by user rule")
+    write(user, 'tools.readable_secrets = [".env"]\n', "settings.toml")
+    assert tried("git show HEAD~1:.env").startswith("allow")
+
+
 def test_a_call_can_be_tried(cli, folder, user):
     write(user, 'allow = ["run_command(make *)", "write_file(src/**)"]\n')
 

@@ -63,6 +63,27 @@ def test_escapes_of_json_hide_nothing(secret: str, kept: int, slashes: str):
     assert escaped[-6:] not in KNOWN.redact(escaped)
 
 
+@pytest.mark.parametrize(
+    "escape", [r"\u200b", r"\u{200b}", r"\\u200B", r"\u00ad", r"\u202e", r"\r", r"\\r", r"\u000d", r"\u0000"]
+)
+def test_what_nobody_sees_hides_nothing_when_it_is_spelled_out(escape: str):
+    shown = KNOWN.redact(f"x {TOKEN[:9]}{escape}{TOKEN[9:]} y")
+    assert shown == "x [REDACTED:github-token] y"
+
+
+def test_an_escape_has_four_digits():
+    assert KNOWN.redact(r"C:\user\u0061bc") == r"C:\user\u0061bc"
+    token = "ghp_ab12" + drawn(32)
+    assert "[REDACTED" in KNOWN.redact(token.replace("a", r"\u0061"))
+
+
+def test_numbered_and_added_lines_of_base64_are_read_together():
+    lines = textwrap.wrap(base64.b64encode(f"{'x' * 40} {TOKEN}".encode()).decode(), 76)
+    for prefix in ("    {}\t", "+", "{}: "):
+        text = "\n".join(prefix.format(number) + line for number, line in enumerate(lines, start=7))
+        assert lines[1] not in KNOWN.redact(f"@@ x @@\n{text}")
+
+
 def test_a_slash_escaped_in_json_hides_no_login():
     assert "7seven7" not in KNOWN.redact(r'"https:\/\/deploy:7seven7pass@db.internal.net\/x"')
 

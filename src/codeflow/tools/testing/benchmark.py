@@ -203,6 +203,7 @@ async def _run(
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,
+        redact=ws.redactor.redact,
         confine=confine,
     )
 
