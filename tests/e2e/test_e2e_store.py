@@ -1,13 +1,16 @@
 """A run whose session goes to a shared store, in the installed command."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
+import zlib
 from pathlib import Path
 
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID, Shell
 from tests.e2e.test_e2e_resume import COMMAND
+from tests.unit.core.secret_lines import drawn
 
 from codeflow.models.endpoint import environment
 
@@ -97,6 +100,56 @@ def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, pro
     assert other("undo", paused.result["session_id"]).code == 0
     assert (other.project / "calc.py").read_text() == BUG
     assert not (other.project / "new").exists()
+
+
+def test_a_file_with_a_credential_does_not_leave_the_machine(shell, project, scripted, tmp_path):
+    token = "ghp_" + drawn(36)
+    secret = {
+        "agent": "fast_coder",
+        "call": [{"write_file": {"path": "conf.py", "content": f"T = '{token}'\n"}}],
+    }
+    store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
+    assert shell("sessions", "setup", env=store).code == 0
+    with scripted([ROUTER, READ, EDIT, secret, COMMAND, SAID]) as endpoint:
+        paused = shell(
+            "run",
+            "make the failing test pass",
+            "--output",
+            "stream-json",
+            env=store | environment(endpoint.url),
+        )
+        assert paused.code == 4, paused.stderr
+        warnings = [event["text"] for event in paused.events if event["kind"] == "notice"]
+        other = Shell(
+            moved(project, tmp_path / "elsewhere"),
+            shell.env | store | {"XDG_STATE_HOME": str(tmp_path / "s2")},
+        )
+        resume = [
+            "resume",
+            paused.events[-1]["session_id"],
+            "--workspace",
+            ".",
+            "--output",
+            "json",
+            "--approve",
+        ]
+        refused = other(*resume, env=environment(endpoint.url))
+        assert refused.code == 1
+        assert "holds credentials, which do not go with it: conf.py" in refused.stderr + refused.stdout
+        here = shell("resume", "--approve", "--output", "json", env=store | environment(endpoint.url))
+    assert "with credentials, so not in the session's log for another machine: conf.py" in warnings
+    assert here.code == 0, here.stderr
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        is_ours = path.is_relative_to(tmp_path / "state") or path.is_relative_to(tmp_path / "shared")
+        assert not is_ours or token.encode() not in path.read_bytes(), path
+    log = next((tmp_path / "state/codeflow/sessions").rglob("*.jsonl")).read_text()
+    packed = [
+        zlib.decompress(base64.b64decode(file["content"])).decode()
+        for event in map(json.loads, log.splitlines())
+        if event.get("event", event).get("kind") == "files_carried"
+        for file in event.get("event", event)["files"]
+    ]
+    assert packed == [FIXED]
 
 
 def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scripted, tmp_path):

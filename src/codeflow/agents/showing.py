@@ -17,7 +17,12 @@ _OWN_WORDS = frozenset({Effect.WRITE, Effect.NOTE})
 
 def cleaned(result: ToolResult, redact: Callable[[str], str]) -> ToolResult:
     """The result without credentials and hidden characters."""
-    return replace(result, content=spelled_out(redact(result.content)), display=redact(result.display))
+    return replace(
+        result,
+        content=spelled_out(redact(result.content)),
+        display=redact(result.display),
+        attachments=tuple(replace(one, name=redact(one.name)) for one in result.attachments),
+    )
 
 
 def marked(result: ToolResult, tool: Tool, summary: str) -> ToolResult:

@@ -207,7 +207,8 @@ class PolicedTool(AgentTool):
         return replace(result, content=f"{result.content}\n\n{extra}")
 
     def _refuse(self, call_id: str, problem: str, *, denied: bool, summary: str = "") -> ToolResult:
-        result = ToolResult(content=f"Error: {problem}.", display=problem, is_error=True)
+        told = ToolResult(content=f"Error: {problem}.", display=problem, is_error=True)
+        result = cleaned(told, self._workspace.redactor.redact)
         self._bench.emit(
             ToolStarted(agent=self._agent, call_id=call_id, tool=self._tool.name, summary=summary)
         )

@@ -44,11 +44,15 @@ class SessionForked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesCarried:
-    """All that an unfinished run had changed, for other machines; `left_out` was too large, `tree` as a checkpoint's."""
+    """All that an unfinished run had changed, for other machines; `tree` as a checkpoint's.
+
+    `left_out` was too large. `withheld` holds credentials or is there to hold them; logs of before 2026-11-22 carry it.
+    """
 
     files: tuple[CarriedFile, ...]
     left_out: tuple[str, ...]
     tree: str
+    withheld: tuple[str, ...] = ()
     kind: Literal["files_carried"] = "files_carried"
 
 

@@ -38,7 +38,7 @@ class Safety:
         """`is_busy` says whether commands run in the background; `began_at` is the first checkpoint of a resumed run.
 
         `cut_at`, in seconds since 1970, is when the process before this one was alive last, which may have been killed.
-        `redact` takes credentials out of patches, which models and people are shown.
+        `redact` takes credentials out of patches, which models and people are shown; files with some stay here.
         """
         self._checkpoints = checkpoints
         self._emit = emit
@@ -140,14 +140,17 @@ class Safety:
         if self._first is None:
             return None
         try:
-            found = await asyncio.to_thread(carried, self._checkpoints, self._first)
+            found = await asyncio.to_thread(carried, self._checkpoints, self._first, self._redact)
         except SessionError as error:
             return f"the changes are only here, not in the session's log: {error}"
         if found is None:
             return None
         self._emit(found)
-        names = ", ".join(found.left_out)
-        return f"too large to go with the session to another machine: {names}" if names else None
+        reasons = {
+            "too large to go with the session to another machine": found.left_out,
+            "with credentials, so not in the session's log for another machine": found.withheld,
+        }
+        return "; ".join(f"{why}: {', '.join(names)}" for why, names in reasons.items() if names) or None
 
     async def _compare(self, label: str, kind: Kind) -> tuple[tuple[FileChange, ...], str]:
         if self._first is None:

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codeflow.core.errors import SessionError
 from codeflow.core.ports import Emit
+from codeflow.core.secret_files import holds_secrets
 from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.text import listed
 from codeflow.core.values import CarriedFile
@@ -22,8 +23,11 @@ TOTAL_BYTES = 5_000_000
 _MOST_NAMES = 6
 
 
-def carried(checkpoints: Checkpoints, since: Checkpoint) -> FilesCarried | None:
-    """What has changed between a checkpoint and the newest, without what git ignores; None when nothing has."""
+def carried(checkpoints: Checkpoints, since: Checkpoint, redact: Callable[[str], str]) -> FilesCarried | None:
+    """What has changed between a checkpoint and the newest, without what git ignores; None when nothing has.
+
+    A file that `redact` would change stays here: logs go to stores and other machines.
+    """
     newest = checkpoints.newest()
     if newest is None or newest.tree == since.tree:
         return None
@@ -33,6 +37,7 @@ def carried(checkpoints: Checkpoints, since: Checkpoint) -> FilesCarried | None:
     left = {path: after.entries[path] for path in changed if path in after.entries}
     files: list[CarriedFile] = []
     left_out: list[str] = []
+    withheld: list[str] = []
     room = TOTAL_BYTES
     contents = checkpoints.contents(left.values())
     for path in changed:
@@ -40,12 +45,24 @@ def carried(checkpoints: Checkpoints, since: Checkpoint) -> FilesCarried | None:
         if len(content) > min(room, LARGEST_BYTES):
             left_out.append(path)
             continue
+        if _is_secret(path, content, redact):
+            withheld.append(path)
+            continue
         room -= len(content)
         packed = base64.b64encode(zlib.compress(content)).decode() if path in left else ""
         files.append(
             CarriedFile(path=path, before=_state(before, path), after=_state(after, path), content=packed)
         )
-    return FilesCarried(files=tuple(files), left_out=tuple(left_out), tree=tree) if changed else None
+    if not changed:
+        return None
+    return FilesCarried(
+        files=tuple(files), left_out=tuple(left_out), tree=tree, withheld=tuple(map(redact, withheld))
+    )
+
+
+def _is_secret(path: str, content: bytes, redact: Callable[[str], str]) -> bool:
+    text = f"{path}\n{content.decode(errors='replace')}"
+    return holds_secrets(path, content) is not None or redact(text) != text
 
 
 def settle_in(checkpoints: Checkpoints, past: Past, emit: Emit, *, as_is: bool) -> tuple[str, ...]:
@@ -111,6 +128,8 @@ def _wanted(here: Snapshot, run: LastRun) -> dict[str, tuple[int, bytes] | None]
     newest = run.carried[-1]
     if newest.left_out:
         raise _absent(newest.left_out, "was too large to go with it")
+    if newest.withheld:
+        raise _absent(newest.withheld, "holds credentials, which do not go with it")
     found: dict[str, str] = {}
     left: dict[str, set[str]] = {}
     for event in run.carried:
