@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -145,6 +146,11 @@ def test_wherever_a_credential_stands_nothing_that_a_run_says_or_writes_holds_it
     finished = {event["tool"] for event in done.events if event["kind"] == "tool_finished"}
     assert finished >= {next(iter(one["call"][0])) for one in LOOKS}
     sent = json.dumps([request.body for request in endpoint.requests])
+    met = set(re.findall(r"\[REDACTED:([a-z-]+)\]", sent))
+    assert met >= {
+        *("github-token", "gitlab-token", "huggingface-token", "anthropic-key", "registry-token", "slack-token"),
+        "url-password",
+    }
     session = done.events[-1]["session_id"]
     shown = [
         shell(*command, env=env).stdout
@@ -173,6 +179,7 @@ def test_a_fault_that_tells_a_credential_tells_it_nobody(shell, project, scripte
             done = shell("--debug", "run", f"use {FAILED}", "--output", output, env=environment(endpoint.url))
             assert done.code == 1, done.stderr
             assert leaked(done.stdout + done.stderr) == []
+            assert "[REDACTED:aws-access-key]" in done.stdout + done.stderr
     for path in (*written(tmp_path / "state"), *written(tmp_path / "cache")):
         assert leaked(path.read_text(errors="replace")) == [], path
 
