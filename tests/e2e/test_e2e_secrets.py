@@ -148,7 +148,14 @@ def test_wherever_a_credential_stands_nothing_that_a_run_says_or_writes_holds_it
     sent = json.dumps([request.body for request in endpoint.requests])
     met = set(re.findall(r"\[REDACTED:([a-z-]+)\]", sent))
     assert met >= {
-        *("github-token", "gitlab-token", "huggingface-token", "anthropic-key", "registry-token", "slack-token"),
+        *(
+            "github-token",
+            "gitlab-token",
+            "huggingface-token",
+            "anthropic-key",
+            "registry-token",
+            "slack-token",
+        ),
         "url-password",
     }
     session = done.events[-1]["session_id"]
