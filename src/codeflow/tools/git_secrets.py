@@ -102,7 +102,25 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
             await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES) for one in (base, *merged)
         ]
     ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
-    return [added for added in ours if all(added in other for other in theirs)]
+    return list(_new_to_all(ours, theirs)) if theirs else ours
+
+
+def _new_to_all(ours: Sequence[Added], theirs: Sequence[Sequence[Added]]) -> Iterator[Added]:
+    """The lines that no parent of a merge has: what was merged is in the history already."""
+    others = [
+        {(added.path, added.first + at) for added in other for at in range(len(added.lines))}
+        for other in theirs
+    ]
+    for added in ours:
+        fresh = list[str]()
+        for number, line in enumerate(added.lines, added.first):
+            if all((added.path, number) in other for other in others):
+                fresh.append(line)
+            elif fresh:
+                yield Added(added.path, number - len(fresh), fresh)
+                fresh = []
+        if fresh:
+            yield Added(added.path, added.first + len(added.lines) - len(fresh), fresh)
 
 
 async def _tree(ws: Workspace, name: str) -> str:

@@ -175,6 +175,10 @@ async def test_a_merge_is_searched_whole_but_for_what_was_merged(repository: Wor
     with contextlib.suppress(subprocess.CalledProcessError):  # there is a conflict
         git("merge", "--no-commit", "theirs")
     (repository.root / "a.py").write_text("a = 4\n")
+    (repository.root / "old.py").write_text(f"x = '{TOKEN}y'\nt = '{TOKEN}'\nu = '{TOKEN}z'\n")
+    refused = await commit(repository, "a.py", "old.py")
+    assert "old.py:1: github-token\nold.py:3: github-token\n" in refused.content
+    (repository.root / "old.py").write_text(f"t = '{TOKEN}'\n")
     (repository.root / "new.py").write_text(f"u = '{TOKEN}'\n")
     git("add", "new.py")
     refused = await commit(repository, "a.py")
