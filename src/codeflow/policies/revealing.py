@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from codeflow.syntax.shell.programs import word_set
 from codeflow.syntax.shell.reader import Redirection, Run
@@ -13,6 +14,8 @@ _SHOWS = word_set("""
     strings xxd od hexdump base32 base64 basenc uuencode diff cmp comm sdiff split csplit
     tar zip gzip bzip2 xz zstd 7z openssl gpg curl wget scp rsync nc""")
 """Programs that print a file that they are given, or send or pack it."""
+_INTO = frozenset({"-o", "-out", "-keyout", "--output"})
+"""Options of theirs whose value is written."""
 _SEARCHES = word_set("grep egrep fgrep zgrep rg ag ack sed awk gawk mawk jq yq")
 """The same; their first argument is no file."""
 _COPIES = word_set("cp mv ln install")
@@ -37,7 +40,7 @@ def _files(words: Sequence[Word]) -> Sequence[Word]:
     name = program(words[0])
     plain = [word for word in words[1:] if not word.text.startswith("-") or "=" in word.text]
     if name in _SHOWS:
-        return words[1:]
+        return [word for before, word in pairwise(words) if before.text not in _INTO]
     if name in _SEARCHES:
         return plain[1:]
     if name in _COPIES:

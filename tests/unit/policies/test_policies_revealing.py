@@ -68,6 +68,7 @@ def test_a_file_that_a_command_prints_or_copies_is_named(line: str):
             "git check-ignore .env",
         ),
         *("docker run --env-file .env x", "npm test", "echo A=1 > .env", "find . -name .env", "", "'"),
+        *("openssl genrsa -out .env 2048", "curl -o .env http://x"),
     ],
 )
 def test_what_shows_nothing_of_it_does_not_count(line: str):
