@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.attacks.commands import SHELL_ATTACKS, Attack
+from tests.attacks.commands import PROXIED, SHELL_ATTACKS, Attack
 from tests.attacks.world import Picture, World, listening, make
 
 from codeflow.core.settings import load_settings
@@ -16,8 +16,12 @@ from codeflow.tools.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 
-def sandbox_of(world: World) -> Sandbox:
-    choice = choose(load_settings(world.workspace, env={}).sandbox, world.workspace, world.env)
+_NOBODY_LISTENS = 9009
+
+
+def sandbox_of(world: World, *hosts: str) -> Sandbox:
+    settings = load_settings(world.workspace, env={}, flags={"sandbox": {"hosts": hosts}})
+    choice = choose(settings.sandbox, world.workspace, world.env)
     if choice.missing:
         pytest.skip(f"no sandbox on this machine: {choice.missing}")
     return choice.sandbox
@@ -54,7 +58,7 @@ def filled(world: World, attack: Attack) -> str:
     line = attack.line
     for name, value in (
         ("home", world.home), ("outside", world.outside), ("work", world.workspace),
-        ("tcp", world.tcp_port), ("udp", world.udp_port),
+        ("tcp", world.tcp_port), ("udp", world.udp_port), ("allowed", _NOBODY_LISTENS),
     ):  # fmt: skip
         line = line.replace(f"{{{name}}}", str(value))
     return line
@@ -71,6 +75,23 @@ def test_an_attack_is_stopped(world, attack):
         before = Picture.of(world)
         output = run(world, sandbox, filled(world, attack))
         assert world.breaches(before, output) == [], output
+
+
+@pytest.mark.parametrize("attack", PROXIED, ids=named)
+def test_named_hosts_open_no_way_to_others(world, attack):
+    sandbox = sandbox_of(world, "allowed.example", f"localhost:{_NOBODY_LISTENS}")
+    with listening(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert world.breaches(before, output) == [], output
+
+
+@pytest.mark.parametrize("attack", [attack for attack in PROXIED if attack.works], ids=named)
+def test_the_same_attack_succeeds_where_the_host_is_named(world, attack):
+    with listening(world):
+        before = Picture.of(world)
+        output = run(world, sandbox_of(world, f"localhost:{world.tcp_port}"), filled(world, attack))
+        assert world.breaches(before, output) != [], output
 
 
 @pytest.mark.parametrize("attack", [attack for attack in SHELL_ATTACKS if attack.works], ids=named)

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from codeflow.core.hosts import parse_host
 from codeflow.core.places import cache_home, config_home, private_folder, state_home
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.environment import path_outside
-from codeflow.tools.sandbox import bubblewrap, journal
+from codeflow.tools.sandbox import bubblewrap, journal, loopback
 from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
+from codeflow.tools.sandbox.proxy import Proxy
 from codeflow.tools.sandbox.reach import Reach, make_caches, reach
 from codeflow.tools.sandbox.watch import Watch, head_positions
 
@@ -97,6 +99,7 @@ class Bubblewrap:
         manager: str = "",
         looks: bool = False,
     ) -> Confined:
+        hosts = [parse_host(text) for text in self.settings.hosts]
         home = self.private / "home"
         private_folder(home)
         make_caches(manager, env)
@@ -105,7 +108,7 @@ class Bubblewrap:
             env,
             private_home=home,
             own_folders=self.own_folders,
-            readable=self.readable,
+            readable=[*self.readable, *([Path(loopback.__file__)] if hosts else [])],
             writable=map(_expanded, self.settings.writable),
             reports=(path.resolve() for path in writable),
             network=self.settings.network,
@@ -117,6 +120,7 @@ class Bubblewrap:
             return Confined(
                 argv=bubblewrap.arguments(self.program, within.unchangeable(), command, cwd.resolve())
             )
+        proxy = Proxy(hosts) if hosts and not within.network else None
         watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected))
         held = journal.begin(self.kept / "journals", watch)
 
@@ -126,8 +130,10 @@ class Bubblewrap:
             finally:
                 held.close()
 
+        inner = proxy.opening(command) if proxy else command
         return Confined(
-            argv=bubblewrap.arguments(self.program, within, command, cwd.resolve()),
+            argv=bubblewrap.arguments(self.program, within, inner, cwd.resolve()),
+            proxy=proxy,
             ended=ended,
             journal=held.path,
             hint=_READ_ONLY,
