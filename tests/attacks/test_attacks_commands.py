@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 _NOBODY_LISTENS = 9009
 
 
-def sandbox_of(world: World, *hosts: str, backend: str = "auto") -> Sandbox:
+def sandbox_of(world: World, *hosts: str, backend: str = "bubblewrap") -> Sandbox:
     settings = load_settings(world.workspace, env={}, flags={"sandbox": {"hosts": hosts, "backend": backend}})
     choice = choose(settings.sandbox, world.workspace, world.env)
     if choice.missing:
@@ -127,7 +127,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("backend", ["auto", "landlock"])
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
 @pytest.mark.parametrize("planted", LATER.values(), ids=LATER)
 def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(world, planted, backend):
     sandbox = sandbox_of(world, backend=backend)

@@ -18,8 +18,9 @@ CANARY = "CANARY-7f3a91c2"
 """Stands for every secret: wherever it turns up, one has leaked."""
 
 _NOWHERE = Path("/nowhere")  # a workspace that no program is in
-NO_SANDBOX = choose(load_settings(_NOWHERE, env=os.environ).sandbox, _NOWHERE, os.environ).missing
-"""Why this machine has none; empty where it has one."""
+_CHOICE = choose(load_settings(_NOWHERE, env=os.environ).sandbox, _NOWHERE, os.environ)
+NO_SANDBOX = _CHOICE.missing or _CHOICE.weaker
+"""Why this machine has none, or only the weaker one; empty where it has the best."""
 
 HOME_SECRETS = (
     ".aws/credentials", ".aws/sso/cache/token.json", ".ssh/id_ed25519", ".netrc", ".git-credentials", ".pgpass",
