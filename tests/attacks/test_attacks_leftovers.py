@@ -200,9 +200,10 @@ exec {ty} "$@"
 """
 
 
-def test_a_language_server_can_change_nothing_and_still_answers(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
+def test_a_language_server_can_change_nothing_and_still_answers(tmp_path, backend):
     world = make(tmp_path)
-    sandbox = sandbox_of(world)
+    sandbox = sandbox_of(world, backend=backend)
     programs = world.workspace / ".venv/bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)
