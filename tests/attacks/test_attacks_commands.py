@@ -86,6 +86,15 @@ def test_an_attack_is_stopped_without_namespaces_or_listed_as_not(world, attack)
         assert bool(world.breaches(before, output)) == bool(attack.past_landlock), output
 
 
+@pytest.mark.parametrize("attack", SHELL_ATTACKS, ids=named)
+def test_an_attack_is_stopped_in_a_container(world, attack):
+    sandbox = sandbox_of(world, backend="docker")
+    with listening(world), daemons(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert world.breaches(before, output) == [], output
+
+
 @pytest.mark.parametrize("attack", PROXIED, ids=named)
 def test_named_hosts_open_no_way_to_others(world, attack):
     sandbox = sandbox_of(world, "allowed.example", f"localhost:{_NOBODY_LISTENS}")
@@ -127,7 +136,7 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
 @pytest.mark.parametrize("planted", LATER.values(), ids=LATER)
 def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(world, planted, backend):
     sandbox = sandbox_of(world, backend=backend)

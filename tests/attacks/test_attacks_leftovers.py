@@ -114,12 +114,12 @@ def _children(pid: int) -> list[int]:
     ]
 
 
-def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_later(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "docker"])
+def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_later(tmp_path, backend):
     world = make(tmp_path)
-    sandbox_of(world)
-    killed_in(
-        world, "mkdir -p .circleci; echo evil > .circleci/config.yml; echo evil > .exrc; echo fine > fine.txt"
-    )
+    sandbox_of(world, backend=backend)
+    line = "mkdir -p .circleci; echo evil > .circleci/config.yml; echo evil > .exrc; echo fine > fine.txt"
+    killed_in(world, line, backend=backend)
     assert not (world.workspace / ".circleci").exists()
     assert not (world.workspace / ".exrc").exists()
     assert (world.workspace / "fine.txt").exists()
@@ -175,11 +175,12 @@ def test_files_that_a_branch_brings_are_moved_with_a_warning_and_those_it_change
     assert ".gitlab-ci.yml are protected, and not as in the commit" in output
 
 
-def test_writing_beside_the_workspace_fails_instead_of_vanishing(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "docker"])
+def test_writing_beside_the_workspace_fails_instead_of_vanishing(tmp_path, backend):
     world = make(tmp_path)
     (world.home / "area").mkdir()
     world.workspace = world.workspace.rename(world.home / "area/project")
-    output = run(world, sandbox_of(world), "ls; echo x > ../beside.txt && echo done")
+    output = run(world, sandbox_of(world, backend=backend), "ls; echo x > ../beside.txt && echo done")
     assert "Read-only file system" in output
     assert "code.py" in output.splitlines()
     assert "done" not in output.splitlines()
@@ -200,7 +201,7 @@ exec {ty} "$@"
 """
 
 
-@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
 def test_a_language_server_can_change_nothing_and_still_answers(tmp_path, backend):
     world = make(tmp_path)
     sandbox = sandbox_of(world, backend=backend)

@@ -117,7 +117,7 @@ def _host(text: str) -> str:
 
 
 class SandboxSettings(_Section):
-    backend: Literal["auto", "bubblewrap", "landlock", "off"]
+    backend: Literal["auto", "bubblewrap", "landlock", "docker", "off"]
     network: bool
     hosts: list[Annotated[str, AfterValidator(_host)]]
     readable: list[str]

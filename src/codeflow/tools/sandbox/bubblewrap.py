@@ -59,7 +59,7 @@ class Bubblewrap:
         hosts = [parse_host(text) for text in self.ground.settings.hosts]
         opening = [Path(loopback.__file__)] if hosts else []
         within, protected = self.ground.reach(env, writable=writable, manager=manager, readable=opening)
-        _clear(within)
+        clear_links(within)
         if looks:
             return Confined(argv=_arguments(self.program, within.unchangeable(), command, cwd.resolve()))
         proxy = Proxy(hosts) if hosts and not within.network else None
@@ -68,7 +68,7 @@ class Bubblewrap:
         return self.ground.confined(argv, protected, proxy=proxy)
 
 
-def _clear(reach: Reach) -> None:
+def clear_links(reach: Reach) -> None:
     """Removes the links from the commands' own home that an earlier one put where something is to be mounted."""
     mounted = (*reach.toolchains, *reach.writable, *reach.hidden)
     for path in (path for path in mounted if path.is_relative_to(reach.real_home)):
@@ -97,7 +97,7 @@ def _mounts(reach: Reach) -> Iterator[str]:
     yield from _same("--ro-bind", reach.toolchains)
     yield from _same("--bind", reach.writable)
     # a mount point cannot be moved away with what is protected in it
-    yield from _same("--bind", _folders_between(reach))
+    yield from _same("--bind", reach.folders_between())
     yield from _same("--ro-bind", reach.protected)
     for path in reach.hidden:
         if path.is_dir():
@@ -112,16 +112,3 @@ def _mounts(reach: Reach) -> Iterator[str]:
 def _same(option: str, paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         yield from (option, str(path), str(path))
-
-
-def _folders_between(reach: Reach) -> list[Path]:
-    """The folders between a writable one and what is protected in it, outer ones first."""
-    roots = {*reach.writable}
-    return sorted(
-        {
-            folder
-            for path in reach.protected
-            for folder in path.parents
-            if folder not in roots and any(folder.is_relative_to(root) for root in roots)
-        }
-    )

@@ -11,8 +11,9 @@ from pathlib import Path
 from codeflow.core.places import cache_home, config_home, state_home
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.environment import path_outside
-from codeflow.tools.sandbox import bubblewrap, journal, landlock
+from codeflow.tools.sandbox import bubblewrap, container, journal, landlock
 from codeflow.tools.sandbox.bubblewrap import Bubblewrap
+from codeflow.tools.sandbox.container import Container
 from codeflow.tools.sandbox.ground import Ground, expanded
 from codeflow.tools.sandbox.landlock import Landlock
 from codeflow.tools.sandbox.port import Sandbox, Unconfined
@@ -55,6 +56,8 @@ def choose(
         own_folders=_own(env),
         readable=shown,
     )
+    if settings.backend == "docker":
+        return _container(ground, path)
     missing, cure = _without_bubblewrap(program)
     if program and not missing and settings.backend != "landlock":
         return Choice(Bubblewrap(program, ground), readable=shown)
@@ -65,6 +68,14 @@ def choose(
         return Choice(Unconfined(), ", and ".join(filter(None, reasons)), cure)
     why = f"{landlock.WEAKER}{f' ({missing})' if missing else ''}"
     return Choice(Landlock(ground), cure=cure, readable=shown, weaker=why)
+
+
+def _container(ground: Ground, path: str) -> Choice:
+    program, problem = container.find(path)
+    if problem:
+        return Choice(Unconfined(), f"no container runs here: {problem}", "Start Docker, or install Podman.")
+    unobeyed = "commands in containers reach none of sandbox.hosts" if ground.settings.hosts else ""
+    return Choice(Container(program, ground), readable=tuple(ground.readable), weaker=unobeyed)
 
 
 def _without_bubblewrap(program: str | None) -> tuple[str, str]:

@@ -60,13 +60,14 @@ class Ground:
         *,
         copies: Copies = (),
         proxy: Proxy | None = None,
+        ends: tuple[str, ...] = (),
         clean: Callable[[], None] = lambda: None,
     ) -> Confined:
         """A command line that is held already, with what is looked after when it has ended; `clean` is called last.
 
-        `copies` are of what is protected but not read-only.
+        `copies` are of what is protected but not read-only, `ends` is as in `Watch`.
         """
-        watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected), copies)
+        watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected), copies, ends)
         held = journal.begin(self.kept / "journals", watch)
 
         def ended() -> Sequence[str]:

@@ -99,6 +99,7 @@ def _watch(known: dict[str, Any]) -> Watch:
         aside=Path(known["aside"]),
         git=known["git"],
         copies=tuple((Path(root), Path(path), Path(copy)) for root, path, copy in known["copies"]),
+        ends=tuple(known["ends"]),
     )
 
 

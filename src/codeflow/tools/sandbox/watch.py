@@ -33,6 +33,8 @@ class Watch:
     """Repositories, with the size of what git wrote down there about where HEAD was."""
     copies: Copies = ()
     """Of what exists, where it is not read-only."""
+    ends: tuple[str, ...] = ()
+    """A program with arguments that ends the command, where it is no descendant of ours."""
 
     def put_aside(self) -> Sequence[str]:
         """What to tell of protected paths that the command made or replaced; they are moved out of the workspace.
@@ -40,6 +42,8 @@ class Watch:
         A link is moved itself, wherever it leads. Whoever made a file while the command ran, it is moved: nobody can
         tell.
         """
+        if self.ends:
+            subprocess.run(self.ends, capture_output=True, check=False)
         told = [self._put_aside(root, made) for root, made in self.made()]
         for link, target in self.before.links:
             if not link.is_symlink() or str(link.readlink()) != target:
