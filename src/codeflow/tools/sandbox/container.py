@@ -113,13 +113,12 @@ class Container:
 
     def _limits(self) -> Iterator[str]:
         settings = self.ground.settings
-        yield from ("--pids-limit", str(settings.max_processes))
         yield from ("--ulimit", f"fsize={settings.max_file_mb * 1_000_000}")
         for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
             soft, hard = (min(limit % 2**63, _MOST) for limit in resource.getrlimit(kind))
             yield from ("--ulimit", f"{name}={soft}:{hard}")
         if self.name == "docker":  # its containers are no descendants of the guard
-            yield from ("--memory", str(half_of_memory()))
+            yield from ("--memory", str(half_of_memory()), "--pids-limit", str(settings.max_processes))
         if self.name == "podman" and os.getuid():
             yield from ("--userns", "keep-id")
         else:

@@ -103,7 +103,7 @@ def _rights(within: Reach, scratch: Path) -> Iterator[tuple[str, str]]:
         *within.writable,
         within.home,
         scratch,
-        *([_SHARED_MEMORY] if _is_empty(_SHARED_MEMORY) else []),
+        *_shared_memory(),
     ):
         yield "writable", str(path)
     yield from (("device", path) for path in _DEVICES)
@@ -124,6 +124,14 @@ def _shown(path: str, hidden: set[str], above: set[str]) -> Iterator[tuple[str, 
     for entry in os.scandir(path):
         if not entry.is_symlink():  # where it leads is allowed there, or not at all
             yield from _shown(entry.path, hidden, above)
+
+
+def _shared_memory() -> list[Path]:
+    """The machine's, where others keep none in it that the user could open."""
+    if not _SHARED_MEMORY.is_dir():
+        return []
+    taken = any(os.access(path, os.R_OK) or os.access(path, os.W_OK) for path in _SHARED_MEMORY.iterdir())
+    return [] if taken else [_SHARED_MEMORY]
 
 
 def _link(within: Reach) -> None:
