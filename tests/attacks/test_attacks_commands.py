@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.attacks.commands import SHELL_ATTACKS, Attack
-from tests.attacks.world import Picture, World, listening, make
+from tests.attacks.commands import PROXIED, SHELL_ATTACKS, Attack
+from tests.attacks.world import Picture, World, daemons, listening, make
 
 from codeflow.core.settings import load_settings
 from codeflow.tools.process import execute
@@ -16,8 +16,12 @@ from codeflow.tools.workspace import Workspace
 pytestmark = pytest.mark.slow
 
 
-def sandbox_of(world: World) -> Sandbox:
-    choice = choose(load_settings(world.workspace, env={}).sandbox, world.workspace, world.env)
+_NOBODY_LISTENS = 9009
+
+
+def sandbox_of(world: World, *hosts: str, backend: str = "bubblewrap") -> Sandbox:
+    settings = load_settings(world.workspace, env={}, flags={"sandbox": {"hosts": hosts, "backend": backend}})
+    choice = choose(settings.sandbox, world.workspace, world.env)
     if choice.missing:
         pytest.skip(f"no sandbox on this machine: {choice.missing}")
     return choice.sandbox
@@ -54,7 +58,7 @@ def filled(world: World, attack: Attack) -> str:
     line = attack.line
     for name, value in (
         ("home", world.home), ("outside", world.outside), ("work", world.workspace),
-        ("tcp", world.tcp_port), ("udp", world.udp_port),
+        ("tcp", world.tcp_port), ("udp", world.udp_port), ("allowed", _NOBODY_LISTENS),
     ):  # fmt: skip
         line = line.replace(f"{{{name}}}", str(value))
     return line
@@ -67,15 +71,50 @@ def named(attack: Attack) -> str:
 @pytest.mark.parametrize("attack", SHELL_ATTACKS, ids=named)
 def test_an_attack_is_stopped(world, attack):
     sandbox = sandbox_of(world)
-    with listening(world):
+    with listening(world), daemons(world):
         before = Picture.of(world)
         output = run(world, sandbox, filled(world, attack))
         assert world.breaches(before, output) == [], output
 
 
+@pytest.mark.parametrize("attack", SHELL_ATTACKS, ids=named)
+def test_an_attack_is_stopped_without_namespaces_or_listed_as_not(world, attack):
+    sandbox = sandbox_of(world, backend="landlock")
+    with listening(world), daemons(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert bool(world.breaches(before, output)) == bool(attack.past_landlock), output
+
+
+@pytest.mark.parametrize("attack", SHELL_ATTACKS, ids=named)
+def test_an_attack_is_stopped_in_a_container(world, attack):
+    sandbox = sandbox_of(world, backend="docker")
+    with listening(world), daemons(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert world.breaches(before, output) == [], output
+
+
+@pytest.mark.parametrize("attack", PROXIED, ids=named)
+def test_named_hosts_open_no_way_to_others(world, attack):
+    sandbox = sandbox_of(world, "allowed.example", f"localhost:{_NOBODY_LISTENS}")
+    with listening(world), daemons(world):
+        before = Picture.of(world)
+        output = run(world, sandbox, filled(world, attack))
+        assert world.breaches(before, output) == [], output
+
+
+@pytest.mark.parametrize("attack", [attack for attack in PROXIED if attack.works], ids=named)
+def test_the_same_attack_succeeds_where_the_host_is_named(world, attack):
+    with listening(world), daemons(world):
+        before = Picture.of(world)
+        output = run(world, sandbox_of(world, f"localhost:{world.tcp_port}"), filled(world, attack))
+        assert world.breaches(before, output) != [], output
+
+
 @pytest.mark.parametrize("attack", [attack for attack in SHELL_ATTACKS if attack.works], ids=named)
 def test_the_same_attack_succeeds_without_the_sandbox(world, attack):
-    with listening(world):
+    with listening(world), daemons(world):
         before = Picture.of(world)
         output = run(world, Unconfined(), filled(world, attack))
         assert world.breaches(before, output) != [], output
@@ -97,9 +136,10 @@ LATER = {
 }
 
 
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
 @pytest.mark.parametrize("planted", LATER.values(), ids=LATER)
-def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(world, planted):
-    sandbox = sandbox_of(world)
+def test_what_a_command_leaves_in_the_workspace_shows_later_ones_nothing_more(world, planted, backend):
+    sandbox = sandbox_of(world, backend=backend)
     attack = Attack("later", "", "", planted)
     before = Picture.of(world)
     run(world, sandbox, filled(world, attack))

@@ -80,9 +80,9 @@ def test_what_git_makes_itself_stays(tmp_path, line, made):
     assert "moved away" not in output
 
 
-def killed_in(world: World, line: str, *, guard_too: bool = False) -> None:
+def killed_in(world: World, line: str, *, guard_too: bool = False, backend: str = "auto") -> None:
     """codeflow is killed while a command of its runs, and that has ended."""
-    (world.home / ".config/codeflow/settings.toml").write_text("")
+    (world.home / ".config/codeflow/settings.toml").write_text(f'[sandbox]\nbackend = "{backend}"\n')
     ready = world.workspace / "ready"
     call = json.dumps({"command": f"{line}; touch ready; sleep 300"})
     arguments = ["tools", "run", "run_command", "--mode", "auto", "--json", call]
@@ -114,12 +114,12 @@ def _children(pid: int) -> list[int]:
     ]
 
 
-def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_later(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "docker"])
+def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_later(tmp_path, backend):
     world = make(tmp_path)
-    sandbox_of(world)
-    killed_in(
-        world, "mkdir -p .circleci; echo evil > .circleci/config.yml; echo evil > .exrc; echo fine > fine.txt"
-    )
+    sandbox_of(world, backend=backend)
+    line = "mkdir -p .circleci; echo evil > .circleci/config.yml; echo evil > .exrc; echo fine > fine.txt"
+    killed_in(world, line, backend=backend)
     assert not (world.workspace / ".circleci").exists()
     assert not (world.workspace / ".exrc").exists()
     assert (world.workspace / "fine.txt").exists()
@@ -129,6 +129,15 @@ def test_what_a_killed_codeflows_command_made_is_put_aside_at_once_and_told_late
     assert aside.is_dir()
     assert (aside / "config.yml").read_text() == "evil\n"
     assert told_late(world.workspace, world.env) == ()
+
+
+def test_what_a_killed_codeflows_command_changed_is_put_back_where_nothing_is_read_only(tmp_path):
+    world = make(tmp_path)
+    sandbox_of(world, backend="landlock")
+    killed_in(world, "echo evil >> .gitlab-ci.yml; echo evil > .exrc", backend="landlock")
+    assert (world.workspace / ".gitlab-ci.yml").read_text() == "# the project's\n"
+    assert not (world.workspace / ".exrc").exists()
+    assert len(told_late(world.workspace, world.env)) == 2
 
 
 def test_what_nobody_could_put_aside_is_told(tmp_path):
@@ -166,11 +175,12 @@ def test_files_that_a_branch_brings_are_moved_with_a_warning_and_those_it_change
     assert ".gitlab-ci.yml are protected, and not as in the commit" in output
 
 
-def test_writing_beside_the_workspace_fails_instead_of_vanishing(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "docker"])
+def test_writing_beside_the_workspace_fails_instead_of_vanishing(tmp_path, backend):
     world = make(tmp_path)
     (world.home / "area").mkdir()
     world.workspace = world.workspace.rename(world.home / "area/project")
-    output = run(world, sandbox_of(world), "ls; echo x > ../beside.txt && echo done")
+    output = run(world, sandbox_of(world, backend=backend), "ls; echo x > ../beside.txt && echo done")
     assert "Read-only file system" in output
     assert "code.py" in output.splitlines()
     assert "done" not in output.splitlines()
@@ -191,9 +201,10 @@ exec {ty} "$@"
 """
 
 
-def test_a_language_server_can_change_nothing_and_still_answers(tmp_path):
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
+def test_a_language_server_can_change_nothing_and_still_answers(tmp_path, backend):
     world = make(tmp_path)
-    sandbox = sandbox_of(world)
+    sandbox = sandbox_of(world, backend=backend)
     programs = world.workspace / ".venv/bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)

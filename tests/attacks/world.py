@@ -18,8 +18,9 @@ CANARY = "CANARY-7f3a91c2"
 """Stands for every secret: wherever it turns up, one has leaked."""
 
 _NOWHERE = Path("/nowhere")  # a workspace that no program is in
-NO_SANDBOX = choose(load_settings(_NOWHERE, env=os.environ).sandbox, _NOWHERE, os.environ).missing
-"""Why this machine has none; empty where it has one."""
+_CHOICE = choose(load_settings(_NOWHERE, env=os.environ).sandbox, _NOWHERE, os.environ)
+NO_SANDBOX = _CHOICE.missing or _CHOICE.weaker
+"""Why this machine has none, or only the weaker one; empty where it has the best."""
 
 HOME_SECRETS = (
     ".aws/credentials", ".aws/sso/cache/token.json", ".ssh/id_ed25519", ".netrc", ".git-credentials", ".pgpass",
@@ -41,7 +42,9 @@ ABSENT = (".circleci", "Jenkinsfile", ".exrc", ".claude", ".bashrc")
 
 @dataclass(slots=True)
 class World:
-    """`outside` is everything that has to stay as it is; `heard` is what the servers were told."""
+    """`outside` is everything that has to stay as it is; `heard` is what the servers were told, `daemons` are
+    those with a path, a file as others have on the machine: they hear when they are asked.
+    """
 
     outside: Path
     home: Path
@@ -49,6 +52,7 @@ class World:
     tcp_port: int = 0
     udp_port: int = 0
     heard: list[bytes] = field(default_factory=list)
+    daemons: tuple[socket.socket, ...] = ()
 
     @property
     def env(self) -> dict[str, str]:
@@ -78,6 +82,9 @@ class World:
 
     def _hear_all(self) -> None:
         """Connections are accepted in their order: once one of ours was, so were all before it."""
+        for daemon in self.daemons:
+            with suppress(BlockingIOError):
+                self.heard.append(_heard_by(daemon))
         if self.tcp_port:
             with socket.create_connection(("127.0.0.1", self.tcp_port)) as ours:
                 ours.recv(1)  # the other end is closed after it was noted
@@ -124,6 +131,25 @@ def make(folder: Path) -> World:
     shutil.rmtree(workspace / ".git/hooks")
     _write(workspace / ".git/hooks/pre-push", "#!/bin/sh\n")
     return World(folder, home, workspace)
+
+
+def _heard_by(daemon: socket.socket) -> bytes:
+    if daemon.type is socket.SOCK_DGRAM:
+        return daemon.recv(2048)
+    daemon.accept()[0].close()
+    return b"a connection by a path"
+
+
+@contextmanager
+def daemons(world: World) -> Iterator[None]:
+    """Servers with a path, as that of a desktop's bus or an agent of keys; `agent.sock` and `log.sock`."""
+    with socket.socket(socket.AF_UNIX) as agent, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        world.daemons = (agent, log)
+        for server, name in ((agent, "agent.sock"), (log, "log.sock")):
+            server.setblocking(False)
+            server.bind(str(world.outside / name))
+        agent.listen()
+        yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.harness import BUG, FIXED, READ, REPAIR, ROUTER, SAID, git
 
 from codeflow.models.endpoint import environment
+from codeflow.tools.sandbox import landlock
 
 
 def kinds(events):
@@ -219,6 +220,17 @@ def test_auto_mode_runs_the_command(shell, scripted):
     with scripted([ROUTER, command, SAID]) as endpoint:
         done = shell.run(endpoint, "--mode", "auto")
     assert done.code == 0, done.stderr
+    assert (shell.project / "calc.py").read_text() == FIXED
+
+
+@pytest.mark.skipif(bool(landlock.problem()), reason=f"no Landlock: {landlock.problem()}")
+def test_auto_mode_in_the_weaker_sandbox_says_so(shell, scripted):
+    command = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
+    weaker = {"CODEFLOW_SANDBOX__BACKEND": "landlock"}
+    with scripted([ROUTER, command, SAID]) as endpoint:
+        done = shell("run", "fix it", "--mode", "auto", env={**environment(endpoint.url), **weaker})
+    assert done.code == 0, done.stderr
+    assert "Landlock holds commands, which is weaker than bubblewrap" in done.stderr
     assert (shell.project / "calc.py").read_text() == FIXED
 
 

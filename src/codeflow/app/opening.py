@@ -56,7 +56,7 @@ def _lent(root: Path, home: Path, settings: Settings) -> Iterator[Path]:
 
 def _notes(settings: Settings, choice: Choice, mode: Mode) -> list[str]:
     if not choice.missing:
-        return []
+        return [f"{choice.weaker}. {choice.cure}".rstrip()] if choice.weaker and mode is Mode.AUTO else []
     if settings.sandbox.backend == "off":
         if mode is Mode.AUTO:
             return ["NO SANDBOX, and no questions: every command has all of your rights"]

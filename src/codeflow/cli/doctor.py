@@ -95,6 +95,9 @@ def sandbox(root: Path) -> Line:
     choice = choose(load_settings(root, env=os.environ).sandbox, root.resolve(), os.environ)
     if choice.missing:
         return Line(level=Level.WARN, name="sandbox", detail=choice.missing, cure=choice.cure)
+    if choice.weaker:
+        cure = f"{choice.weaker}. {choice.cure}".rstrip()
+        return Line(level=Level.WARN, name="sandbox", detail=choice.sandbox.name, cure=cure)
     return Line(level=Level.OK, name="sandbox", detail=choice.sandbox.name)
 
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from codeflow.core.errors import UsageError
+from codeflow.core.hosts import parse_host
 from codeflow.core.places import config_home, resource
 from codeflow.core.reliability import FaultSettings, no_limit
 from codeflow.core.trust import TrustedFolders
@@ -118,9 +119,15 @@ class ToolSettings(_Section):
     pass_env: list[str] = Field(default_factory=list)
 
 
+def _host(text: str) -> str:
+    parse_host(text)
+    return text
+
+
 class SandboxSettings(_Section):
-    backend: Literal["auto", "bubblewrap", "off"]
+    backend: Literal["auto", "bubblewrap", "landlock", "docker", "off"]
     network: bool
+    hosts: list[Annotated[str, AfterValidator(_host)]]
     readable: list[str]
     writable: list[str]
     max_processes: int = Field(ge=10)

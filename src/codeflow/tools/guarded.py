@@ -143,8 +143,10 @@ async def start(
     stdin: _Stream = DEVNULL,
     stdout: _Stream,
     stderr: _Stream,
+    pass_fds: Sequence[int] = (),
 ) -> Guarded:
-    """Starts a program with its arguments; `journal` is the sandbox's, of this command.
+    """Starts a program with its arguments; it inherits the file descriptors of `pass_fds`. `journal` is the sandbox's,
+    of this command.
 
     Raises:
         OSError: when it cannot be started; a program that is missing shows at the end.
@@ -165,7 +167,7 @@ async def start(
             cwd=cwd,
             env={**env, "CODEFLOW_COMMAND": marker},
             start_new_session=True,
-            pass_fds=[lifeline, report],
+            pass_fds=[lifeline, report, *pass_fds],
             limit=_LONGEST_HEADER,
         )
     except BaseException as error:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +37,8 @@ class Outcome:
     """Length of the whole output before escapes were taken out and the middle was left out."""
     notes: Sequence[str] = ()
     """On protected files that it touched; they end the output as well."""
+    refused_hosts: int = 0
+    """Hosts that it asked the sandbox's proxy for and that the settings do not name."""
     problem: str = ""
     """Why codeflow ended it before its time, such as for its memory; empty when it did not."""
 
@@ -70,21 +73,24 @@ async def execute(
     confined = confine(argv, cwd, env) if confine else Confined(argv=argv)
     output = HeadTail(output_limit_chars, redact)
     limit = half_of_memory() if memory_bytes is None else memory_bytes
+    proxy = confined.proxy
     try:
-        guarded, timed_out = await _run(
-            confined,
-            cwd=cwd,
-            env=env,
-            timeout_s=timeout_s,
-            limits=Limits(limit, confined.processes, confined.file_bytes),
-            receivers=[output.add, also] if also else [output.add],
-        )
+        async with proxy.serving() if proxy else nullcontext():
+            guarded, timed_out = await _run(
+                confined,
+                cwd=cwd,
+                env=env,
+                timeout_s=timeout_s,
+                limits=Limits(limit, confined.processes, confined.file_bytes),
+                receivers=[output.add, also] if also else [output.add],
+            )
     finally:
         notes = confined.ended()  # also after a Ctrl-C
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
     failed = bool(ending.exit_code) and any(words in output.text() for words in _READ_ONLY)
-    for told in filter(None, (problem, *notes, confined.hint if failed else "")):
+    refused = proxy.told() if proxy else ""
+    for told in filter(None, (problem, *notes, refused, confined.hint if failed else "")):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
         exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),
@@ -93,6 +99,7 @@ async def execute(
         duration_s=ending.duration_s or time.monotonic() - started,
         total_chars=output.total_chars,
         notes=notes,
+        refused_hosts=len(proxy.refused) if proxy else 0,
         problem=problem,
     )
 
@@ -118,6 +125,7 @@ async def _run(
                 journal=confined.journal,
                 stdout=write_end,
                 stderr=write_end,
+                pass_fds=[confined.proxy.channel] if confined.proxy else [],
             )
         finally:
             os.close(write_end)

@@ -7,6 +7,8 @@ from importlib.metadata import version
 import pytest
 from inline_snapshot import snapshot
 
+from codeflow.tools.sandbox import landlock
+
 HEAVY = {"rich", "strands", "boto3", "botocore", "pydantic"}
 LOADED = """
 import sys
@@ -256,6 +258,14 @@ def test_doctor_without_credentials_says_what_to_do(cli):
     assert lines["credentials"]["cure"]
     assert lines["git"]["level"] == "ok"
     assert lines["checkpoints"]["level"] == "ok"
+
+
+@pytest.mark.skipif(bool(landlock.problem()), reason=f"no Landlock: {landlock.problem()}")
+def test_doctor_says_that_a_sandbox_is_weaker(cli):
+    done = cli("doctor", "--output", "json", CODEFLOW_SANDBOX__BACKEND="landlock")
+    (line,) = (line for line in json.loads(done.stdout) if line["name"] == "sandbox")
+    assert (line["level"], line["detail"]) == ("warn", "landlock")
+    assert "weaker than bubblewrap" in line["cure"]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ class Servers:
         self._confine = confine
         self._running: dict[_Key, Server] = {}
         """The least recently used first."""
+        self._endings: list[Callable[[], object]] = []
+        """What the sandbox does when all have ended."""
         self._deaths: Counter[_Key] = Counter()
         self._refusals: dict[_Key, str] = {}
         self._starting = asyncio.Lock()
@@ -96,6 +98,8 @@ class Servers:
         """End every server; the next question would start one again."""
         running, self._running = list(self._running.values()), {}
         await asyncio.gather(*(server.close() for server in running))
+        while self._endings:
+            self._endings.pop()()
 
     def _key(self, path: Path) -> _Key:
         name = language_name(self.languages, path)
@@ -142,7 +146,9 @@ class Servers:
         started = False
         try:
             argv, env = command.started_as(program, self._env)
-            await server.start(self._confine(argv, root, env).argv, env)
+            confined = self._confine(argv, root, env)
+            self._endings.append(confined.ended)
+            await server.start(confined.argv, env)
             started = True
         except (OSError, ServerGone, NoAnswer) as error:
             return None, str(error)

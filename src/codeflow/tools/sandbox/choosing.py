@@ -3,26 +3,22 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from codeflow.core.places import cache_home, config_home, private_folder, state_home
+from codeflow.core.places import cache_home, config_home, state_home
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.environment import path_outside
-from codeflow.tools.sandbox import bubblewrap, journal
-from codeflow.tools.sandbox.port import Confined, Sandbox, Unconfined
-from codeflow.tools.sandbox.reach import Reach, make_caches, reach
-from codeflow.tools.sandbox.watch import Watch, head_positions
+from codeflow.tools.sandbox import bubblewrap, container, journal, landlock
+from codeflow.tools.sandbox.bubblewrap import Bubblewrap
+from codeflow.tools.sandbox.container import Container
+from codeflow.tools.sandbox.ground import Ground, expanded
+from codeflow.tools.sandbox.landlock import Landlock
+from codeflow.tools.sandbox.port import Sandbox, Unconfined
 
-_PROBE_S = 10
-_READ_ONLY = (
-    "in the sandbox only the workspace can be changed, and in it not what others run or obey later: .git/config and "
-    ".git/hooks, CI files, the settings of editors, shells and agents; where such a change is needed, ask the user for it"
-)
+_INSTALL = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`."
 _APPARMOR = "On Ubuntu 24.04 and later, allow bwrap to use user namespaces by an AppArmor profile, or use --no-sandbox."
 
 
@@ -33,6 +29,9 @@ class Choice:
     sandbox: Sandbox
     missing: str = ""
     cure: str = ""
+    """What gives it one, or a stronger one."""
+    weaker: str = ""
+    """In what it is weaker than it could be; empty where it is not."""
     readable: tuple[Path, ...] = ()
     """What the settings and codeflow show to commands besides."""
 
@@ -45,19 +44,11 @@ def choose(
         return Choice(Unconfined(), "it is switched off", "Leave --no-sandbox out, or set sandbox.backend.")
     if sys.platform != "linux":
         return Choice(Unconfined(), f"there is none yet for {sys.platform}", "Work in a container.")
-    program = shutil.which("bwrap", path=path_outside(env.get("PATH", os.defpath), [workspace]))
-    if program is None:
-        return Choice(
-            Unconfined(),
-            "bubblewrap is not installed",
-            "Install it: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`.",
-        )
-    if problem := _tried(program):
-        return Choice(Unconfined(), f"bubblewrap does not work here: {problem}", _APPARMOR)
-    shown = (*map(_expanded, settings.readable), *readable)
-    sandbox = Bubblewrap(
-        program=program,
-        git=shutil.which("git", path=path_outside(env.get("PATH", os.defpath), [workspace])),
+    path = path_outside(env.get("PATH", os.defpath), [workspace])
+    program = shutil.which("bwrap", path=path)
+    shown = (*map(expanded, settings.readable), *readable)
+    ground = Ground(
+        git=shutil.which("git", path=path),
         settings=settings,
         workspace=workspace,
         private=private_place(cache_home(env), workspace),
@@ -65,101 +56,34 @@ def choose(
         own_folders=_own(env),
         readable=shown,
     )
-    return Choice(sandbox, readable=shown)
+    if settings.backend == "docker":
+        return _container(ground, path)
+    missing, cure = _without_bubblewrap(program)
+    if program and not missing and settings.backend != "landlock":
+        return Choice(Bubblewrap(program, ground), readable=shown)
+    if settings.backend == "bubblewrap":
+        return Choice(Unconfined(), missing, cure)
+    if problem := landlock.problem() or ground.uncovered(env):
+        reasons = (missing, f"Landlock does not do instead: {problem}")
+        return Choice(Unconfined(), ", and ".join(filter(None, reasons)), cure)
+    why = f"{landlock.WEAKER}{f' ({missing})' if missing else ''}"
+    return Choice(Landlock(ground), cure=cure, readable=shown, weaker=why)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bubblewrap:
-    """Namespaces and read-only mounts; Linux only."""
-
-    program: str
-    git: str | None
-    settings: SandboxSettings
-    workspace: Path
-    private: Path
-    """Of codeflow's, for this workspace: holds the commands' home folder, can be deleted."""
-    kept: Path
-    """Likewise: what was put aside, and the journals."""
-    own_folders: Sequence[Path]
-    readable: Sequence[Path]
-
-    @property
-    def name(self) -> str:
-        return "bubblewrap"
-
-    def confine(
-        self,
-        command: Sequence[str],
-        *,
-        cwd: Path,
-        env: Mapping[str, str],
-        writable: Iterable[Path] = (),
-        manager: str = "",
-        looks: bool = False,
-    ) -> Confined:
-        home = self.private / "home"
-        private_folder(home)
-        make_caches(manager, env)
-        within, protected = reach(
-            self.workspace,
-            env,
-            private_home=home,
-            own_folders=self.own_folders,
-            readable=self.readable,
-            writable=map(_expanded, self.settings.writable),
-            reports=(path.resolve() for path in writable),
-            network=self.settings.network,
-            manager=manager,
-            git=self.git,
-        )
-        _clear(within)
-        if looks:
-            return Confined(
-                argv=bubblewrap.arguments(self.program, within.unchangeable(), command, cwd.resolve())
-            )
-        watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected))
-        held = journal.begin(self.kept / "journals", watch)
-
-        def ended() -> Sequence[str]:
-            try:
-                return watch.put_aside()
-            finally:
-                held.close()
-
-        return Confined(
-            argv=bubblewrap.arguments(self.program, within, command, cwd.resolve()),
-            ended=ended,
-            journal=held.path,
-            hint=_READ_ONLY,
-            processes=self.settings.max_processes,
-            file_bytes=self.settings.max_file_mb * 1_000_000,
-        )
+def _container(ground: Ground, path: str) -> Choice:
+    program, problem = container.find(path)
+    if problem:
+        return Choice(Unconfined(), f"no container runs here: {problem}", "Start Docker, or install Podman.")
+    unobeyed = "commands in containers reach none of sandbox.hosts" if ground.settings.hosts else ""
+    return Choice(Container(program, ground), readable=tuple(ground.readable), weaker=unobeyed)
 
 
-def _clear(reach: Reach) -> None:
-    """Removes the links from the commands' own home that an earlier one put where something is to be mounted."""
-    mounted = (*reach.toolchains, *reach.writable, *reach.hidden)
-    for path in (path for path in mounted if path.is_relative_to(reach.real_home)):
-        place = reach.home / path.relative_to(reach.real_home)
-        for part in (*reversed(place.parents[: len(place.parts) - len(reach.home.parts)]), place):
-            if part != reach.home and part.is_symlink():
-                part.unlink()
-
-
-@lru_cache
-def _tried(program: str) -> str:
-    """Why bubblewrap cannot make namespaces here; empty when it can."""
-    everything = ("--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev")
-    probe = [program, *bubblewrap.NAMESPACES, *everything, "--", "/bin/true"]
-    try:
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return (
-        done.stderr.strip().removeprefix("bwrap: ") or f"exit code {done.returncode}"
-        if done.returncode
-        else ""
-    )
+def _without_bubblewrap(program: str | None) -> tuple[str, str]:
+    """Why it cannot be used, and what to do about that; both empty where it can."""
+    if program is None:
+        return "bubblewrap is not installed", _INSTALL
+    problem = bubblewrap.problem(program)
+    return (f"bubblewrap does not work here: {problem}", _APPARMOR) if problem else ("", "")
 
 
 def private_place(home: Path, workspace: Path) -> Path:
@@ -175,7 +99,3 @@ def told_late(workspace: Path, env: Mapping[str, str] = os.environ) -> Sequence[
 
 def _own(env: Mapping[str, str]) -> Sequence[Path]:
     return [folder.resolve() for folder in (state_home(env), config_home(env), cache_home(env))]
-
-
-def _expanded(text: str) -> Path:
-    return Path(text).expanduser().resolve()

@@ -64,10 +64,10 @@ def _late(file: IO[str]) -> Iterator[str]:
         return
     if "told" in known:
         yield from known["told"]
-    elif made := [str(path) for _, path in _watch(known).made()]:
+    elif touched := [*map(str, _watch(known).touched())]:
         yield (
             "codeflow was killed together with all that watched over a command of its. Look at these before you use "
-            f"git, an editor or a shell here, they were not there before the command: {', '.join(made)}"
+            f"git, an editor or a shell here, they are not as they were before the command: {', '.join(touched)}"
         )
 
 
@@ -98,6 +98,8 @@ def _watch(known: dict[str, Any]) -> Watch:
         ),
         aside=Path(known["aside"]),
         git=known["git"],
+        copies=tuple((Path(root), Path(path), Path(copy)) for root, path, copy in known["copies"]),
+        ends=tuple(known["ends"]),
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from codeflow.tools.sandbox.proxy import Proxy
+
 
 def _nothing() -> Sequence[str]:
     return ()
@@ -15,6 +17,8 @@ class Confined:
     """A command that is ready to be started. It may have so many processes at a time and write files so large; 0: any."""
 
     argv: Sequence[str]
+    proxy: Proxy | None = None
+    """Serves while the command runs, which inherits its channel."""
     processes: int = 0
     file_bytes: int = 0
     ended: Callable[[], Sequence[str]] = _nothing

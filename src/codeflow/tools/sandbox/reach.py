@@ -95,6 +95,18 @@ class Reach:
         """The same for a program that may only write to its home and to /tmp."""
         return replace(self, toolchains=(*self.toolchains, *self.writable), writable=(), protected=())
 
+    def folders_between(self) -> list[Path]:
+        """The folders between a writable one and what is protected in it, outer ones first."""
+        roots = {*self.writable}
+        return sorted(
+            {
+                folder
+                for path in self.protected
+                for folder in path.parents
+                if folder not in roots and any(folder.is_relative_to(root) for root in roots)
+            }
+        )
+
 
 def reach(
     workspace: Path,

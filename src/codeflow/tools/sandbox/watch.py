@@ -1,6 +1,7 @@
 """Protected files that a command made although they were not there: they are put aside when it has ended.
 
-What exists is read-only while a command runs; what does not exist cannot be made so.
+What exists is read-only while a command runs; what does not exist cannot be made so. Where nothing can be made
+read-only, what existed is put back.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from codeflow.core.places import private_folder
 from codeflow.tools.sandbox.harmless import is_harmless
+from codeflow.tools.sandbox.originals import Copies, is_changed, put_back
 from codeflow.tools.sandbox.protected import Protection, first_link, nested_repositories
 
 
@@ -29,6 +31,10 @@ class Watch:
     """The program."""
     heads: tuple[tuple[Path, int], ...] = ()
     """Repositories, with the size of what git wrote down there about where HEAD was."""
+    copies: Copies = ()
+    """Of what exists, where it is not read-only."""
+    ends: tuple[str, ...] = ()
+    """A program with arguments that ends the command, where it is no descendant of ours."""
 
     def put_aside(self) -> Sequence[str]:
         """What to tell of protected paths that the command made or replaced; they are moved out of the workspace.
@@ -36,6 +42,8 @@ class Watch:
         A link is moved itself, wherever it leads. Whoever made a file while the command ran, it is moved: nobody can
         tell.
         """
+        if self.ends:
+            subprocess.run(self.ends, capture_output=True, check=False)
         told = [self._put_aside(root, made) for root, made in self.made()]
         for link, target in self.before.links:
             if not link.is_symlink() or str(link.readlink()) != target:
@@ -43,7 +51,7 @@ class Watch:
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(target)
                 told.append(f"{link} is protected and was replaced during the command; that is now {where}")
-        return [*told, *self._behind()]
+        return [*told, *put_back(self.copies, self._move), *self._behind()]
 
     def made(self) -> Iterator[tuple[Path, Path]]:
         """Protected paths, or links on the way to one, that were not there before, each with the folder that it is in; it
@@ -56,6 +64,11 @@ class Watch:
             made = first_link(root, path) or path
             if os.path.lexists(made) and made not in links and not (is_repository and is_harmless(made)):
                 yield root, made
+
+    def touched(self) -> Iterator[Path]:
+        """Protected paths that are not as they were."""
+        yield from (made for _, made in self.made())
+        yield from (path for root, path, copy in self.copies if is_changed(root, path, copy))
 
     def _new_repositories(self) -> Iterator[tuple[Path, Path]]:
         for root in {root for root, _ in self.before.absent}:

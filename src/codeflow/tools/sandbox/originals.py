@@ -1,0 +1,83 @@
+"""Copies of protected files, for a sandbox that cannot make them read-only: what a command changed is put back."""
+
+import filecmp
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+Copies = tuple[tuple[Path, Path, Path], ...]
+"""Of each: the writable folder that it is in, its path, and its copy, which no command can reach."""
+
+
+def copied(paths: Iterable[Path], roots: Iterable[Path], folder: Path) -> Copies:
+    """Copies what is protected in the roots into a folder that exists."""
+    roots = tuple(roots)
+    held = [(root, path) for path in paths for root in roots if path.is_relative_to(root)]
+    copies = tuple((root, path, folder / str(number)) for number, (root, path) in enumerate(held))
+    for _, path, copy in copies:
+        _copy(path, copy)
+    return copies
+
+
+def put_back(copies: Copies, move: Callable[[Path], Path]) -> Iterator[str]:
+    """What to tell of files that are not as they were; they are again, and `move` took away what was there."""
+    for root, path, copy in copies:
+        if not is_changed(root, path, copy):
+            continue
+        in_the_way = (folder for folder in _between(root, path) if not _is_folder(folder))
+        moved = [move(there) for there in (*in_the_way, path) if os.path.lexists(there)]
+        for folder in _between(root, path):
+            folder.mkdir(exist_ok=True)
+        _copy(copy, path)
+        now = f"; what was there is now {moved[-1]}" if moved else ""
+        yield f"{path} is protected and was changed during the command; it is as before{now}"
+
+
+def is_changed(root: Path, path: Path, copy: Path) -> bool:
+    """Whether a file differs from its copy, or is only reached by a link."""
+    return not all(map(_is_folder, _between(root, path))) or not _is_same(path, copy)
+
+
+def _between(root: Path, path: Path) -> list[Path]:
+    """The folders between a folder and a path in it, outer ones first."""
+    return [folder for folder in reversed(path.parents) if folder.is_relative_to(root) and folder != root]
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one itself, and can be looked into."""
+    return path.is_dir() and not path.is_symlink() and os.access(path, os.R_OK | os.W_OK | os.X_OK)
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, to, symlinks=True, ignore=_special)
+    else:
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
+def _special(folder: str, names: list[str]) -> set[str]:
+    """Pipes, sockets and devices, which nothing obeys and which cannot be copied."""
+    return {name for name in names if not _is_kept(Path(folder, name))}
+
+
+def _is_kept(path: Path) -> bool:
+    return stat.S_IFMT(path.lstat().st_mode) in {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        mode, before = one.lstat().st_mode, other.lstat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISLNK(mode) or mode != before:
+        return mode == before and one.readlink() == other.readlink()
+    if stat.S_ISREG(mode):
+        return filecmp.cmp(one, other, shallow=False)
+    try:
+        names = {path.name for path in one.iterdir() if _is_kept(path)}
+    except PermissionError:
+        return False
+    same_names = names == {path.name for path in other.iterdir()}
+    return same_names and all(_is_same(one / name, other / name) for name in names)
