@@ -16,12 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.edit_cases import RELEASES, Case, cases
+from tests.bench.edit_damages import DAMAGES
 from tests.bench.edit_patches import NAME, codex_style
 from tests.bench.edits import (
     LABELS,
     NOT_AS_PATCH,
     Apply,
     Labelled,
+    Scores,
     damaged,
     edit_file,
     exact_once,
@@ -34,6 +36,7 @@ HERE = Path(__file__).parent / "peers"
 TIMEOUT = 60
 PATCHES = {"aider-udiff", "codex", "cline-patch"}
 """Peers that take a patch."""
+NO_NEWLINE = ", no final \\n"
 
 
 @contextmanager
@@ -85,29 +88,40 @@ def trimmed(case: Case) -> Case:
     return replace(case, old=case.old.removesuffix("\n"), new=case.new.removesuffix("\n"))
 
 
-def report(name: str, apply: Apply, found: list[Labelled]) -> None:
-    """A patch is the same with and without final newlines."""
+def report(name: str, apply: Apply, found: list[Labelled]) -> dict[str, Scores]:
+    """Prints the rows of one tool; a patch is the same with and without final newlines."""
     forms = [("", found)]
     if name not in PATCHES:
-        forms.append((", no final \\n", [(damage, label, trimmed(case)) for damage, label, case in found]))
+        forms.append((NO_NEWLINE, [(damage, label, trimmed(case)) for damage, label, case in found]))
+    result = {}
     for suffix, labelled in forms:
-        scores = measure(labelled, apply)
+        scores = result[suffix] = measure(labelled, apply)
         lines = [row(name + suffix, label or "all", total(scores, label)) for label in LABELS]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+    return result
+
+
+def behind(ours: dict[str, Scores], theirs: dict[str, Scores]) -> Iterator[str]:
+    """A row for each kind of damage that a peer is more often right about than we are."""
+    for suffix, scores in theirs.items():
+        for damage, score in scores.items():
+            if score["right"] > ours[suffix][damage]["right"]:
+                yield row(damage + suffix, DAMAGES[damage][0], ours[suffix][damage], score)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = list(damaged(cases(Path(folder), RELEASES)))
-    report("codeflow", edit_file, found)
+    ours = report("codeflow", edit_file, found)
     report("exact once", exact_once, found)
     for argument in sys.argv[1:]:
         name, _, place = argument.partition("=")
+        fit = [case for case in found if name not in PATCHES or case[0] not in NOT_AS_PATCH]
         with peer(name, place) as apply:
-            report(
-                name, apply, [case for case in found if name not in PATCHES or case[0] not in NOT_AS_PATCH]
-            )
+            theirs = report(name, apply, fit)
+        lines = [f"  more often right than codeflow (whose figures come first): {line}" for line in behind(ours, theirs)]
+        sys.stdout.write("".join(line + "\n" for line in lines))
 
 
 if __name__ == "__main__":

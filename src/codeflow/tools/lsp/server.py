@@ -179,6 +179,22 @@ class Server:
                 for file in texts:
                     self._documents.show(file, source(file))
 
+    async def definitions_if(
+        self, text: str, path: Path, positions: Sequence[Position]
+    ) -> list[list[Location]]:
+        """What `definition` would say of each position if the file had this text."""
+        params = [types.DefinitionParams(_document(path), _position(position)) for position in positions]
+        limit = self._deadlines.place
+        async with self._turn:
+            try:
+                self._documents.show(path, text)
+                replied = [
+                    await self._connection.ask(types.TEXT_DOCUMENT_DEFINITION, each, limit) for each in params
+                ]
+            finally:
+                self._documents.show(path, source(path))
+        return [replies.locations(reply) for reply in replied]
+
     async def _open(self, mentions: Sequence[Path]) -> bool:
         """Shows a server that sees open files only the files it needs; False when they are too many."""
         if not self._command.sees_open_files_only:
