@@ -142,6 +142,13 @@ class Workspace:
             )
         raise Mistake(f"{path} is outside the workspace {self.root}; use a path inside it.")
 
+    def entry(self, path: str) -> Path:
+        """Like `resolve`, but a symbolic link is meant itself, not what it leads to: so git has it."""
+        where = Path(path)
+        if not (self.root / where).is_symlink():
+            return self.resolve(path)
+        return self.resolve(str(where.parent)) / where.name
+
     def writable(self, path: str) -> Path:
         """Like `resolve`, and refuses what only git or the user may change."""
         real = self.resolve(path)
