@@ -35,7 +35,8 @@ async def read_file(
         start_line: From 1.
         line_count: By default as many as fit.
     """
-    attachment = attached(*await asyncio.to_thread(ws.read_bytes, path))
+    real, data = await asyncio.to_thread(ws.read_bytes, path)
+    attachment = attached(ws.relative(real), data, ws.env)
     if attachment:
         what = f"{attachment.name}: {attachment.format}, {len(attachment.data):,} bytes"
         unseen = f"If you cannot see this {attachment.kind}, say so instead of guessing."

@@ -20,6 +20,7 @@ from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import ToolSettings
 from codeflow.core.values import Seen
 from codeflow.tools import beneath
+from codeflow.tools.attachments import made_smaller
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.memory import command_memory_bytes
@@ -179,10 +180,11 @@ class Workspace:
                 "name another file, or look at what uses it with search_files."
             )
         if about.st_size > _LARGEST_FILE_BYTES:
-            raise Mistake(
-                f"{path} is too large to read ({about.st_size:,} bytes, {_kind(real)}); use search_files, or run_command "
-                "with sed -n."
-            )
+            kind = _kind(real)
+            instead = "Use search_files, or run_command with sed -n."
+            if kind == "application/pdf" or kind.startswith("image/"):
+                instead = made_smaller(kind.rpartition("/")[2], self.relative(real), self.env)
+            raise Mistake(f"{path} is too large to read ({about.st_size:,} bytes, {kind}). {instead}")
         if kind := self.secret(path, data) or self.secret(self.relative(real), data):
             raise Mistake(
                 f"{path} is {kind} and is not shown, so it cannot be changed either. Ask the user for what you need of "
