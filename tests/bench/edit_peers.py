@@ -120,7 +120,10 @@ def main() -> None:
         fit = [case for case in found if name not in PATCHES or case[0] not in NOT_AS_PATCH]
         with peer(name, place) as apply:
             theirs = report(name, apply, fit)
-        lines = [f"  more often right than codeflow (whose figures come first): {line}" for line in behind(ours, theirs)]
+        lines = [
+            f"  more often right than codeflow (whose figures come first): {line}"
+            for line in behind(ours, theirs)
+        ]
         sys.stdout.write("".join(line + "\n" for line in lines))
 
 

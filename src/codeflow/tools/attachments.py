@@ -26,7 +26,10 @@ _IMAGES = {
 _FIT = f"{_SMALLER_PIXELS}x{_SMALLER_PIXELS}"
 _SCALERS = {
     ("magick",): f"magick {{first}} -resize {_FIT} {{smaller}}",
-    ("convert", "identify"): f"convert {{first}} -resize {_FIT} {{smaller}}",  # any program may be called convert
+    (
+        "convert",
+        "identify",
+    ): f"convert {{first}} -resize {_FIT} {{smaller}}",  # any program may be called convert
     ("gm",): f"gm convert {{first}} -resize {_FIT} {{smaller}}",
     ("vipsthumbnail",): f"vipsthumbnail {{file}} --size {_FIT} -o {{smaller}}",
     ("ffmpeg",): (

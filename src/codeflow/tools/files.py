@@ -5,11 +5,12 @@ import stat
 from pathlib import Path
 
 from codeflow.core.invisible import spelled_out
+from codeflow.core.text import printable
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.attachments import attached
 from codeflow.tools.git_runner import ignored
 from codeflow.tools.text import numbered
-from codeflow.tools.tool import Arguments, Mistake, argument, one_line, tool
+from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace, special_kind
 
 _LONGEST_LINE = 2000
@@ -100,9 +101,9 @@ async def list_directory(ws: Workspace, path: str = ".") -> ToolResult:
 
 def _describe(entry: Path) -> str:
     status = entry.lstat()
-    name = one_line(entry.name)
+    name = printable(entry.name)
     if stat.S_ISLNK(status.st_mode):
-        return f"{name} -> {one_line(str(entry.readlink()))}"
+        return f"{name} -> {printable(str(entry.readlink()))}"
     if stat.S_ISDIR(status.st_mode):
         return f"{name}/"
     if not stat.S_ISREG(status.st_mode):

@@ -71,7 +71,7 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
         "--src-prefix=a/",
     )
     patch = await raw(
-        ws, LITERAL, "-c", "core.quotePath=false", "diff", *options, "--dst-prefix=b/", base, "--", *paths,
+        ws, LITERAL, "diff", *options, "--dst-prefix=b/", base, "--", *paths,
         cwd=ws.root, env=env,
     )  # fmt: skip
     new = await raw(

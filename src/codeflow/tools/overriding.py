@@ -15,9 +15,7 @@ from codeflow.tools.workspace import Workspace
 _MOST_NAMED = 10
 
 
-async def refuse_override(
-    ws: Workspace, name: str, definition: Location, files: Sequence[Path]
-) -> list[str]:
+async def refuse_override(ws: Workspace, name: str, definition: Location, files: Sequence[Path]) -> list[str]:
     """A Mistake when a class that is not among the project's files has the member too.
 
     The notes returned name the bases that the server does not know, which may have it as well.

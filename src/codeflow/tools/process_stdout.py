@@ -54,4 +54,4 @@ def _take(file: Path) -> str:
     with os.fdopen(opened, "rb") as stream:
         data = stream.read(_LARGEST_BYTES) if stat.S_ISREG(os.fstat(opened).st_mode) else b""
     file.unlink()
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8", "surrogateescape")  # names of files may be any bytes

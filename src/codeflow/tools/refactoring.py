@@ -66,9 +66,7 @@ async def rename_symbol(
     if _is_python(renaming):
         files = await source_files(ws)
         await asyncio.to_thread(refuse_relatives, ws, renaming, files, mentions)
-        unknown = [
-            note for at in renaming.definitions for note in await refuse_override(ws, old, at, files)
-        ]
+        unknown = [note for at in renaming.definitions for note in await refuse_override(ws, old, at, files)]
     refuse_taken(ws, renaming, differing)
     result = await _applied(ws, with_exports(renaming), f"Renamed {symbol} to {new_name}", shown=False)
     notes = await asyncio.to_thread(broken_patterns, ws, mentions, old) if _is_python(renaming) else []

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from codeflow.core.errors import UsageError
 from codeflow.core.notes import Notes
-from codeflow.core.places import cache_home
+from codeflow.core.places import as_named, cache_home
 from codeflow.core.redaction import Redactor
 from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import ToolSettings
+from codeflow.core.text import printable
 from codeflow.core.values import Seen
 from codeflow.tools import beneath
 from codeflow.tools.attachments import made_smaller
@@ -131,6 +132,7 @@ class Workspace:
 
     def resolve(self, path: str) -> Path:
         """The real path of a file that need not exist; a path that leaves the root is a Mistake."""
+        path = as_named(self.root, path)
         try:
             real = (self.root / path).resolve()
         except (ValueError, RuntimeError) as error:
@@ -145,7 +147,7 @@ class Workspace:
 
     def entry(self, path: str) -> Path:
         """Like `resolve`, but a symbolic link is meant itself, not what it leads to: so git has it."""
-        where = Path(path)
+        where = Path(as_named(self.root, path))
         if not (self.root / where).is_symlink():
             return self.resolve(path)
         return self.resolve(str(where.parent)) / where.name
@@ -313,4 +315,4 @@ def _nearest_names(missing: Path) -> str:
     near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
     if not near:
         return " Find its name with list_directory or search_files."
-    return f" In {folder.name}/ there is {' and '.join(near)}."
+    return f" In {printable(folder.name)}/ there is {' and '.join(map(printable, near))}."

@@ -79,7 +79,9 @@ async def test_a_pdf_too_large_for_models_comes_with_a_program_for_its_text(
     (tmp_path / "pdftotext").touch(mode=0o755)
     result = await read_file.function(ws, "-big.pdf")
     assert result.is_error
-    assert result.content.endswith("models take at most 4,000,000. Use run_command with `pdftotext ./-big.pdf -`.")
+    assert result.content.endswith(
+        "models take at most 4,000,000. Use run_command with `pdftotext ./-big.pdf -`."
+    )
 
 
 async def test_a_picture_within_the_limits_is_attached(ws: Workspace):
