@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 
-import imagesize
+import imagesize  # type: ignore[import-untyped]  # it has no types
 
 from codeflow.core.values import Attachment
 from codeflow.tools.tool import Mistake

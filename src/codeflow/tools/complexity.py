@@ -177,11 +177,8 @@ async def _by_lizard(ws: Workspace, names: Sequence[str]) -> list[Measured]:
         raise _too_slow()
     if outcome.exit_code not in {0, 1}:
         raise Mistake(f"The measurement failed:\n{outcome.output[-1000:]}\nName a single file.")
-    return [
-        _of_lizard(row)
-        for row in csv.reader(io.StringIO(os.fsdecode(bytes(raw)), newline=""))
-        if len(row) == 11
-    ]  # noqa: PLR2004 - its columns
+    rows = csv.reader(io.StringIO(os.fsdecode(bytes(raw)), newline=""))
+    return [_of_lizard(row) for row in rows if len(row) == 11]  # noqa: PLR2004 - its columns
 
 
 def _of_lizard(row: Sequence[str]) -> Measured:

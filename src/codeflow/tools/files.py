@@ -57,7 +57,8 @@ async def read_file(
     ws.saw(real, data, (n for n in range(start_line, last + 1) if _is_whole(lines[n - 1], shown[n - 1])))
     parts = [numbered(shown[start_line - 1 : last], start_line, width=_LONGEST_LINE)]
     if text.peculiarities:
-        parts.insert(0, f"[{', '.join(text.peculiarities)}; kept when you edit]")
+        editing = "too uncertain to be edited" if text.others else "kept when you edit"
+        parts.insert(0, f"[{', '.join(text.peculiarities)}; {editing}]")
     if last < len(lines):
         parts.append(f"[lines {start_line}-{last} of {len(lines)}; go on with start_line={last + 1}]")
     return ToolResult(content="\n".join(parts), display=f"lines {start_line}-{last} of {len(lines)}")

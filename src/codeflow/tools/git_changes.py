@@ -1,7 +1,6 @@
 """Tools that change a repository: branches, commits, stashes, work trees. None rewrites a commit or pushes."""
 
 import asyncio
-import os
 import re
 from typing import Literal
 
@@ -97,7 +96,8 @@ async def _without_staged_deletions(ws: Workspace, wanted: list[str]) -> list[st
     return [
         path
         for path in wanted
-        if os.path.lexists(ws.root / path)
+        if (ws.root / path).exists()
+        or (ws.root / path).is_symlink()
         or {state for state, name in changed if _covers([path], name)} != {_STAGED_DELETION}
     ]
 

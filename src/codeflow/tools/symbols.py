@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from codeflow.tools import search
 from codeflow.tools.lsp.positions import split_lines, utf16_length
 from codeflow.tools.lsp.values import NoAnswer, Position, Symbol
 from codeflow.tools.output import plain
 from codeflow.tools.process import execute
-from codeflow.tools import search
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
