@@ -237,6 +237,6 @@ async def test_complexity_of_php_counts_its_short_operators(ws):
     )
     result = await call("analyze_complexity", ws, path="a.php")
     assert [line.split() for line in result.content.splitlines()[1:]] == [
-        ["5", "4", "2", "a.php:9-12", "K.m"],
         ["5", "5", "2", "a.php:2-6", "price"],
+        ["5", "4", "2", "a.php:9-12", "K.m"],
     ]
