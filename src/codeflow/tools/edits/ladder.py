@@ -42,7 +42,7 @@ def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
     Raises:
         Mistake: when there are several places, or several ways to change the one.
     """
-    for attempt in (_contiguous, _elided, _undone, _partly_made, _over_blank_lines, _around_stale_context):
+    for attempt in (_contiguous, _elided, _undone, _partly_made, _in_another_order, _over_blank_lines, _around_stale_context):
         found = attempt(file, edit)
         if found is None:
             continue
@@ -115,6 +115,24 @@ def _partly_made(file: Sequence[str], edit: Edit) -> list[Change] | None:
     mixed, place = found[0]
     rest = replace(edit, old="".join(f"{line}\n" for line in mixed))
     return _at(file, rest, place) if _only(file, edit, [place]) else None
+
+
+def _in_another_order(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """An edit whose old text has lines in another order than file and new text; none of them changes."""
+    old = lines(edit.old)
+    found = stale.reordered(file, old, lines(edit.new))
+    place = _only(file, edit, [found]) if found else None
+    if place is None:
+        return None
+    here = [file[at] for at in place if at is not None]
+    changes = _at(file, replace(edit, old="".join(f"{line}\n" for line in here)), place)
+    moved = [
+        at
+        for at, line in zip(place, old, strict=True)
+        if at is not None and file[at].rstrip() != line.rstrip()
+    ]
+    untouched = all(not change.start <= at < change.stop for at in moved for change in changes)
+    return changes if untouched else None
 
 
 def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
