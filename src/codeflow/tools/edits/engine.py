@@ -44,10 +44,9 @@ def _applied(content: str, edit: Edit, newline: str) -> str:
 
 
 def _mended(content: str, edit: Edit, damage: undo.Damage, newline: str, introduced: Introduced) -> Edit:
-    """The edit as it was meant, when the file parses with that and new_text as it is cannot be meant."""
+    """The edit as it was meant, when the file parses with that and would not with new_text as it is."""
     text = content.replace("\r\n", "\n")
-    literal = text.replace(edit.old, edit.new) if text.count(edit.old) == 1 else ""
-    if damage.certain or (literal and introduced(text, literal)):
+    if text.count(edit.old) == 1 and introduced(text, text.replace(edit.old, edit.new)):
         for meant in damage.meant:
             mended = replace(edit, new=meant)
             if meant != edit.old and not introduced(content, _applied(content, mended, newline)):

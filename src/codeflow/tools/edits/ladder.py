@@ -42,7 +42,15 @@ def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
     Raises:
         Mistake: when there are several places, or several ways to change the one.
     """
-    for attempt in (_contiguous, _elided, _undone, _partly_made, _in_another_order, _over_blank_lines, _around_stale_context):
+    for attempt in (
+        _contiguous,
+        _elided,
+        _undone,
+        _partly_made,
+        _in_another_order,
+        _over_blank_lines,
+        _around_stale_context,
+    ):
         found = attempt(file, edit)
         if found is None:
             continue

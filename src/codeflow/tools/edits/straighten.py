@@ -1,7 +1,7 @@
 """Lines whose indentation alone is not the file's, where that says nothing about the lines to add."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth
@@ -30,7 +30,10 @@ def straightened(file: Sequence[str], old: Lines, new: Lines, place: Place) -> t
         _holds_the_margin(new, shared.values()) or _moved_as_a_whole(old, new, shared)
     ):
         slips = crooked  # old as a whole stands elsewhere than new, and new stands where the file does
-    elif off <= agreed and shared.keys() - off:
+    elif off <= agreed and (
+        any(depth.of(old[n]) for n in shared.keys() - off)
+        or (off < agreed == shared.keys() and _keeps_to(there, new))
+    ):
         slips = off | {n for n in crooked - off if _is_alone(old[n], new, shared.values())}
     elif crooked == _moved_apart(old, new, shared, crooked):
         moved = {shared[n]: there[n] for n in crooked}
@@ -56,10 +59,34 @@ def _holds_the_margin(new: Lines, shared: Collection[int]) -> bool:
 
 
 def _moved_as_a_whole(old: Lines, new: Lines, shared: Mapping[int, int]) -> bool:
-    """Whether new stands deeper than old by the same blanks in all shared lines, and every other line has these too."""
+    """Whether old and new differ in depth by the same blanks everywhere: no added line was put round the others.
+
+    Lines outside of the shared ones have to be in the place of just such lines.
+    """
     drifts = {depth.of(new[at]) - depth.of(old[n]) for n, at in shared.items()}
-    drift = drifts.pop() if len(drifts) == 1 else 0
-    return drift > 0 and all(depth.of(line) >= drift for line in new if line.strip())
+    outermost = min((depth.of(new[at]) for at in shared.values()), default=0)
+    outside = {at for at, line in enumerate(new) if line.strip() and depth.of(line) < outermost} - set(
+        shared.values()
+    )
+    partners = {at: n for n, at in _replaced(old, new)}
+    return len(drifts) == 1 and all(
+        at in partners and depth.of(new[at]) - depth.of(old[partners[at]]) in drifts for at in outside
+    )
+
+
+def _replaced(old: Lines, new: Lines) -> Iterator[tuple[int, int]]:
+    """The lines that give way to as many others, with these."""
+    ours, theirs = ([line.strip() for line in lines] for lines in (old, new))
+    operations = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    for operation, old_from, old_to, new_from, new_to in operations:
+        if operation == "replace" and old_to - old_from == new_to - new_from:
+            yield from zip(range(old_from, old_to), range(new_from, new_to), strict=True)
+
+
+def _keeps_to(there: Lines, new: Lines) -> bool:
+    """Whether the new lines are no deeper and no shallower than lines that stand there."""
+    depths = {depth.of(line) for line in there if line.strip()}
+    return all(depth.of(line) in depths for line in new if line.strip())
 
 
 def _only_rewrites(old: Lines, new: Lines, there: Lines) -> bool:

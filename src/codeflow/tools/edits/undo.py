@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from codeflow.tools.edits import depth
 from codeflow.tools.edits.places import PLAIN
 
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})[^\n`]*\n(.*?)\n?\1[ \t]*\n?", re.DOTALL)
@@ -62,16 +61,13 @@ class Damage:
     what: str
     meant: tuple[str, ...]
     """The new text as it may have been before."""
-    certain: bool = False
-    """Whether the new text as it is cannot be meant, even where the file would parse with it."""
 
 
 def damage_of_new(old: str, new: str) -> Damage | None:
     """Damage to the new text alone, where it is plain to see."""
     if _FENCED.fullmatch(new) and not _FENCED.fullmatch(old):
         ending = "\n" if old.endswith("\n") else ""
-        meant = _unfence(new) + ending
-        return Damage("is wrapped in a code fence", (meant,), certain=_stands_out(new, f"{old}\n{meant}"))
+        return Damage("is wrapped in a code fence", (_unfence(new) + ending,))
     bare = _unnumber(new, padded=_is_padded(new))
     if "\n" in new.strip() and _numbered(new) and (not _numbered(old) or _shares_more(old, bare, new)):
         return Damage("has line numbers", (bare or "",))
@@ -101,12 +97,6 @@ def traces(text: str) -> set[str]:
 def _unfence(text: str) -> str:
     found = _FENCED.fullmatch(text)
     return found[2] if found else text
-
-
-def _stands_out(fenced: str, text: str) -> bool:
-    """Whether the fence has less indentation than any line of a text: one that belonged to it would share it."""
-    ends = fenced.strip().split("\n")[-1]
-    return all(depth.of(line) > depth.of(ends) for line in text.split("\n") if line.strip())
 
 
 def _numbered(text: str) -> bool:
