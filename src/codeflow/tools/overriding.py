@@ -1,7 +1,7 @@
 """Whether a member of a Python class overrides one of a library's, which a language server would rename without a word."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from codeflow.tools.workspace import Workspace
 _MOST_NAMED = 10
 
 
-async def refuse_override(ws: Workspace, name: str, definition: Location, files: Sequence[Path]) -> list[str]:
+async def refuse_override(
+    ws: Workspace, name: str, definition: Location, files: Collection[Path]
+) -> list[str]:
     """A Mistake when a class that is not among the project's files has the member too.
 
     The notes returned name the bases that the server does not know, which may have it as well.
@@ -31,7 +33,7 @@ async def refuse_override(ws: Workspace, name: str, definition: Location, files:
                 raise Mistake(
                     f"Nothing was renamed: {base.owner} derives from {base.expression}, which has {name} too "
                     f"({library.path.name}:{library.start.line + 1}) and is not this project's. What calls it there goes by "
-                    "the name, so it has to stay; for another name, add a method of that name that calls it."
+                    "the name, so it has to stay; for another name, add one that calls it."
                 )
             if await asyncio.to_thread(_is_unknown, base_at):
                 unknown.append(f"{ws.relative(base.path)}:{base.line}: {base.owner}({base.expression})")

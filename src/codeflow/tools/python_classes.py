@@ -7,7 +7,7 @@ import ast
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def relatives(
     ]
 
 
-def bases(files: Sequence[Path], name: str, path: Path, line: int) -> list[Base]:
+def bases(files: Collection[Path], name: str, path: Path, line: int) -> list[Base]:
     """What the class that has this member there derives from, and what its bases in the project derive from in turn.
 
     A class without bases has `object`. Nothing when the place is not a class's member.

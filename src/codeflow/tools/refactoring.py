@@ -16,6 +16,7 @@ from codeflow.tools.renaming import (
     broken_patterns,
     left_over,
     proposed,
+    refuse_foreign,
     refuse_relatives,
     refuse_taken,
     with_exports,
@@ -62,9 +63,10 @@ async def rename_symbol(
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nWithout one, use find_references and edit_file.") from reason
     _refuse_incomplete(ws, symbol, renaming)
+    files = frozenset(await source_files(ws))
+    refuse_foreign(ws, renaming, differing, files)
     unknown: list[str] = []
     if _is_python(renaming):
-        files = await source_files(ws)
         await asyncio.to_thread(refuse_relatives, ws, renaming, files, mentions)
         unknown = [note for at in renaming.definitions for note in await refuse_override(ws, old, at, files)]
     refuse_taken(ws, renaming, differing)

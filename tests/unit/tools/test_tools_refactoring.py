@@ -222,6 +222,21 @@ async def test_what_overrides_a_librarys_member_keeps_its_name(ws: Workspace, sy
     assert (ws.root / "a.py").read_text() == OVERRIDES
 
 
+@pytest.mark.parametrize("folder", ["generated", "site-packages"])
+async def test_nothing_is_renamed_in_files_that_are_not_the_projects_own(ws: Workspace, folder: str):
+    (ws.root / ".gitignore").write_text("generated\n")
+    (ws.root / folder).mkdir()
+    (ws.root / folder / "b.py").write_text("from a import old\n\nold()\n")
+    (ws.root / "a.py").write_text("def old(): ...\n")
+    result = await rename(ws, "old", "new", path="a.py")
+    await ws.servers.close()
+    if folder == "site-packages":  # the server leaves out what git ignores, and so sees nothing there
+        assert result.is_error
+        assert f"a library's, or that git ignores:\n{folder}/b.py\n" in result.content
+        assert (ws.root / "a.py").read_text() == "def old(): ...\n"
+    assert (ws.root / folder / "b.py").read_text() == "from a import old\n\nold()\n"
+
+
 async def test_bases_that_nobody_knows_are_told(ws: Workspace):
     (ws.root / "a.py").write_text(
         "from threading import Thread\nfrom nowhere import Thing\n\n\nclass Between(Thread, Thing): ...\n\n\n"
