@@ -91,7 +91,7 @@ def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location
                 [
                     f"Nothing was renamed: {renaming.new} has another meaning already, here:",
                     *rows,
-                    "Choose another name, or rename what bears it first.",
+                    f"Choose another name, or rename what bears it first; where {renaming.old} overrides another, rename that.",
                 ]
             )
         )

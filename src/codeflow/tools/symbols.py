@@ -203,7 +203,7 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
         files = list(dict.fromkeys(hit.path for hit in hits))[:_MOST_FILES_ASKED]
     known = await _symbols_of_all(ws, files)
     found = {(at.at.path, at.name): at for at in known if _names(at.name)[-len(names) :] == names}
-    if len(found) > 1:
+    if len(found) > 1 and not await _are_one(ws, list(found.values())):
         places = list(found.values())[:_MOST_CHOICES]
         rows = [f"{ws.relative(at.at.path)}:{at.at.start.line + 1} {at.kind} {at.name}" for at in places]
         raise Mistake(
@@ -218,6 +218,16 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
     code = [hit for hit in likely or hits if not _COMMENT.match(hit.text)]
     first = (code or hits)[0]
     return Address(first.path, first.position)
+
+
+async def _are_one(ws: Workspace, symbols: Sequence[Symbol]) -> bool:
+    """Whether all are the first one, declared here and defined there, as in C's headers and sources."""
+    first = symbols[0].at
+    files = [symbol.at.path for symbol in symbols]
+    uses = await ws.servers.ask(first.path, lambda server: server.references(first.path, first.start, files))
+    return {(symbol.at.path, symbol.at.start) for symbol in symbols} <= {
+        (use.path, use.start) for use in uses.locations
+    }
 
 
 async def _also_defining(ws: Workspace, container: str, files: list[Path]) -> list[Path]:

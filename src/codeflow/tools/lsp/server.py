@@ -119,8 +119,13 @@ class Server:
 
     async def document_symbols(self, path: Path) -> list[Symbol]:
         params = types.DocumentSymbolParams(_document(path))
-        reply = await self._ask(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, path, params, self._deadlines.listing)
-        return replies.symbols(reply, path)
+
+        async def ask() -> list[Symbol]:
+            limit = self._deadlines.listing
+            reply = await self._ask(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, path, params, limit)
+            return replies.symbols(reply, path)
+
+        return await self._unless_empty(ask)
 
     async def workspace_symbols(self, path: Path, query: str) -> list[Symbol]:
         """Symbols of the project of `path`, which is opened first: some servers know no project without a file."""
