@@ -93,9 +93,8 @@ async def python_of(ws: Workspace, manager: Manager) -> str:
         return str(venv / "bin/python")
     if manager.name == "poetry":
         outcome, folder = await run_for_stdout(ws, [manager_program(ws, manager), "env", "info", "--path"])
-        python = Path(folder.strip(), "bin/python")
-        if outcome.exit_code == 0 and python.exists():
-            return str(python)
+        if outcome.exit_code == 0 and (python := shutil.which(f"{folder.strip()}/bin/python")):
+            return python
     raise Mistake(
         "The project has no virtual environment of its own; make one with run_command: "
         + _MAKE_ENVIRONMENT[manager.name]

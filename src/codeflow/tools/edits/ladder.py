@@ -139,8 +139,15 @@ def _in_another_order(file: Sequence[str], edit: Edit) -> list[Change] | None:
         for at, line in zip(place, old, strict=True)
         if at is not None and file[at].rstrip() != line.rstrip()
     ]
-    untouched = all(not change.start <= at < change.stop for at in moved for change in changes)
-    return changes if untouched else None
+    if any(change.start <= at < change.stop for at in moved for change in changes):
+        return None
+    blank_moved = not all(file[at].strip() for at in moved)
+    return None if blank_moved and any(_adds_or_drops_blank(file, change) for change in changes) else changes
+
+
+def _adds_or_drops_blank(file: Sequence[str], change: Change) -> bool:
+    """Whether blank lines come or go: where others stand elsewhere than old_text has them, they may be the same."""
+    return not all(line.strip() for line in (*change.lines, *file[change.start : change.stop]))
 
 
 def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
