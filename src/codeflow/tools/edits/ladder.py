@@ -166,11 +166,7 @@ def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
 def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     """Pieces of the old text round lines of dots, each found for itself, in order."""
     old, new = elision.pieces(lines(edit.old)), elision.pieces(lines(edit.new))
-    if (
-        edit.whole_lines
-        or len(old) == 1
-        or not elision.markers(lines(edit.old)).isdisjoint(line.strip() for line in file)
-    ):
+    if len(old) == 1 or not elision.markers(lines(edit.old)).isdisjoint(line.strip() for line in file):
         return None
     found = [places.contiguous(file, piece, places.but_typography) for piece in old if any(piece)]
     if not found or not all(found):
@@ -181,6 +177,7 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
         raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
     texts = [(before, after) for before, after in zip(old, new, strict=True) if any(before)]
     parts = _in_order(file, texts, found)
+    _only(file, edit, [tuple(at for _, _, place in parts for at in place)])  # anchors bind all pieces
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
     return [change for part in parts for change in carry_over(file, *part, translation)]
 
