@@ -45,10 +45,11 @@ def unified(case: Case) -> str:
 
 
 def applied(content: str, patch: str) -> str | None:
-    """What apply_patch makes of a patch; None when it refuses."""
+    """What apply_patch makes of a patch; None when it refuses, or has nothing to do."""
     newline = "\r\n" if "\r\n" in content else "\n"
     try:
         (file,) = parsing.parse(patch)
-        return patched(content, file, newline, partial(new_problems, problems, NAME))
+        after = patched(content, file, newline, partial(new_problems, problems, NAME))
     except Mistake:
         return None
+    return None if after == content else after

@@ -10,7 +10,7 @@ from typing import Any
 from codeflow.app.lineup import is_trusted
 from codeflow.app.remembering import WebWatch
 from codeflow.core.permissions import Layer, Reach, Ruling
-from codeflow.core.places import config_home, resource
+from codeflow.core.places import as_named, config_home, resource
 from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import Settings
 from codeflow.core.values import Allow, Ask, Effect, Mode
@@ -151,6 +151,7 @@ def locate(place: Place, path: str) -> Locations:
     root, home = place.root or "/", place.home or "/"
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
+    path = as_named(root, path)
     written = os.path.normpath(os.path.join(root, path.replace("\0", "\ufffd")))  # noqa: PTH118 - not resolved
     real = os.path.realpath(written)
     first = _names(written, root, home)

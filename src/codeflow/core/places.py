@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from codeflow.core.text import unescaped
+
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -32,6 +34,17 @@ def state_home(env: Mapping[str, str] = os.environ) -> Path:
 def cache_home(env: Mapping[str, str] = os.environ) -> Path:
     """What can be deleted without loss: router verdicts, repository maps."""
     return _xdg("XDG_CACHE_HOME", ".cache", env)
+
+
+def as_named(root: str | Path, path: str) -> str:
+    """A path as the file system has it: where a name is not plain text, what shows it shows escapes, as `printable`."""
+    meant = unescaped(path)
+    if meant == path or os.path.lexists(os.path.join(root, path)):  # noqa: PTH118 - any string
+        return path
+    if os.path.lexists(os.path.join(root, meant)):  # noqa: PTH118
+        return meant
+    folder, slash, name = path.rpartition("/")
+    return f"{as_named(root, folder)}/{name}" if slash else path
 
 
 def private_folder(folder: Path) -> Path:

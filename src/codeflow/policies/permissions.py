@@ -194,10 +194,11 @@ def _whole_call(mode: Mode, call: Call, policy: Policy, *, web_was_read: bool) -
     """The call by its tool, and by its address or name."""
     argument = {**URLS, **NAMES}.get(call.tool)
     value = str(call.arguments.get(argument) or "") if argument else None
-    writes_unnamed = call.effect is Effect.WRITE
+    writes_unnamed = call.effect is Effect.WRITE or call.tool in WRITES_ELSEWHERE
+    runs_programs = call.effect is Effect.EXECUTE
 
     def matches(rule: Rule) -> Match:
-        if rule.tool != call.tool and not (rule.tool == WRITE and call.tool in WRITERS):
+        if rule.tool != call.tool and not (rule.tool == WRITE and call.tool in WRITERS | WRITES_ELSEWHERE):
             return Match.NO
         if rule.pattern is None:
             return Match.YES
@@ -208,7 +209,7 @@ def _whole_call(mode: Mode, call: Call, policy: Policy, *, web_was_read: bool) -
     return _Matter(
         what=f"{call.tool} {value}".strip() if value else "",
         loosely=matches,
-        strictly=lambda rule: matches(rule) is Match.YES,
+        strictly=lambda rule: matches(rule) is Match.YES and (rule.tool == call.tool or not runs_programs),
         otherwise=_otherwise(mode, call, policy, web_was_read=web_was_read),
     )
 

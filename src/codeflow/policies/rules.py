@@ -23,8 +23,8 @@ SHELL_LINES: Mapping[str, str] = {"run_command": "command", "benchmark": "comman
 """Tools whose calls are shell lines, and the argument that holds the line."""
 WRITERS = frozenset({"write_file", "edit_file", "multi_edit", "apply_patch", "code_actions", "rename_symbol"})
 """Tools that write files; a rule for write_file is about all of them, and about redirections."""
-WRITES_ELSEWHERE = frozenset({"code_actions", "rename_symbol"})
-"""Those that write files which the call does not name."""
+WRITES_ELSEWHERE = frozenset({"code_actions", "rename_symbol", "format_code"})
+"""Tools that write files which the call does not name."""
 WRITE, READ = "write_file", "read_file"
 URLS: Mapping[str, str] = {"fetch_page": "url"}
 NAMES: Mapping[str, str] = {

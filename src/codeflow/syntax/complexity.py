@@ -1,4 +1,4 @@
-"""Cyclomatic complexity of functions in JavaScript and TypeScript, by tree-sitter."""
+"""Cyclomatic complexity of functions in JavaScript, TypeScript and PHP, by tree-sitter."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from codeflow.syntax.parsing import parse
 if TYPE_CHECKING:
     import tree_sitter
 
-MEASURED = {"javascript", "typescript", "tsx"}
+MEASURED = {"javascript", "typescript", "tsx", "php"}
 """The languages by name."""
 
 _FUNCTIONS = {
@@ -20,8 +20,18 @@ _FUNCTIONS = {
     "generator_function",
     "arrow_function",
     "method_definition",
+    "function_definition",
+    "method_declaration",
+    "anonymous_function",
 }
-_CLASSES = {"class_declaration", "abstract_class_declaration", "class"}
+_CLASSES = {
+    "class_declaration",
+    "abstract_class_declaration",
+    "class",
+    "interface_declaration",
+    "trait_declaration",
+    "enum_declaration",
+}
 _DECISIONS = {
     "if_statement",
     "for_statement",
@@ -31,8 +41,13 @@ _DECISIONS = {
     "switch_case",
     "catch_clause",
     "ternary_expression",
+    "conditional_expression",
+    "else_if_clause",
+    "foreach_statement",
+    "case_statement",
+    "match_conditional_expression",
 }
-_SHORT_CIRCUITS = {"&&", "||", "??", "&&=", "||=", "??="}
+_SHORT_CIRCUITS = {"&&", "||", "??", "&&=", "||=", "??=", "and", "or"}
 _HOLDERS = {
     "variable_declarator": "name",
     "pair": "key",
@@ -85,7 +100,9 @@ def functions(language: Language, text: str) -> tuple[list[Function], bool]:
 
 
 def _function(node: "tree_sitter.Node", owner: str, *, named: bool) -> Function | None:
-    """The function that a node is; None for one without a name where only `named` ones count."""
+    """The function that a node is; None for one without a body, or without a name where only `named` ones count."""
+    if node.child_by_field_name("body") is None:
+        return None
     name, start = _text(node.child_by_field_name("name")), node
     parent = node.parent
     if not name and parent and parent.type in _HOLDERS:
@@ -110,7 +127,7 @@ def _decides(node: "tree_sitter.Node") -> bool:
     if node.type not in ("binary_expression", "augmented_assignment_expression"):
         return False
     operator = node.child_by_field_name("operator")
-    return operator is not None and operator.type in _SHORT_CIRCUITS
+    return operator is not None and operator.type.lower() in _SHORT_CIRCUITS
 
 
 def _text(node: "tree_sitter.Node | None") -> str:

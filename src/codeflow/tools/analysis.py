@@ -13,16 +13,13 @@ from codeflow.syntax.languages import language_of
 from codeflow.syntax.parsing import MAX_BYTES, Unparsable
 from codeflow.syntax.problems import problems, unread_lines
 from codeflow.syntax.tags import Definition, outline
-from codeflow.tools.process import execute
-from codeflow.tools.search import find_ripgrep
+from codeflow.tools.search import listed
 from codeflow.tools.text import Text
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
 _MOST_DEFINITIONS = 400
 _LARGEST_MAP_TOKENS = 8_000
-_TIMEOUT_S = 60.0
-_COLLECTED_CHARS = 20_000_000
 
 
 @tool(effect=Effect.READ, summary=argument("focus"))
@@ -122,17 +119,5 @@ def _notes(lines: Sequence[str], deeper: int, errors: Sequence[str]) -> list[str
 
 async def listed_files(ws: Workspace, where: Path) -> list[str]:
     """Files below a folder that git does not ignore, sorted; a file itself."""
-    program = find_ripgrep(ws.reading_env)
-    if program is None:
-        raise Mistake(
-            "ripgrep (rg) is not installed, which lists the files. Use list_directory and read_file."
-        )
-    options = "--no-config --files --hidden --no-require-git --no-messages --sort=path --glob=!.git"
-    outcome = await execute(
-        [program, *options.split(), "--", ws.relative(where)],
-        cwd=ws.root,
-        env=ws.reading_env,
-        timeout_s=_TIMEOUT_S,
-        output_limit_chars=_COLLECTED_CHARS,
-    )
-    return [line.removeprefix("./") for line in outcome.output.splitlines()]
+    _, names = await listed(ws, ws.relative(where))
+    return names

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from codeflow.core.text import printable
 from codeflow.core.values import Effect, ToolResult
 from codeflow.syntax.parsing import Unparsable
 from codeflow.syntax.tags import outline, tags
@@ -254,7 +255,7 @@ def _opening(ws: Workspace, location: Location) -> str:
 
 
 def _name(ws: Workspace, path: Path) -> str:
-    return ws.relative(path) if path.is_relative_to(ws.root) else str(path)
+    return printable(ws.relative(path) if path.is_relative_to(ws.root) else str(path))
 
 
 def _outline(symbol: Symbol) -> str:
@@ -292,7 +293,7 @@ def _named_by_syntax(ws: Workspace, files: Sequence[Path], query: str) -> list[s
             path, _, text = ws.read(ws.relative(file))
             found = tags(ws.relative(path), text.content).definitions
             lines += [
-                f"{ws.relative(path)}:{item.line} {item.kind} {item.qualified}"
+                f"{printable(ws.relative(path))}:{item.line} {item.kind} {item.qualified}"
                 for item in found
                 if query.lower() in item.name.lower()
             ]

@@ -2,6 +2,8 @@
 
 import asyncio
 import csv
+import io
+import os
 import sys
 import time
 from collections import defaultdict
@@ -162,18 +164,21 @@ async def _by_lizard(ws: Workspace, names: Sequence[str]) -> list[Measured]:
     """Lizard runs in a process of its own: some inputs keep it busy for minutes."""
     if not names:
         return []
+    raw = bytearray()
     outcome = await execute(
         [sys.executable, "-I", "-m", "lizard", "--csv", *(f"./{name}" for name in names)],
         cwd=ws.root,
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
         output_limit_chars=_COLLECTED_CHARS,
+        also=lambda data: raw.extend(data[: _COLLECTED_CHARS - len(raw)]),
     )
     if outcome.timed_out:
         raise _too_slow()
     if outcome.exit_code not in {0, 1}:
         raise Mistake(f"The measurement failed:\n{outcome.output[-1000:]}\nName a single file.")
-    return [_of_lizard(row) for row in csv.reader(outcome.output.splitlines()) if len(row) == 11]  # noqa: PLR2004 - its columns
+    rows = csv.reader(io.StringIO(os.fsdecode(bytes(raw)), newline=""))
+    return [_of_lizard(row) for row in rows if len(row) == 11]  # noqa: PLR2004 - its columns
 
 
 def _of_lizard(row: Sequence[str]) -> Measured:

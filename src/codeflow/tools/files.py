@@ -5,11 +5,12 @@ import stat
 from pathlib import Path
 
 from codeflow.core.invisible import spelled_out
+from codeflow.core.text import printable
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.attachments import attached
 from codeflow.tools.git_runner import ignored
 from codeflow.tools.text import numbered
-from codeflow.tools.tool import Arguments, Mistake, argument, one_line, tool
+from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace, special_kind
 
 _LONGEST_LINE = 2000
@@ -35,7 +36,8 @@ async def read_file(
         start_line: From 1.
         line_count: By default as many as fit.
     """
-    attachment = attached(*await asyncio.to_thread(ws.read_bytes, path))
+    real, data = await asyncio.to_thread(ws.read_bytes, path)
+    attachment = attached(ws.relative(real), data, ws.env)
     if attachment:
         what = f"{attachment.name}: {attachment.format}, {len(attachment.data):,} bytes"
         unseen = f"If you cannot see this {attachment.kind}, say so instead of guessing."
@@ -55,7 +57,8 @@ async def read_file(
     ws.saw(real, data, (n for n in range(start_line, last + 1) if _is_whole(lines[n - 1], shown[n - 1])))
     parts = [numbered(shown[start_line - 1 : last], start_line, width=_LONGEST_LINE)]
     if text.peculiarities:
-        parts.insert(0, f"[{', '.join(text.peculiarities)}; kept when you edit]")
+        editing = "too uncertain to be edited" if text.others else "kept when you edit"
+        parts.insert(0, f"[{', '.join(text.peculiarities)}; {editing}]")
     if last < len(lines):
         parts.append(f"[lines {start_line}-{last} of {len(lines)}; go on with start_line={last + 1}]")
     return ToolResult(content="\n".join(parts), display=f"lines {start_line}-{last} of {len(lines)}")
@@ -99,9 +102,9 @@ async def list_directory(ws: Workspace, path: str = ".") -> ToolResult:
 
 def _describe(entry: Path) -> str:
     status = entry.lstat()
-    name = one_line(entry.name)
+    name = printable(entry.name)
     if stat.S_ISLNK(status.st_mode):
-        return f"{name} -> {one_line(str(entry.readlink()))}"
+        return f"{name} -> {printable(str(entry.readlink()))}"
     if stat.S_ISDIR(status.st_mode):
         return f"{name}/"
     if not stat.S_ISREG(status.st_mode):

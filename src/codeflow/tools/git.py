@@ -42,7 +42,7 @@ async def git_diff(ws: Workspace, path: str = "", staged: bool = False, ref: str
         staged: Compare what is staged.
         ref: Compare with a commit, or show a range such as main...HEAD.
     """
-    wanted = ws.relative(ws.resolve(path))
+    wanted = ws.relative(ws.entry(path))
     chosen = [*(["--cached"] if staged else []), *([revision(ref)] if ref else [])]
     output = await shown(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
     if not output:
@@ -62,7 +62,7 @@ async def git_log(ws: Workspace, path: str = "", count: int = 10, skip: int = 0)
         skip: Newest commits to pass over.
     """
     most = min(max(1, count), _MOST_COMMITS)
-    wanted = ws.relative(ws.resolve(path))
+    wanted = ws.relative(ws.entry(path))
     options = (f"--max-count={most + 1}", f"--skip={max(0, skip)}", "--no-color", "--date=short")
     output = await read(ws, "log", *options, "--format=%h %ad %an: %s", "--", wanted)
     commits = output.splitlines()
@@ -87,7 +87,7 @@ async def git_blame(ws: Workspace, path: str, start_line: int = 1, end_line: int
     if start_line < 1 or last < start_line:
         raise Mistake("start_line begins at 1 and end_line is not before it.")
     end = min(last, start_line + _MOST_BLAMED - 1)
-    wanted = ws.relative(ws.resolve(path))
+    wanted = ws.relative(ws.entry(path))
     if kind := ws.secret(wanted):
         raise Mistake(f"{wanted} is {kind} and is not shown.")
     output = await read(ws, "blame", "--no-textconv", "--date=short", f"-L{start_line},{end}", "--", wanted)
@@ -105,7 +105,7 @@ async def git_show(ws: Workspace, ref: str = "HEAD", path: str = "") -> ToolResu
         ref: Commit, branch or tag, or COMMIT:PATH.
         path: Only the changes of this file or folder.
     """
-    narrow = ("--", ws.relative(ws.resolve(path))) if path else ()
+    narrow = ("--", ws.relative(ws.entry(path))) if path else ()
     layout = ("--no-show-signature", "--date=short", "--stat", "--patch")
     await refuse_secret_object(ws, revision(ref))
     output = await shown(ws, "show", *_PLAIN_DIFF, *layout, ref, *narrow)

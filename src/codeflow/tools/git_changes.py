@@ -69,7 +69,7 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     """
     if not message.strip() or not paths:
         raise Mistake("A commit needs a message and at least one path.")
-    wanted = [ws.relative(ws.resolve(path)) for path in paths]
+    wanted = [ws.relative(ws.entry(path)) for path in paths]
     if not on_protected:
         await _refuse_protected(ws)
     await _refuse_conflicts(ws, wanted)
@@ -98,6 +98,7 @@ async def _without_staged_deletions(ws: Workspace, wanted: list[str]) -> list[st
         path
         for path in wanted
         if (ws.root / path).exists()
+        or (ws.root / path).is_symlink()
         or {state for state, name in changed if _covers([path], name)} != {_STAGED_DELETION}
     ]
 

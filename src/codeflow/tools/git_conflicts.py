@@ -83,7 +83,7 @@ async def git_conflicts(ws: Workspace, path: str = "") -> ToolResult:
     Args:
         path: Only this file or folder.
     """
-    wanted = ws.relative(ws.resolve(path))
+    wanted = ws.relative(ws.entry(path))
     await read(ws, "rev-parse", "--git-dir")
     states = {name: state for state, name in await changed_files(ws, wanted) if state in _STATES}
     if not states:
@@ -116,8 +116,8 @@ async def changed_files(ws: Workspace, *paths: str) -> list[tuple[str, str]]:
 
 def conflicts_in(ws: Workspace, name: str) -> list[Conflict]:
     """The conflict regions of a file of the workspace; none in what is no text file."""
-    real = ws.resolve(name)
-    if not real.is_file() or real.stat().st_size > _LARGEST_BYTES:
+    real = ws.entry(name)
+    if real.is_symlink() or not real.is_file() or real.stat().st_size > _LARGEST_BYTES:
         return []
     text = decode(real.read_bytes())
     return conflicts(text.lines) if text else []

@@ -26,6 +26,8 @@ INERT = (
     "diff.external=",
     "-c",
     "log.showSignature=false",
+    "-c",
+    "core.quotePath=false",
 )
 _SHORT_TIMEOUT_S = 20.0
 _LONGEST_REFUSAL_LINES = 15

@@ -49,6 +49,8 @@ _TRACKED = [
     "go.sum",
 ]
 _INSTALL_TIMEOUT_S = 600.0
+_SETTINGS = {"PIP_NO_INPUT": "1", "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
+"""Poetry makes its environments in the user's cache otherwise, where a sandbox keeps nothing."""
 
 
 @tool(effect=Effect.EXECUTE, summary=argument("name"))
@@ -74,7 +76,7 @@ async def install_dependency(
     outcome = await execute(
         command,
         cwd=ws.root,
-        env=ws.env | {"PIP_NO_INPUT": "1"},
+        env=ws.env | _SETTINGS,
         timeout_s=_INSTALL_TIMEOUT_S,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,

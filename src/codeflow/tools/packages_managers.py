@@ -25,7 +25,7 @@ _GET: Mapping[str, str] = {
 }
 _MAKE_ENVIRONMENT: Mapping[str, str] = {
     "uv": "uv sync",
-    "poetry": "poetry install",
+    "poetry": "python3 -m venv .venv && poetry install",
     "pip": "python3 -m venv .venv",
 }
 SHORT_WAITS: dict[str, str] = {
@@ -93,8 +93,8 @@ async def python_of(ws: Workspace, manager: Manager) -> str:
         return str(venv / "bin/python")
     if manager.name == "poetry":
         outcome, folder = await run_for_stdout(ws, [manager_program(ws, manager), "env", "info", "--path"])
-        if outcome.exit_code == 0 and folder.strip():
-            return f"{folder.strip()}/bin/python"
+        if outcome.exit_code == 0 and (python := shutil.which(f"{folder.strip()}/bin/python")):
+            return python
     raise Mistake(
         "The project has no virtual environment of its own; make one with run_command: "
         + _MAKE_ENVIRONMENT[manager.name]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from codeflow.tools.left import left_text
+from codeflow.tools.left import left_file
 from codeflow.tools.process import Outcome, execute
 from codeflow.tools.workspace import Workspace
 
@@ -47,7 +47,7 @@ def find_program(ws: Workspace, name: str) -> str | None:
 
 def _take(file: Path) -> str:
     """What a program left there; nothing when it is no file any more, but a link that leads elsewhere."""
-    text = left_text(file.parent, file.name)
+    data = left_file(file.parent, file.name)
     with suppress(OSError):  # it is gone already, or a folder
         file.unlink()
-    return text or ""
+    return (data or b"").decode("utf-8", "surrogateescape")  # names of files may be any bytes

@@ -11,7 +11,6 @@ from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace, special_kind
 
-_GIT = (*INERT, "-c", "core.quotePath=false")
 _DIFF = ("diff", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-prefix", "--relative")
 _FILE = re.compile(r"^\+\+\+ (?P<path>[^\t\n]+)")
 _HUNK = re.compile(r"^@@ \S+ \+(?P<first>\d+)(?:,(?P<count>\d+))? @@")
@@ -114,5 +113,5 @@ async def _git(ws: Workspace, *arguments: str) -> str:
 
 
 async def _run(ws: Workspace, *arguments: str) -> tuple[int | None, str]:
-    outcome, output = await run_for_stdout(ws, [*_GIT, *arguments], env=ws.reading_env)
+    outcome, output = await run_for_stdout(ws, [*INERT, *arguments], env=ws.reading_env)
     return outcome.exit_code, output

@@ -1,10 +1,13 @@
-"""What a language server's rename of a Python class's member does not see to: relatives that have it, and patterns."""
+"""What a language server's rename of a Python class's member does not see to: relatives that have it, and patterns.
+
+Classes are told apart by their names alone.
+"""
 
 import ast
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,17 @@ class Member:
     name: str
     path: Path
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a class derives from, as `class Owner(expression)` says it; the line counts from 1, decorators included."""
+
+    owner: str
+    expression: str
+    path: Path
+    line: int
+    indent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +85,63 @@ def relatives(
 ) -> list[Member]:
     """The same member in classes above and below the one that has it there; none when nothing else has it.
 
-    `files` are all of the project, `mentions` those in which the name stands. Classes are told apart by their names alone.
+    `files` are all of the project, `mentions` those in which the name stands.
     """
     members = [member for file in mentions for member in _members(file, name)]
     ours = next((member for member in members if (member.path, member.line) == (path, line)), None)
     if ours is None or len(members) == 1:
         return []
-    bases = _bases(files)
-    above = _above(ours.owner, bases)
+    derived = _derived(files)
+    above = _above(ours.owner, derived)
     return [
         member
         for member in members
-        if member != ours and (member.owner in above or ours.owner in _above(member.owner, bases))
+        if member != ours and (member.owner in above or ours.owner in _above(member.owner, derived))
     ]
+
+
+def bases(files: Collection[Path], name: str, path: Path, line: int) -> list[Base]:
+    """What the class that has this member there derives from, and what its bases in the project derive from in turn.
+
+    A class without bases has `object`. Nothing when the place is not a class's member.
+    """
+    ours = [node for node in _classes(_text(path)) if line in _lines_of(node, name)]
+    if not ours:
+        return []
+    above = _above(ours[0].name, _derived(files))
+    owners = "|".join(map(re.escape, above))
+    found = [(path, ours[0])]
+    for file in files:
+        text = _text(file)
+        if re.search(rf"\bclass\s+(?:{owners})\b", text):
+            found += [(file, node) for node in _classes(text) if node.name in above]
+    return [
+        Base(node.name, expression, file, _first_line(node), " " * node.col_offset)
+        for file, node in dict.fromkeys(found)
+        for expression in _expressions(node)
+    ]
+
+
+def is_import(path: Path, line: int) -> bool:
+    """Whether an import stands on a line of a file of Python's."""
+    return any(
+        isinstance(node, ast.Import | ast.ImportFrom) and node.lineno <= line <= (node.end_lineno or 0)
+        for node in ast.walk(_parsed(_text(path)))
+    )
+
+
+def _classes(text: str) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(_parsed(text)) if isinstance(node, ast.ClassDef)]
+
+
+def _first_line(node: ast.ClassDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _expressions(node: ast.ClassDef) -> list[str]:
+    """The bases without their type arguments."""
+    named = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
+    return [ast.unparse(base) for base in named if isinstance(base, ast.Name | ast.Attribute)] or ["object"]
 
 
 def keywords(files: Iterable[Path], name: str) -> list[Keyword]:
@@ -114,13 +172,16 @@ def _members(path: Path, name: str) -> Iterator[Member]:
     text = _text(path)
     if "class" not in text:
         return
-    for node in ast.walk(_parsed(text)):
-        if isinstance(node, ast.ClassDef):
-            lines = (statement.lineno for statement in node.body if binds(statement, name))
-            yield from (Member(node.name, name, path, line) for line in lines)
+    for node in _classes(text):
+        yield from (Member(node.name, name, path, line) for line in _lines_of(node, name))
 
 
-def _bases(files: Iterable[Path]) -> Mapping[str, set[str]]:
+def _lines_of(node: ast.ClassDef, name: str) -> list[int]:
+    """Where a class has a member of this name."""
+    return [statement.lineno for statement in node.body if binds(statement, name)]
+
+
+def _derived(files: Iterable[Path]) -> Mapping[str, set[str]]:
     """Class -> the names in its parentheses, by text: parsing a whole project takes long, and more names do no harm."""
     found: dict[str, set[str]] = defaultdict(set)
     for file in files:
@@ -129,12 +190,12 @@ def _bases(files: Iterable[Path]) -> Mapping[str, set[str]]:
     return found
 
 
-def _above(name: str, bases: Mapping[str, set[str]]) -> set[str]:
+def _above(name: str, derived: Mapping[str, set[str]]) -> set[str]:
     """The classes that one derives from, at any distance."""
     found: set[str] = set()
-    waiting = [*bases.get(name, ())]
+    waiting = [*derived.get(name, ())]
     while waiting:
         if (current := waiting.pop()) not in found:
             found.add(current)
-            waiting += bases.get(current, ())
+            waiting += derived.get(current, ())
     return found

@@ -10,11 +10,13 @@ from codeflow.tools.editing import committed
 from codeflow.tools.edits.changeset import Changeset
 from codeflow.tools.lsp.positions import apply_edits
 from codeflow.tools.lsp.values import Edits, NoAnswer
+from codeflow.tools.overriding import refuse_override
 from codeflow.tools.renaming import (
     Renaming,
     broken_patterns,
     left_over,
     proposed,
+    refuse_foreign,
     refuse_relatives,
     refuse_taken,
     with_exports,
@@ -61,12 +63,16 @@ async def rename_symbol(
     except NoAnswer as reason:
         raise NoAnswer(f"{reason}\nWithout one, use find_references and edit_file.") from reason
     _refuse_incomplete(ws, symbol, renaming)
+    files = frozenset(await source_files(ws))
+    refuse_foreign(ws, renaming, differing, files)
+    unknown: list[str] = []
     if _is_python(renaming):
-        await asyncio.to_thread(refuse_relatives, ws, renaming, await source_files(ws), mentions)
+        await asyncio.to_thread(refuse_relatives, ws, renaming, files, mentions)
+        unknown = [note for at in renaming.definitions for note in await refuse_override(ws, old, at, files)]
     refuse_taken(ws, renaming, differing)
     result = await _applied(ws, with_exports(renaming), f"Renamed {symbol} to {new_name}", shown=False)
     notes = await asyncio.to_thread(broken_patterns, ws, mentions, old) if _is_python(renaming) else []
-    notes += left_over(ws, await written(ws, old), old)
+    notes += unknown + left_over(ws, await written(ws, old), old)
     return replace(result, content="\n".join([result.content, *notes]))
 
 

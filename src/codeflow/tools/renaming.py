@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from codeflow.tools.workspace import Workspace
 if TYPE_CHECKING:
     from codeflow.tools.lsp.server import Server  # imports lsprotocol, which takes a fifth of a second
 
+_INSTALLED = {"node_modules", "site-packages"}
 _MOST_PLACES = 20
 _LONGEST_LINE = 120
 
@@ -57,6 +58,21 @@ async def proposed(
     return renaming, _differing(before, after)
 
 
+def refuse_foreign(
+    ws: Workspace, renaming: Renaming, differing: Sequence[Location], files: Collection[Path]
+) -> None:
+    """A Mistake when the rename reaches beyond the project's own files: a library that has the name goes by it."""
+    reached = {*renaming.edits, *(at.path for at in differing)}
+    foreign = sorted(path for path in reached if path not in files or not _INSTALLED.isdisjoint(path.parts))
+    if foreign:
+        names = [ws.relative(path) if path.is_relative_to(ws.root) else str(path) for path in foreign]
+        headline = f"Nothing was renamed: {renaming.old} belongs to files too that are a library's, or that git ignores:"
+        advice = (
+            "What uses it there goes by the name, so it has to stay; for another name, add one that calls it."
+        )
+        raise Mistake("\n".join([headline, *capped(names, _MOST_PLACES, "more"), advice]))
+
+
 def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location]) -> None:
     """A Mistake when the new name has a meaning already where the symbol is defined or used."""
     taken = [
@@ -67,7 +83,6 @@ def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location
     taken += [
         f"{ws.relative(place.path)}:{place.start.line + 1}: {_line(place.path, place.start.line)}"
         for place in differing
-        if place.path.is_relative_to(ws.root)
     ]
     if taken:
         rows = list(dict.fromkeys(taken))[:_MOST_PLACES]
@@ -76,14 +91,14 @@ def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location
                 [
                     f"Nothing was renamed: {renaming.new} has another meaning already, here:",
                     *rows,
-                    "Choose another name, or rename what bears it first.",
+                    f"Choose another name, or rename what bears it first; where {renaming.old} overrides another, rename that.",
                 ]
             )
         )
 
 
 def refuse_relatives(
-    ws: Workspace, renaming: Renaming, files: Sequence[Path], mentions: Sequence[Path]
+    ws: Workspace, renaming: Renaming, files: Collection[Path], mentions: Sequence[Path]
 ) -> None:
     """A Mistake when classes above or below have the member too: a server renames one of them, which parts them."""
     found = [

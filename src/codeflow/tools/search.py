@@ -26,7 +26,8 @@ _MOST_LINES = 300
 _MOST_FILES = 200
 _MOST_FILES_NAMED = 20
 _LISTED_CHARS = 20_000_000
-_SEPARATOR = "\u241f"
+SEPARATOR = "\u241f"
+"""What stands between a line's number and its text."""
 _BINARY = re.compile(r"(.+): binary file matches \(found .* byte around offset \d+\)\r?")
 _CUT = re.compile(r" \[\.\.\. (?:omitted end of long line|\d+ more match(?:es)?)\]$")
 _EVERYWHERE = ("--no-config", "--color=never", "--hidden", "--no-require-git", "--glob=!.git")
@@ -37,7 +38,7 @@ _LINES = (
     "--with-filename",
     "--line-number",
     "--null",
-    f"--field-match-separator={_SEPARATOR}",
+    f"--field-match-separator={SEPARATOR}",
 )
 _WHOLE_LINES = ("--binary", f"--max-columns={_LONGEST_LINE}", "--max-columns-preview")
 
@@ -84,7 +85,7 @@ async def search_files(
     (outcome, raw), visible = await asyncio.gather(
         _ripgrep(ws, [path], command, most=_COLLECTED_CHARS), _narrowed(ws, path, narrow)
     )
-    hits, binary = _read(raw)
+    hits, binary = read_hits(raw)
     if not hits and outcome.timed_out:
         raise Mistake(f"Nothing found in {_TIMEOUT_S:g} s; narrow the search with path or glob.")
     if "multiline flag" in outcome.output and not hits:
@@ -114,15 +115,18 @@ async def search_files(
     return _answer(page, first, len(hits), left_out, complete=complete)
 
 
-def _read(raw: bytes) -> tuple[list[Hit], list[str]]:
-    """The matching lines, and the names of binary files that match; a name may have line breaks."""
+def read_hits(raw: bytes) -> tuple[list[Hit], list[str]]:
+    """The matching lines that ripgrep printed with `--null` and SEPARATOR, and the names of binary files that match.
+
+    A name may have line breaks.
+    """
     hits: list[Hit] = []
     binary: list[str] = []
     begun: list[str] = []
     for line in raw.decode("utf-8", "surrogateescape").split("\n"):
         path, ends_path, rest = line.partition("\0")
         if ends_path:
-            number, _, text = rest.partition(_SEPARATOR)
+            number, _, text = rest.partition(SEPARATOR)
             hits.append(Hit(_bare("\n".join([*begun, path])), number, text))
         elif found := _BINARY.fullmatch(line):
             binary.append(_bare("\n".join([*begun, found[1]])))
@@ -135,10 +139,10 @@ def _read(raw: bytes) -> tuple[list[Hit], list[str]]:
 
 async def _narrowed(ws: Workspace, path: str, narrow: Sequence[str]) -> list[str]:
     """The files that are searched, as far as they can be listed."""
-    _, names = await _listed(ws, path)
+    _, names = await listed(ws, path)
     if not narrow:
         return names
-    matching = set((await _listed(ws, path, *narrow))[1])
+    matching = set((await listed(ws, path, *narrow))[1])
     return [name for name in names if name in matching]
 
 
@@ -188,7 +192,7 @@ async def _around_matches(ws: Workspace, pattern: str, hits: Sequence[Hit]) -> l
     command = [*_LINES, "--only-matching", f"--max-columns={_LONGEST_LINE * 2}", f"--regexp={window}"]
     _, raw = await _ripgrep(ws, files, command, most=_COLLECTED_CHARS)
     windows: dict[tuple[str, str], str] = {}
-    for hit in _read(raw)[0]:
+    for hit in read_hits(raw)[0]:
         windows.setdefault((hit.path, hit.number), hit.text)
     return [_windowed(hit, windows.get((hit.path, hit.number), "")) for hit in hits]
 
@@ -285,14 +289,15 @@ def _glob_hint(pattern: str) -> str:
 
 async def visible_files(ws: Workspace, path: str, *narrow: str) -> list[str]:
     """The files that nothing ignores, sorted, by their paths from the workspace."""
-    outcome, names = await _listed(ws, path, *narrow)
+    outcome, names = await listed(ws, path, *narrow)
     if outcome.timed_out or outcome.exit_code not in (0, 1):
         problem = "took too long" if outcome.timed_out else f"failed:\n{outcome.output.strip()}"
         raise Mistake(f"Listing files {problem}; correct or narrow path and pattern.")
     return names
 
 
-async def _listed(ws: Workspace, path: str, *narrow: str) -> tuple[Outcome, list[str]]:
+async def listed(ws: Workspace, path: str, *narrow: str) -> tuple[Outcome, list[str]]:
+    """How ripgrep ended, and the files that nothing ignores, sorted, as far as it could list them."""
     command = ["--sort=path", "--files", "--null", *narrow]
     outcome, raw = await _ripgrep(ws, [path], command, most=_LISTED_CHARS)
     names = raw.decode("utf-8", "surrogateescape").split("\0")

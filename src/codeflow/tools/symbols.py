@@ -1,15 +1,17 @@
 """Finds the place that a model means by a name: text search proposes, the language server decides."""
 
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from codeflow.tools import search
 from codeflow.tools.lsp.positions import split_lines, utf16_length
 from codeflow.tools.lsp.values import NoAnswer, Position, Symbol
+from codeflow.tools.output import plain
 from codeflow.tools.process import execute
-from codeflow.tools.search import find_ripgrep
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -25,7 +27,6 @@ _MOST_FILES_ASKED = 20
 _MOST_FILES_NAMED = 10
 _MOST_CHOICES = 12
 _NEAR_LINES = 3
-_SEPARATOR = "\u241f"
 _COMMENT = re.compile(r"\s*(#|//|/\*|\*|--|\"\"\"|''')")
 _KEYWORD = (
     r"\b(?:def|class|func|fn|function|interface|type|struct|enum|union|trait|const|static|let|var|val|record|module|mod"
@@ -79,25 +80,29 @@ def source_globs(ws: Workspace) -> list[str]:
 
 async def source_files(ws: Workspace) -> list[Path]:
     """The files that a language server may know, without those that git ignores, by path."""
-    output = await _ripgrep(ws, "--files", *(f"--glob={glob}" for glob in source_globs(ws)))
-    return [ws.root / name.removeprefix("./") for name in output.splitlines()]
+    output = await _ripgrep(ws, "--files", "--null", *(f"--glob={glob}" for glob in source_globs(ws)))
+    return [ws.root / os.fsdecode(name).removeprefix("./") for name in output.split(b"\0")[:-1]]
 
 
 async def written(ws: Workspace, name: str, globs: Sequence[str] = ()) -> list[Hit]:
     """Every line of the workspace in which a word stands, in files that git does not ignore, by path."""
-    output = await _ripgrep(
+    raw = await _ripgrep(
         ws,
-        *["--no-heading", "--with-filename", "--line-number", "--fixed-strings", "--word-regexp"],
+        *["--null", "--no-heading", "--with-filename", "--line-number", "--fixed-strings", "--word-regexp"],
         f"--max-columns={_LONGEST_LINE}",
-        f"--field-match-separator={_SEPARATOR}",
+        f"--field-match-separator={search.SEPARATOR}",
         *(f"--glob={glob}" for glob in globs),
         "--",
         name,
         ".",
     )
-    rows = [row.split(_SEPARATOR) for row in output.split("\n") if row.count(_SEPARATOR) > 1]
-    lines = ((ws.root / path.removeprefix("./"), int(number) - 1, text[0]) for path, number, *text in rows)
+    found = search.read_hits(raw)[0]
+    lines = ((ws.root / hit.path, int(hit.number) - 1, _shown(hit.text)) for hit in found)
     return list(_hits(name, lines))
+
+
+def _shown(text: str) -> str:
+    return plain(text.removesuffix("\r").encode("utf-8", "surrogateescape"))
 
 
 def also_written(ws: Workspace, hits: Iterable[Hit], known: Iterable[Path]) -> list[str]:
@@ -128,18 +133,20 @@ async def ask_about(
     return await ws.servers.ask(at.path, lambda server: question(server, at))
 
 
-async def _ripgrep(ws: Workspace, *arguments: str) -> str:
-    program = find_ripgrep(ws.reading_env)
+async def _ripgrep(ws: Workspace, *arguments: str) -> bytes:
+    program = search.find_ripgrep(ws.reading_env)
     if program is None:
         raise Mistake("ripgrep (rg) is not installed; give path and line of the name.")
-    outcome = await execute(
+    raw = bytearray()
+    await execute(
         [program, "--no-config", "--color=never", "--sort=path", "--no-require-git", *arguments],
         cwd=ws.root,
         env=ws.reading_env,
         timeout_s=_TIMEOUT_S,
         output_limit_chars=_COLLECTED_CHARS,
+        also=lambda data: raw.extend(data[: _COLLECTED_CHARS - len(raw)]),
     )
-    return outcome.output
+    return bytes(raw)
 
 
 def _hits(name: str, lines: Iterable[tuple[Path, int, str]]) -> Iterable[Hit]:
@@ -196,7 +203,7 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
         files = list(dict.fromkeys(hit.path for hit in hits))[:_MOST_FILES_ASKED]
     known = await _symbols_of_all(ws, files)
     found = {(at.at.path, at.name): at for at in known if _names(at.name)[-len(names) :] == names}
-    if len(found) > 1:
+    if len(found) > 1 and not await _are_one(ws, list(found.values())):
         places = list(found.values())[:_MOST_CHOICES]
         rows = [f"{ws.relative(at.at.path)}:{at.at.start.line + 1} {at.kind} {at.name}" for at in places]
         raise Mistake(
@@ -211,6 +218,16 @@ async def _definition(ws: Workspace, symbol: str, hits: list[Hit]) -> Address:
     code = [hit for hit in likely or hits if not _COMMENT.match(hit.text)]
     first = (code or hits)[0]
     return Address(first.path, first.position)
+
+
+async def _are_one(ws: Workspace, symbols: Sequence[Symbol]) -> bool:
+    """Whether all are the first one, declared here and defined there, as in C's headers and sources."""
+    first = symbols[0].at
+    files = [symbol.at.path for symbol in symbols]
+    uses = await ws.servers.ask(first.path, lambda server: server.references(first.path, first.start, files))
+    return {(symbol.at.path, symbol.at.start) for symbol in symbols} <= {
+        (use.path, use.start) for use in uses.locations
+    }
 
 
 async def _also_defining(ws: Workspace, container: str, files: list[Path]) -> list[Path]:

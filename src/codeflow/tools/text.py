@@ -3,7 +3,9 @@
 import codecs
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from codeflow.tools.encodings import guess
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -26,6 +28,8 @@ class Text:
     encoding: str = "utf-8"
     bom: bytes = b""
     ends_in_returns: bool = False
+    others: tuple[str, ...] = ()
+    """Encodings that it may have as well; with any, it cannot be edited safely."""
 
     @property
     def newline(self) -> str:
@@ -42,7 +46,7 @@ class Text:
     @property
     def peculiarities(self) -> list[str]:
         """What a reader should know of the bytes, beyond UTF-8 with LF."""
-        found = [] if self.encoding == "utf-8" else [self.encoding]
+        found = [] if self.encoding == "utf-8" else [" or ".join([self.encoding, *self.others])]
         if self.bom:
             found.append("byte order mark")
         if self.newline == "\r\n":
@@ -62,7 +66,7 @@ class Text:
 
 
 def decode(data: bytes) -> Text | None:
-    """The text of a file, or None when it is not text. Latin-1 is the last resort: it keeps every byte."""
+    """The text of a file, or None when it is not text."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return _decode(data, encoding, bom)
@@ -70,7 +74,9 @@ def decode(data: bytes) -> Text | None:
         return None
     text = _decode(data, "utf-8", b"")
     if text is None and not _BINARY.search(data):
-        return _decode(data, "latin-1", b"")
+        found = guess(data)
+        text = _decode(data, found.encoding, b"")
+        return text and replace(text, others=found.others)
     return text
 
 

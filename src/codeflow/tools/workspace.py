@@ -14,12 +14,14 @@ from pathlib import Path
 
 from codeflow.core.errors import UsageError
 from codeflow.core.notes import Notes
-from codeflow.core.places import cache_home
+from codeflow.core.places import as_named, cache_home
 from codeflow.core.redaction import Redactor
 from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import ToolSettings
+from codeflow.core.text import printable
 from codeflow.core.values import Seen
 from codeflow.tools import beneath
+from codeflow.tools.attachments import made_smaller
 from codeflow.tools.environment import reading_environment, scrubbed_environment
 from codeflow.tools.lsp.servers import Servers
 from codeflow.tools.memory import command_memory_bytes
@@ -130,6 +132,7 @@ class Workspace:
 
     def resolve(self, path: str) -> Path:
         """The real path of a file that need not exist; a path that leaves the root is a Mistake."""
+        path = as_named(self.root, path)
         try:
             real = (self.root / path).resolve()
         except (ValueError, RuntimeError) as error:
@@ -141,6 +144,13 @@ class Workspace:
                 f"{path} leads through a symbolic link to {real}, outside the workspace {self.root}; use a path inside it."
             )
         raise Mistake(f"{path} is outside the workspace {self.root}; use a path inside it.")
+
+    def entry(self, path: str) -> Path:
+        """Like `resolve`, but a symbolic link is meant itself, not what it leads to: so git has it."""
+        where = Path(as_named(self.root, path))
+        if not (self.root / where).is_symlink():
+            return self.resolve(path)
+        return self.resolve(str(where.parent)) / where.name
 
     def writable(self, path: str) -> Path:
         """Like `resolve`, and refuses what only git or the user may change."""
@@ -172,10 +182,11 @@ class Workspace:
                 "name another file, or look at what uses it with search_files."
             )
         if about.st_size > _LARGEST_FILE_BYTES:
-            raise Mistake(
-                f"{path} is too large to read ({about.st_size:,} bytes, {_kind(real)}); use search_files, or run_command "
-                "with sed -n."
-            )
+            media = _kind(real)
+            instead = "Use search_files, or run_command with sed -n."
+            if media == "application/pdf" or media.startswith("image/"):
+                instead = made_smaller(media.rpartition("/")[2], self.relative(real), self.env)
+            raise Mistake(f"{path} is too large to read ({about.st_size:,} bytes, {media}). {instead}")
         if kind := self.secret(path, data) or self.secret(self.relative(real), data):
             raise Mistake(
                 f"{path} is {kind} and is not shown, so it cannot be changed either. Ask the user for what you need of "
@@ -304,4 +315,4 @@ def _nearest_names(missing: Path) -> str:
     near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.6)
     if not near:
         return " Find its name with list_directory or search_files."
-    return f" In {folder.name}/ there is {' and '.join(near)}."
+    return f" In {printable(folder.name)}/ there is {' and '.join(map(printable, near))}."

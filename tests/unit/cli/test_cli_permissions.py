@@ -110,6 +110,14 @@ def test_a_link_does_not_hide_where_a_write_goes(cli, folder, user):
     assert done.stdout.startswith("deny, by user rule write_file(ci/**)")
 
 
+def test_an_escape_in_a_name_does_not_hide_where_a_write_goes(cli, folder, user):
+    write(user, 'deny = ["write_file(ci\xa0x/**)"]\nallow = ["write_file(**)"]\n')
+    (folder / "ci\xa0x").mkdir()
+    for name in ("ci\xa0x", r"ci\xa0x"):
+        done = cli("permissions", "check", "write_file", f"{name}/a")
+        assert done.stdout.startswith("deny, by user rule write_file(ci"), name
+
+
 @pytest.mark.parametrize(
     "argv",
     [("check", "no_such", "x"), ("check", "rename_symbol", "a", "b"), ("check", "read_file", "{"), ("revoke", "1"),

@@ -226,3 +226,17 @@ async def test_a_map_of_nothing_is_a_mistake(ws):
     put(ws, notes="hello")
     assert "list_directory" in (await call("repo_map", ws)).content
     assert (await call("repo_map", ws, tokens=0)).is_error
+
+
+async def test_complexity_of_php_counts_its_short_operators(ws):
+    (ws.root / "a.php").write_text(
+        "<?php\nfunction price($a, $b) {\n    $x = $a ?: 1;\n    $y = $b ?? $x;\n    return $a AND $b ? $x : $y;\n}\n"
+        "class K {\n    abstract function nothing();\n    function m(?int $q, string ...$r) {\n"
+        "        foreach ($r as $k) { if ($k) { } elseif ($q) { } }\n"
+        "        return match(true) { $q > 1 => 1, default => 0 };\n    }\n}\n"
+    )
+    result = await call("analyze_complexity", ws, path="a.php")
+    assert [line.split() for line in result.content.splitlines()[1:]] == [
+        ["5", "5", "2", "a.php:2-6", "price"],
+        ["5", "4", "2", "a.php:9-12", "K.m"],
+    ]

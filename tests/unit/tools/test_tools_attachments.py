@@ -1,4 +1,7 @@
 import os
+import shlex
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,13 +34,59 @@ async def test_a_pdf_is_attached_as_a_document(ws: Workspace):
     assert (attachment.kind, attachment.format) == ("document", "pdf")
 
 
-@pytest.mark.parametrize(("start", "size"), [(PICTURES["png"], 3_500_001), (b"%PDF-", 4_000_001)])
-async def test_what_models_refuse_for_its_size_is_refused_here(ws: Workspace, start: bytes, size: int):
-    (ws.root / "big").write_bytes(start.ljust(size, b"\0"))
-    result = await read_file.function(ws, "big")
+def picture(width: int, height: int) -> bytes:
+    return PICTURES["png"] + b"\rIHDR" + struct.pack(">II", width, height) + b"\x08\2\0\0\0"
+
+
+TOO_LARGE = {
+    "bytes.png": PICTURES["png"].ljust(3_500_001, b"\0"),
+    "too large to be read.gif": PICTURES["gif"].ljust(10_000_001, b"\0"),
+    "wide.png": picture(8_001, 1),
+    "high.png": picture(1, 8_001),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_a_picture_too_large_for_models_comes_with_a_command_that_is_there(
+    make_workspace: Callable[..., Workspace], env: dict[str, str], tmp_path: Path, name: str
+):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    env["PATH"] = str(programs)
+    ws = make_workspace()
+    (ws.root / name).write_bytes(TOO_LARGE[name])
+    result = await read_file.function(ws, name)
     assert result.is_error
-    assert "run_command" in result.content
     assert result.attachments == ()
+    assert "install ImageMagick or ffmpeg" in result.content
+    smaller = f"{Path(name).stem}-small.jpg"
+    for program, *arguments in (
+        ["sips", "-s", "format", "jpeg", "-Z", "1500", name, "--out", smaller],
+        ["magick", f"{name}[0]", "-resize", "1500x1500", smaller],
+    ):
+        (programs / program).touch(mode=0o755)
+        advice = f"Use run_command with `{shlex.join([program, *arguments])}`, then read_file {smaller}."
+        assert (await read_file.function(ws, name)).content.endswith(advice)
+
+
+async def test_a_pdf_too_large_for_models_comes_with_a_program_for_its_text(
+    make_workspace: Callable[..., Workspace], env: dict[str, str], tmp_path: Path
+):
+    env["PATH"] = str(tmp_path)
+    ws = make_workspace()
+    (ws.root / "-big.pdf").write_bytes(b"%PDF-".ljust(4_000_001, b"\0"))
+    assert "install pdftotext" in (await read_file.function(ws, "-big.pdf")).content
+    (tmp_path / "pdftotext").touch(mode=0o755)
+    result = await read_file.function(ws, "-big.pdf")
+    assert result.is_error
+    assert result.content.endswith(
+        "models take at most 4,000,000. Use run_command with `pdftotext ./-big.pdf -`."
+    )
+
+
+async def test_a_picture_within_the_limits_is_attached(ws: Workspace):
+    (ws.root / "a.png").write_bytes(picture(8_000, 8_000))
+    assert (await read_file.function(ws, "a.png")).attachments
 
 
 async def test_text_has_no_attachment(ws: Workspace):

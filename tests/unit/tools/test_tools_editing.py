@@ -268,3 +268,19 @@ async def test_a_hard_link_that_an_edit_parts_is_said(ws: Workspace, file: Path)
     assert "[f was one of 2 hard links to a file; the others keep what it was]" in result.content
     assert (file.read_text(), other.read_text()) == ("b\n", "a\n")
     assert "hard links" not in (await edit(ws, "b", "c")).content
+
+
+async def test_an_edit_keeps_an_east_asian_encoding(ws: Workspace):
+    before = "# 日本語のコメントです\r\ndef f(x):\r\n    return x  # 表の合計を返す\r\n"
+    (ws.root / "f").write_bytes(before.encode("cp932"))
+    await edit(ws, "表の合計", "表の値段")
+    assert (ws.root / "f").read_bytes() == before.replace("合計", "値段").encode("cp932")
+
+
+async def test_a_text_of_uncertain_encoding_is_not_edited(ws: Workspace):
+    data = "x = 1  # 値段\n".encode("cp932")
+    (ws.root / "f").write_bytes(data)
+    result = await edit(ws, "x = 1", "x = 2")
+    assert "it is not certain whether it is cp932 or" in result.content
+    assert "iconv" in result.content
+    assert (ws.root / "f").read_bytes() == data

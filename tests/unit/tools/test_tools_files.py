@@ -106,7 +106,7 @@ async def test_a_listing_leaves_out_what_git_ignores(ws: Workspace, git: Callabl
     (ws.root / "link").symlink_to("/etc")
     result = await list_directory.function(ws)
     assert result.content == (
-        ".gitignore  20 bytes\nb.txt  5 bytes\nempty name/\nlink -> /etc\nsrc/\n[2 ignored by git left out]"
+        ".gitignore  20 bytes\nb.txt  5 bytes\nempty\\nname/\nlink -> /etc\nsrc/\n[2 ignored by git left out]"
     )
     assert result.display == "5 entries"
 

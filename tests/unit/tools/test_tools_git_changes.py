@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from codeflow.tools.git import git_diff, git_log
 from codeflow.tools.git_changes import git_commit, git_stash, git_worktree
 from codeflow.tools.search import search_files
 from codeflow.tools.workspace import Workspace
@@ -47,6 +48,26 @@ async def test_conflict_markers_are_not_committed(repository: Workspace, git: Gi
     result = await git_commit.function(repository, "m", ["."])
     assert result.content == f"{name} has conflict markers in line 2; resolve them first."
     assert git("diff", "--cached", "--name-only") == ""
+
+
+@pytest.mark.parametrize("target", ["a.txt", "../outside.txt", "nowhere"])
+async def test_a_link_is_committed_as_one(repository: Workspace, git: Git, target: str):
+    git("switch", "--quiet", "--create", "work")
+    (repository.root / "a.txt").write_text("changed\n")
+    (repository.root.parent / "outside.txt").write_text("x\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n")
+    (repository.root / "folder").mkdir()
+    link = repository.root / "folder" / "link"
+    link.symlink_to(f"../{target}")
+    result = await git_commit.function(repository, "m", ["folder/link"])
+    assert not result.is_error, result.content
+    assert git("show", "--name-only", "--format=", "HEAD").split() == ["folder/link"]
+    assert git("show", "HEAD:folder/link") == f"../{target}"
+    assert git("ls-tree", "HEAD", "folder/link").startswith("120000 ")
+    assert git("show", "HEAD:a.txt") == "one\n"
+    link.unlink()
+    link.symlink_to("elsewhere")
+    assert "+elsewhere" in (await git_diff.function(repository, "folder/link")).content
+    assert "m" in (await git_log.function(repository, "folder/link")).content
 
 
 async def test_a_heading_of_seven_signs_is_no_conflict(repository: Workspace, git: Git):

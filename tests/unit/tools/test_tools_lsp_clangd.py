@@ -53,6 +53,16 @@ async def test_a_rename_reaches_every_file_or_none(calc: Workspace):
     assert again.display == "4 references"
 
 
+async def test_a_member_declared_here_and_defined_there_is_one(calc: Workspace):
+    renamed = await run(calc, "rename_symbol", symbol="Order.sum", new_name="add_up")
+    assert (
+        renamed.content
+        == "Renamed Order.sum to add_up.\ncalc.cpp changed.\ncalc.h changed.\nmain.cpp changed."
+    )
+    (calc.root / "other.h").write_text("struct Bill { int add_up() const; };\n")
+    assert "add_up is defined at" in (await run(calc, "find_references", symbol="add_up")).content
+
+
 async def test_diagnostics_come_before_and_after_an_edit(calc: Workspace):
     assert (await run(calc, "diagnostics", path="main.cpp")).content == "No problems reported in main.cpp."
     assert (await run(calc, "diagnostics", path="main.cpp")).content == "No problems reported in main.cpp."

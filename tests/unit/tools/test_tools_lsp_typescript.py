@@ -71,3 +71,12 @@ async def test_analyse_edit_check(shop: Workspace):
     assert (await run(shop, "diagnostics", path="main.ts")).content == "No problems reported in main.ts."
     (shop.root / "shop.ts").write_text(SHOP)
     assert "'sum' does not exist" in (await run(shop, "diagnostics", path="main.ts")).content
+
+
+async def test_a_name_that_a_library_goes_by_stays(shop: Workspace):
+    source = SHOP + "export class Sum extends Order { toString() { return `${this.total()}`; } }\n"
+    (shop.root / "shop.ts").write_text(source)
+    result = await TOOLS["rename_symbol"].function(shop, symbol="Sum.toString", new_name="text")
+    assert result.is_error
+    assert "lib.es5.d.ts" in result.content
+    assert (shop.root / "shop.ts").read_text() == source

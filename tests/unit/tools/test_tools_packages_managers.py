@@ -50,6 +50,8 @@ def alone(ws: Workspace, tmp_path: Path) -> Callable[..., None]:
         ({"uv.lock": "", "pyproject.toml": "[tool.poetry]"}, "uv"),
         ({"pyproject.toml": "[project]\nname = 'x'\n[tool.uv.sources]\n"}, "uv"),
         ({"pyproject.toml": "[tool.poetry.dependencies]"}, "poetry"),
+        ({"pyproject.toml": '[build-system]\nbuild-backend = "uv_build"\n'}, "uv"),
+        ({"pyproject.toml": '[build-system]\nbuild-backend = "poetry.core.masonry.api"\n'}, "poetry"),
         ({"pyproject.toml": "[project]"}, "pip"),
         ({"package.json": '{"packageManager": "pnpm@9.1.0"}'}, "pnpm"),
         ({"package.json": "{}", "bun.lockb": ""}, "bun"),

@@ -337,3 +337,16 @@ async def test_a_link_is_not_deleted_in_place_of_what_it_leads_to(ws: Workspace)
 
 async def test_no_edits_are_no_success(ws: Workspace):
     assert (await multi_edit.function(ws, [])).is_error
+
+
+async def test_kept_dots_in_a_hunk_stand_for_what_is_there_within_its_anchor(ws: Workspace):
+    before = (
+        "class A:\n    def f(self):\n        one()\n        two()\n        three()\n\n\nclass B:\n    x = 1\n"
+    )
+    (ws.root / "f.py").write_text(before)
+    hunk = "     def f(self):\n ...\n         two()\n-        three()\n+        four()\n"
+    for anchor, after in (("class B:", before), ("class A:", before.replace("three", "four"))):
+        patch = f"*** Begin Patch\n*** Update File: f.py\n@@ {anchor}\n{hunk}*** End Patch\n"
+        result = await apply_patch.function(ws, patch)
+        assert result.is_error is (after == before), result.content
+        assert (ws.root / "f.py").read_text() == after

@@ -174,6 +174,82 @@ async def test_an_overridden_method_is_not_renamed_alone(
     assert "def run" in (ws.root / "kid.py").read_text()
 
 
+OVERRIDES = """\
+import threading as th
+from argparse import ArgumentParser
+import base
+
+
+class Thread(th.Thread):
+    def run(self): ...
+
+
+class Other(base.Thread):
+    def join(self): ...
+    def __eq__(self, other): ...
+
+
+class Outer:
+    class Inner(th.Thread):
+        @property
+        def name(self): ...
+
+
+class Parser(ArgumentParser):
+    prog: str = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "base"),
+    [
+        ("Thread.run", "Thread derives from th.Thread"),
+        ("Other.join", "Other derives from base.Thread"),
+        ("Inner.name", "Inner derives from th.Thread"),
+        ("Parser.prog", "Parser derives from ArgumentParser"),
+        ("Other.__eq__", "Other derives from base.Thread"),
+    ],
+)
+async def test_what_overrides_a_librarys_member_keeps_its_name(ws: Workspace, symbol: str, base: str):
+    (ws.root / "base.py").write_text(
+        "import threading\n\nclass Plain: ...\n\nclass Thread(Plain, threading.Thread): ...\n"
+    )
+    (ws.root / "a.py").write_text(OVERRIDES)
+    result = await rename(ws, symbol, "renamed")
+    await ws.servers.close()
+    assert result.is_error
+    assert f"Nothing was renamed: {base}, which has {symbol.partition('.')[2]} too" in result.content
+    assert (ws.root / "a.py").read_text() == OVERRIDES
+
+
+@pytest.mark.parametrize("folder", ["generated", "site-packages"])
+async def test_nothing_is_renamed_in_files_that_are_not_the_projects_own(ws: Workspace, folder: str):
+    (ws.root / ".gitignore").write_text("generated\n")
+    (ws.root / folder).mkdir()
+    (ws.root / folder / "b.py").write_text("from a import old\n\nold()\n")
+    (ws.root / "a.py").write_text("def old(): ...\n")
+    result = await rename(ws, "old", "new", path="a.py")
+    await ws.servers.close()
+    if folder == "site-packages":  # the server leaves out what git ignores, and so sees nothing there
+        assert result.is_error
+        assert f"a library's, or that git ignores:\n{folder}/b.py\n" in result.content
+        assert (ws.root / "a.py").read_text() == "def old(): ...\n"
+    assert (ws.root / folder / "b.py").read_text() == "from a import old\n\nold()\n"
+
+
+async def test_bases_that_nobody_knows_are_told(ws: Workspace):
+    (ws.root / "a.py").write_text(
+        "from threading import Thread\nfrom nowhere import Thing\n\n\nclass Between(Thread, Thing): ...\n\n\n"
+        "class Own(Between):\n    def go(self): ...\n"
+    )
+    result = await rename(ws, "Own.go", "went")
+    await ws.servers.close()
+    assert not result.is_error, result.content
+    lines = result.content.splitlines()
+    told = next(number for number, line in enumerate(lines) if "does not know these bases" in line)
+    assert lines[told + 1 :] == ["a.py:5: Between(Thing)"]
+
+
 async def test_the_same_method_of_a_stranger_does_not_matter(ws: Workspace):
     (ws.root / "a.py").write_text("class A:\n    def run(self): ...\n\n\nclass B:\n    def run(self): ...\n")
     (ws.root / "other.py").write_text("class A:\n    def run(self): ...\n")

@@ -134,6 +134,12 @@ def _unnumbered(problem: str) -> str:
 def _encoded(draft: Draft) -> bytes | None:
     if draft.after is None:
         return None
+    if draft.after.others and draft.after != draft.before:
+        possible = " or ".join([draft.after.encoding, *draft.after.others])
+        raise Mistake(
+            f"{draft.name} is not UTF-8, and it is not certain whether it is {possible}, so an edit could damage it. "
+            f"Ask the user, then make it UTF-8: run_command with `iconv -f ENCODING -t UTF-8`."
+        )
     try:
         return draft.after.encode()
     except UnicodeEncodeError as error:

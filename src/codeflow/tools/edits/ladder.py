@@ -42,7 +42,15 @@ def changes(file: Sequence[str], edit: Edit) -> list[Change] | None:
     Raises:
         Mistake: when there are several places, or several ways to change the one.
     """
-    for attempt in (_contiguous, _elided, _undone, _partly_made, _over_blank_lines, _around_stale_context):
+    for attempt in (
+        _contiguous,
+        _elided,
+        _undone,
+        _partly_made,
+        _in_another_order,
+        _over_blank_lines,
+        _around_stale_context,
+    ):
         found = attempt(file, edit)
         if found is None:
             continue
@@ -117,6 +125,31 @@ def _partly_made(file: Sequence[str], edit: Edit) -> list[Change] | None:
     return _at(file, rest, place) if _only(file, edit, [place]) else None
 
 
+def _in_another_order(file: Sequence[str], edit: Edit) -> list[Change] | None:
+    """An edit whose old text has lines in another order than file and new text; none of them changes."""
+    old = lines(edit.old)
+    found = stale.reordered(file, old, lines(edit.new))
+    place = _only(file, edit, [found]) if found else None
+    if place is None:
+        return None
+    here = [file[at] for at in place if at is not None]
+    changes = _at(file, replace(edit, old="".join(f"{line}\n" for line in here)), place)
+    moved = [
+        at
+        for at, line in zip(place, old, strict=True)
+        if at is not None and file[at].rstrip() != line.rstrip()
+    ]
+    if any(change.start <= at < change.stop for at in moved for change in changes):
+        return None
+    blank_moved = not all(file[at].strip() for at in moved)
+    return None if blank_moved and any(_adds_or_drops_blank(file, change) for change in changes) else changes
+
+
+def _adds_or_drops_blank(file: Sequence[str], change: Change) -> bool:
+    """Whether blank lines come or go: where others stand elsewhere than old_text has them, they may be the same."""
+    return not all(line.strip() for line in (*change.lines, *file[change.start : change.stop]))
+
+
 def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
     """What the edit means once damage is undone; all readings that find a place must mean the same."""
     readings = (replace(edit, old=old, new=new) for old, new in undo.readings(edit.old, edit.new))
@@ -133,11 +166,7 @@ def _undone(file: Sequence[str], edit: Edit) -> list[Change] | None:
 def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     """Pieces of the old text round lines of dots, each found for itself, in order."""
     old, new = elision.pieces(lines(edit.old)), elision.pieces(lines(edit.new))
-    if (
-        edit.whole_lines
-        or len(old) == 1
-        or not elision.markers(lines(edit.old)).isdisjoint(line.strip() for line in file)
-    ):
+    if len(old) == 1 or not elision.markers(lines(edit.old)).isdisjoint(line.strip() for line in file):
         return None
     found = [places.contiguous(file, piece, places.but_typography) for piece in old if any(piece)]
     if not found or not all(found):
@@ -148,6 +177,7 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
         raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
     texts = [(before, after) for before, after in zip(old, new, strict=True) if any(before)]
     parts = _in_order(file, texts, found)
+    _only(file, edit, [tuple(at for _, _, place in parts for at in place)])  # anchors bind all pieces
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
     return [change for part in parts for change in carry_over(file, *part, translation)]
 

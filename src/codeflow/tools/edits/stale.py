@@ -48,6 +48,28 @@ def _nearest_filled(old: Sequence[str], shared: int) -> int:
     return max((n for n in range(shared) if old[n].strip()), default=0)
 
 
+def reordered(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place | None:
+    """The one place with the lines of the old text in another order, which is that of the new text too.
+
+    Each of the lines that stand elsewhere, but for blank ones, is there and in the new text only once.
+    """
+    wanted = sorted(line.rstrip() for line in old)
+    keys = [line.rstrip() for line in file]
+    size = len(old)
+    starts = [
+        n
+        for n in range(len(file) - size + 1)
+        if keys[n] in wanted and keys[n + size - 1] in wanted and sorted(keys[n : n + size]) == wanted
+    ]
+    if len(starts) != 1:
+        return None
+    here, after = keys[starts[0] : starts[0] + size], [line.rstrip() for line in new]
+    moved = [line for line, before in zip(here, old, strict=True) if line and line != before.rstrip()]
+    if any(here.count(line) != 1 for line in moved) or [line for line in after if line in moved] != moved:
+        return None
+    return tuple(range(starts[0], starts[0] + size))
+
+
 def partly_made(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Iterator[list[str]]:
     """The old text with some of several changes made, but not all; nothing when there are too many.
 

@@ -1,7 +1,7 @@
 """Lines whose indentation alone is not the file's, where that says nothing about the lines to add."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth
@@ -24,9 +24,16 @@ def straightened(file: Sequence[str], old: Lines, new: Lines, place: Place) -> t
     agreed = {n for n, at in shared.items() if not _crooked(new[at], there[n])}
     if not crooked:
         return old, new
-    if off == shared.keys() == agreed and _holds_the_margin(new, shared.values()):
+    if _only_rewrites(old, new, there):
+        return there, _with(new, {at: there[n] for n, at in _equal(old, new)})
+    if off == shared.keys() == agreed and (
+        _holds_the_margin(new, shared.values()) or _moved_as_a_whole(old, new, shared)
+    ):
         slips = crooked  # old as a whole stands elsewhere than new, and new stands where the file does
-    elif off <= agreed and any(depth.of(old[n]) for n in shared.keys() - off):
+    elif off <= agreed and (
+        any(depth.of(old[n]) for n in shared.keys() - off)
+        or (off < agreed == shared.keys() and _keeps_to(there, new))
+    ):
         slips = off | {n for n in crooked - off if _is_alone(old[n], new, shared.values())}
     elif crooked == _moved_apart(old, new, shared, crooked):
         moved = {shared[n]: there[n] for n in crooked}
@@ -49,6 +56,65 @@ def _holds_the_margin(new: Lines, shared: Collection[int]) -> bool:
     """Whether the unchanged lines are among the outermost ones: no added one was put round them."""
     outermost = min((depth.of(line) for line in new if line.strip()), default=0)
     return any(depth.of(new[n]) == outermost for n in shared)
+
+
+def _moved_as_a_whole(old: Lines, new: Lines, shared: Mapping[int, int]) -> bool:
+    """Whether old and new differ in depth by the same blanks everywhere: no added line was put round the others.
+
+    Lines outside of the shared ones have to be in the place of just such lines.
+    """
+    drifts = {depth.of(new[at]) - depth.of(old[n]) for n, at in shared.items()}
+    outermost = min((depth.of(new[at]) for at in shared.values()), default=0)
+    outside = {at for at, line in enumerate(new) if line.strip() and depth.of(line) < outermost} - set(
+        shared.values()
+    )
+    partners = {at: n for n, at in _replaced(old, new)}
+    return len(drifts) == 1 and all(
+        at in partners and depth.of(new[at]) - depth.of(old[partners[at]]) in drifts for at in outside
+    )
+
+
+def _replaced(old: Lines, new: Lines) -> Iterator[tuple[int, int]]:
+    """The lines that give way to as many others, with these."""
+    ours, theirs = ([line.strip() for line in lines] for lines in (old, new))
+    operations = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    for operation, old_from, old_to, new_from, new_to in operations:
+        if operation == "replace" and old_to - old_from == new_to - new_from:
+            yield from zip(range(old_from, old_to), range(new_from, new_to), strict=True)
+
+
+def _keeps_to(there: Lines, new: Lines) -> bool:
+    """Whether the new lines are no deeper and no shallower than lines that stand there."""
+    depths = {depth.of(line) for line in there if line.strip()}
+    return all(depth.of(line) in depths for line in new if line.strip())
+
+
+def _only_rewrites(old: Lines, new: Lines, there: Lines) -> bool:
+    """Whether lines give way to as many others of the same indentation, and the file has just these lines."""
+    equal = _equal(old, new)
+    kept, left = {n for n, _ in equal}, {at for _, at in equal}
+    before = [n for n in range(len(old)) if n not in kept]
+    after = [at for at in range(len(new)) if at not in left]
+    offsets = {n - at for n, at in equal} | {n - at for n, at in zip(before, after, strict=False)}
+    return (
+        len(before) == len(after)
+        and offsets == {0}
+        and all(
+            old[n].strip() and old[n].rstrip() == there[n].rstrip() and _indent(old[n]) == _indent(new[n])
+            for n in before
+        )
+    )
+
+
+def _equal(old: Lines, new: Lines) -> list[tuple[int, int]]:
+    """The lines that both have, as `carry_over` takes them."""
+    ours, theirs = ([line.rstrip() for line in lines] for lines in (old, new))
+    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+    return [(block.a + n, block.b + n) for block in blocks for n in range(block.size)]
+
+
+def _indent(line: str) -> str:
+    return line[: depth.of(line)]
 
 
 def _shared(old: Lines, new: Lines) -> list[tuple[int, int]]:

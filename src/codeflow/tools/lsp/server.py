@@ -119,8 +119,13 @@ class Server:
 
     async def document_symbols(self, path: Path) -> list[Symbol]:
         params = types.DocumentSymbolParams(_document(path))
-        reply = await self._ask(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, path, params, self._deadlines.listing)
-        return replies.symbols(reply, path)
+
+        async def ask() -> list[Symbol]:
+            limit = self._deadlines.listing
+            reply = await self._ask(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, path, params, limit)
+            return replies.symbols(reply, path)
+
+        return await self._unless_empty(ask)
 
     async def workspace_symbols(self, path: Path, query: str) -> list[Symbol]:
         """Symbols of the project of `path`, which is opened first: some servers know no project without a file."""
@@ -178,6 +183,22 @@ class Server:
             finally:
                 for file in texts:
                     self._documents.show(file, source(file))
+
+    async def definitions_if(
+        self, text: str, path: Path, positions: Sequence[Position]
+    ) -> list[list[Location]]:
+        """What `definition` would say of each position if the file had this text."""
+        params = [types.DefinitionParams(_document(path), _position(position)) for position in positions]
+        limit = self._deadlines.place
+        async with self._turn:
+            try:
+                self._documents.show(path, text)
+                replied = [
+                    await self._connection.ask(types.TEXT_DOCUMENT_DEFINITION, each, limit) for each in params
+                ]
+            finally:
+                self._documents.show(path, source(path))
+        return [replies.locations(reply) for reply in replied]
 
     async def _open(self, mentions: Sequence[Path]) -> bool:
         """Shows a server that sees open files only the files it needs; False when they are too many."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from codeflow.core.text import printable
 from codeflow.tools.lsp.languages import Language, ServerCommand, language_name, load_languages
 from codeflow.tools.lsp.values import Deadlines, Diagnostic, NoAnswer, ServerGone
 from codeflow.tools.process import Confine
@@ -84,8 +85,8 @@ class Servers:
 
     async def introduced(self, path: Path, before: str, timeout_s: float) -> list[Diagnostic]:
         """Problems that an edit of a file brought; none when no server is warm, or it takes longer than that."""
-        name = language_name(self.languages, path)
-        server = self._running.get(self._key(path)) if name else None
+        known = language_name(self.languages, path) and _can_be_told(path)
+        server = self._running.get(self._key(path)) if known else None
         if server is None or not server.alive:
             return []
         try:
@@ -102,6 +103,11 @@ class Servers:
             self._endings.pop()()
 
     def _key(self, path: Path) -> _Key:
+        if not _can_be_told(path):
+            raise NoAnswer(
+                f"{printable(str(path))} is no name in UTF-8, so language servers cannot be told of it; "
+                "git mv or mv in run_command gives it another name."
+            )
         name = language_name(self.languages, path)
         if name is None:
             raise NoAnswer(f"No language server is known for {path.suffix or path.name} files.")
@@ -215,3 +221,12 @@ def _own_programs(root: Path, top: Path) -> Iterator[str]:
     for folder in (root, *root.parents):
         if folder.is_relative_to(top):
             yield from (str(folder / place) for place in ("node_modules/.bin", ".venv/bin", "venv/bin"))
+
+
+def _can_be_told(path: Path) -> bool:
+    """Whether a path is UTF-8, without which there is no URI for it that every server survives."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -20,7 +20,7 @@ from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace, special_kind
 
 _NOT_FOUND = 127
-_LIKE_A_PATH = re.compile(r"\.(py|[cm]?[jt]sx?)$")
+_LIKE_A_PATH = re.compile(r"\.(py|[cm]?[jt]sx?|go|rs|java|kt|php|rb)$")
 """Other targets may be packages, classes and names of tests, which only the runner knows."""
 
 
