@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ NUMBERED = [{**reply, "step": step} for reply, step in zip(REPAIR, (1, 1, 2, 3),
 COMMAND = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
 
 
-def started(shell: Shell, endpoint: Endpoint, *arguments: str) -> subprocess.Popen[str]:
+def started(
+    shell: Shell, endpoint: Endpoint, *arguments: str, task: Sequence[str] = ("make the failing test pass",)
+) -> subprocess.Popen[str]:
     """A run under way."""
     return subprocess.Popen(
-        [CODEFLOW, "run", "make the failing test pass", "--output", "stream-json", *arguments],
+        [CODEFLOW, "run", *task, "--output", "stream-json", *arguments],
         cwd=shell.project,
         env={**shell.env, **environment(endpoint.url)},
         stdout=subprocess.PIPE,

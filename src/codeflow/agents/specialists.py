@@ -105,6 +105,11 @@ def _parse_all(folder: Path) -> list[Specialist]:
     return [parse(path) for path in sorted(folder.glob("*.md"))]
 
 
+def coders(specialists: Mapping[str, Specialist]) -> tuple[str, ...]:
+    """Names of those who can carry out a step of a plan."""
+    return tuple(name for name, known in specialists.items() if "edit_file" in known.tools)
+
+
 def require(specialists: Mapping[str, Specialist], name: str) -> Specialist:
     """The specialist of that name.
 

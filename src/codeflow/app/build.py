@@ -10,7 +10,7 @@ from typing import Any, cast
 from codeflow.agents.bench import Approve, Bench, Change
 from codeflow.agents.context.keeper import ContextPolicy
 from codeflow.agents.crew import Crew
-from codeflow.agents.specialists import Specialist, read_specialists
+from codeflow.agents.specialists import Specialist, coders, read_specialists
 from codeflow.agents.toolbox import PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.gating import gate_commands, make_gates
@@ -104,7 +104,7 @@ def build(
         gates=gates,
         brief=_briefing(settings, task, workspace, commands, notebook),
         make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
-        coders=[name for name, known in specialists.items() if "edit_file" in known.tools],
+        coders=coders(specialists),
         late_warnings=books.late_warnings,
         close_tools=workspace.close,
         resources=[*books.resources, _Upkeep(settings, env)],

@@ -17,6 +17,7 @@ from codeflow.cli import (
     memory,
     models,
     permissions,
+    plan,
     replay,
     resume,
     run,
@@ -38,6 +39,7 @@ def command_line() -> typer.Typer:
     )
     app.callback()(_global_options)
     app.command("run", cls=run.RunCommand)(run.run)
+    app.command("plan")(plan.plan)
     app.command("resume")(resume.resume)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings, load_settings
-from codeflow.core.values import Complexity, Limits, Mode, Pattern, Task
+from codeflow.core.values import Complexity, Limits, Mode, Pattern, Plan, Task
 
 if TYPE_CHECKING:
     from codeflow.sessions.log import SessionStore
@@ -70,6 +70,18 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         no_sandbox=choices.no_sandbox,
     )
     return settings, task
+
+
+def given_plan(path: Path, workspace: Path) -> tuple[str, Plan]:
+    """The task and the plan of a file, for a workspace.
+
+    Raises:
+        UsageError: naming the line that cannot be used.
+    """
+    from codeflow.agents.specialists import coders, load_specialists
+    from codeflow.orchestration.plan_files import read_plan
+
+    return read_plan(path, workspace=workspace, specialists=coders(load_specialists(workspace)))
 
 
 def existing_folder(folder: Path | None) -> Path:

@@ -1,5 +1,6 @@
 """`codeflow run`: one task, one result."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,9 @@ def run(
     file: Annotated[Path | None, typer.Option(help="Read the task from this file.")] = None,
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Unasked = None,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
+    ] = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
     complexity: Unrouted = None,
     agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
@@ -79,12 +83,14 @@ def run(
     quiet: Quiet = False,
 ) -> int:
     """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
-    from codeflow.cli.request import Choices, existing_folder, prepare, role_models
+    from codeflow.cli.request import Choices, existing_folder, given_plan, prepare, role_models
 
     folder = existing_folder(workspace)
     check_record(record)
     if continues:
-        _check_continue(record, worktree)
+        _check_continue(record, worktree, plan)
+    if plan is not None:
+        _check_plan(task, file, pattern, agent)
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -104,7 +110,9 @@ def run(
     if continues:
         text = read_task(task, file) if task is not None or file is not None else None
         return continue_latest(text, choices, workspace, output=output, quiet=quiet)
-    settings, prepared = prepare(read_task(task, file), folder, choices)
+    given = given_plan(plan, folder) if plan is not None else None
+    settings, prepared = prepare(given[0] if given else read_task(task, file), folder, choices)
+    prepared = replace(prepared, plan=given[1] if given else None)
     if worktree is None:
         return execute(settings, prepared, output=output, quiet=quiet, record=record)
     from codeflow.cli.isolation import run_isolated
@@ -112,7 +120,18 @@ def run(
     return run_isolated(settings, prepared, worktree or None, output=output, quiet=quiet, record=record)
 
 
-def _check_continue(record: Path | None, worktree: str | None) -> None:
+def _check_plan(task: str | None, file: Path | None, pattern: Pattern | None, agent: str | None) -> None:
+    if task is not None or file is not None:
+        raise UsageError("a plan brings its own task", hint="Leave TASK and --file out, or edit the plan.")
+    if agent is not None or pattern not in {None, Pattern.GRAPH}:
+        raise UsageError(
+            "--plan names the agents of its steps, and is a graph", hint="Leave --agent and --pattern out."
+        )
+
+
+def _check_continue(record: Path | None, worktree: str | None, plan: Path | None) -> None:
+    if plan is not None:
+        raise UsageError("--plan does not go with --continue", hint="A plan begins a session of its own.")
     if record:
         raise UsageError("--record does not go with --continue", hint="A transcript begins with its run.")
     if worktree is not None:

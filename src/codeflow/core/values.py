@@ -114,6 +114,27 @@ class Worktree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """One piece of a plan: who does what, after which steps."""
+
+    id: str
+    specialist: str
+    goal: str
+    files: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A design that can be checked: its steps, and the commands whose success means it is done."""
+
+    summary: str
+    steps: tuple[PlanStep, ...]
+    acceptance: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One request, as the front doors hand it to the engine; None means "decide for me".
 
@@ -135,6 +156,8 @@ class Task:
     """Rules that hold for this session, as --allow and --deny gave them."""
     no_sandbox: bool = False
     """Whether --no-sandbox was given for this run."""
+    plan: Plan | None = None
+    """To be carried out as it is; None: the architect makes one where one is needed."""
 
     @property
     def home(self) -> Path:
@@ -163,27 +186,6 @@ class Route:
     confidence: float
     reason: str
     source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStep:
-    """One piece of a plan: who does what, after which steps."""
-
-    id: str
-    specialist: str
-    goal: str
-    files: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A design that can be checked: its steps, and the commands whose success means it is done."""
-
-    summary: str
-    steps: tuple[PlanStep, ...]
-    acceptance: tuple[str, ...] = ()
-    risks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

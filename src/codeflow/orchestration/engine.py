@@ -175,9 +175,11 @@ class Engine:
             emit=self.broadcast,
             safety=self.safety,
             past=self.past,
-            plan=self.past.run.plan,
+            plan=self.past.run.plan or self.task.plan,
             decide=self.decide,
         )
+        if self.task.plan is not None and self.past.run.plan is None:
+            self.broadcast(Planned(plan=self.task.plan))
         plan_mode = self.task.mode is Mode.PLAN
         if self.task.dry_run or (plan_mode and self._pattern is Pattern.GRAPH):
             return await self._plan_only(job)
@@ -219,6 +221,8 @@ class Engine:
             self.broadcast(Notice(level="info", text=text))
 
     def _choose(self, route: Route) -> tuple[Pattern, str]:
+        if self.task.plan is not None:
+            return Pattern.GRAPH, "it comes with a plan"
         if self.task.pattern is not None:
             return self.task.pattern, "asked for"
         if self.task.agent is not None:
@@ -233,7 +237,7 @@ class Engine:
         return Planning(workspace=self.task.workspace, specialists=self.coders, once=job.once)
 
     async def _plan_only(self, job: Job) -> str | None:
-        if self._pattern is not Pattern.GRAPH:
+        if self._pattern is not Pattern.GRAPH or job.plan is not None:
             return None
         planning = self._planning(job)
         while not planning.settled:

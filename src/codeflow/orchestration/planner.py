@@ -2,7 +2,7 @@
 
 import shlex
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -19,7 +19,9 @@ MAX_ANSWERS = 2
 _SHELL_BUILTINS = frozenset({"test", "[", "!", "cd", "true", "false", "export", "if", "for", "while", "set"})
 
 
-class _Step(BaseModel):
+class StepForm(BaseModel):
+    """A step as it is written down."""
+
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(min_length=1)
@@ -29,13 +31,31 @@ class _Step(BaseModel):
     needs: tuple[str, ...] = ()
 
 
-class _Plan(BaseModel):
+class PlanForm(BaseModel):
+    """A plan as models and people write it down."""
+
     model_config = ConfigDict(extra="forbid")
 
     summary: str = Field(min_length=1)
-    steps: tuple[_Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
+    steps: tuple[StepForm, ...] = Field(min_length=1, max_length=MAX_STEPS)
     acceptance: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
+
+    def plan(self) -> Plan:
+        return Plan(
+            summary=self.summary,
+            steps=tuple(PlanStep(**step.model_dump()) for step in self.steps),
+            acceptance=self.acceptance,
+            risks=self.risks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DesignProblem:
+    """What makes a plan impossible to carry out; `place` is where in the plan."""
+
+    text: str
+    place: tuple[str | int, ...]
 
 
 def parse(answer: str) -> tuple[Plan | None, tuple[str, ...]]:
@@ -44,43 +64,49 @@ def parse(answer: str) -> tuple[Plan | None, tuple[str, ...]]:
     if found is None:
         return None, ("the answer holds no JSON object",)
     try:
-        parsed = _Plan.model_validate(found)
+        parsed = PlanForm.model_validate(found)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
         return None, tuple(problems)
-    return (
-        Plan(
-            summary=parsed.summary,
-            steps=tuple(PlanStep(**step.model_dump()) for step in parsed.steps),
-            acceptance=parsed.acceptance,
-            risks=parsed.risks,
-        ),
-        (),
-    )
+    return parsed.plan(), ()
 
 
-def design_check(plan: Plan, *, workspace: Path, specialists: Collection[str]) -> tuple[str, ...]:
-    """What makes a plan impossible to carry out; empty when it can be."""
-    problems: list[str] = []
+def design_problems(plan: Plan, *, workspace: Path, specialists: Collection[str]) -> Iterator[DesignProblem]:
+    """What makes a plan impossible to carry out; nothing when it can be."""
     ids = [step.id for step in plan.steps]
     if len(set(ids)) < len(ids):
-        problems.append("two steps have the same id")
-    for step in plan.steps:
-        if step.specialist not in specialists:
-            names = ", ".join(sorted(specialists))
-            problems.append(f"step {step.id}: no specialist {step.specialist!r} (there are: {names})")
-        problems.extend(f"step {step.id}: needs unknown step {n!r}" for n in step.needs if n not in ids)
-        problems.extend(
-            f"step {step.id}: {name!r} is not a path inside the workspace"
-            for name in step.files
-            if not is_inside(workspace, name)
-        )
+        yield DesignProblem("two steps have the same id", ("steps",))
+    for number, step in enumerate(plan.steps):
+        yield from _step_problems(step, ("steps", number), ids, workspace, specialists)
     try:
         TopologicalSorter({step.id: step.needs for step in plan.steps}).prepare()
     except CycleError:
-        problems.append("the steps need each other in a circle")
-    problems.extend(p for command in plan.acceptance if (p := _command_problem(command, workspace)))
-    return tuple(problems)
+        yield DesignProblem("the steps need each other in a circle", ("steps",))
+    for number, command in enumerate(plan.acceptance):
+        if problem := _command_problem(command, workspace):
+            yield DesignProblem(problem, ("acceptance", number))
+
+
+def _step_problems(
+    step: PlanStep,
+    place: tuple[str | int, ...],
+    ids: list[str],
+    workspace: Path,
+    specialists: Collection[str],
+) -> Iterator[DesignProblem]:
+    if step.specialist not in specialists:
+        names = ", ".join(sorted(specialists))
+        yield DesignProblem(
+            f"step {step.id}: no specialist {step.specialist!r} (there are: {names})", (*place, "specialist")
+        )
+    for name in step.needs:
+        if name not in ids:
+            yield DesignProblem(f"step {step.id}: needs unknown step {name!r}", (*place, "needs"))
+    for name in step.files:
+        if not is_inside(workspace, name):
+            yield DesignProblem(
+                f"step {step.id}: {name!r} is not a path inside the workspace", (*place, "files")
+            )
 
 
 def is_inside(workspace: Path, name: str) -> bool:
@@ -135,6 +161,7 @@ class Planning:
         self.answers += 1
         plan, self.problems = parse(answer)
         if plan is not None:
-            checked = partial(design_check, plan, workspace=self.workspace, specialists=self.specialists)
-            self.problems = tuple(self.once(f"problems of plan {self.answers}", lambda: list(checked())))
+            found = partial(design_problems, plan, workspace=self.workspace, specialists=self.specialists)
+            question = f"problems of plan {self.answers}"
+            self.problems = tuple(self.once(question, lambda: [problem.text for problem in found()]))
         self.plan = None if self.problems else plan

@@ -51,6 +51,7 @@ Options:
 
 Commands:
   run          Do a task in this folder.
+  plan         Let the architect plan a task; nothing is changed.
   resume       Go on with a run that was cut short.
   doctor       Check credentials, models and tools.
   models       List the known models.
@@ -87,6 +88,8 @@ Options:
                                   What to print on stdout.  [default: text]
   --mode <plan|ask|edit|auto>     What may be done without asking: reads,
                                   nothing, edits, everything.
+  --plan FILE                     Carry out a plan of `codeflow plan`, with
+                                  its task.
   --pattern <single|graph>        How specialists are arranged.
   --complexity <simple|medium|complex|critical>
                                   Skip the router.

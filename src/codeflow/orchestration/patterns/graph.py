@@ -4,6 +4,8 @@ architect -> design_check -> coder -> gates -> test_engineer -> gates -> reviewe
                  |             ^        |                                   |
                  +-> architect |        +-> debugger -> gates               | proven findings
                                +--------------------------------------------+
+
+A task that comes with a plan begins at the coder.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -99,7 +101,7 @@ class GraphRun:
         ]
         for source, target, holds in edges:
             builder.add_edge(source, target, condition=lambda _state, holds=holds: holds())
-        builder.set_entry_point("architect")
+        builder.set_entry_point("coder" if self._job.task.plan else "architect")
         builder.reset_on_revisit()
         builder.set_max_node_executions(MAX_NODE_EXECUTIONS)
         return builder.build()
