@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -13,7 +13,10 @@ from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
-from codeflow.core.values import Complexity, Mode, Pattern
+from codeflow.core.values import Complexity, Mode, Pattern, Plan
+
+if TYPE_CHECKING:
+    from codeflow.cli.request import Choices
 
 Branch = Annotated[
     str | None,
@@ -38,6 +41,10 @@ Denied = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Refuse calls such as 'write_file(docs/**)'.")
 ]
 
+Continues = Annotated[bool, typer.Option("--continue", help="Go on with this folder's latest session.")]
+PlanFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
+]
 MaxCost = Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")]
 MaxTokens = Annotated[str | None, typer.Option(metavar="N", help="Stop before so many are read and written.")]
 
@@ -58,9 +65,7 @@ def run(
     file: Annotated[Path | None, typer.Option(help="Read the task from this file.")] = None,
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Unasked = None,
-    plan: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
-    ] = None,
+    plan: PlanFile = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
     complexity: Unrouted = None,
     agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
@@ -75,22 +80,18 @@ def run(
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write a transcript for `codeflow replay`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
-    continues: Annotated[
-        bool, typer.Option("--continue", help="Go on with this folder's latest session.")
-    ] = False,
+    continues: Continues = False,
     worktree: Branch = None,
     no_sandbox: NoSandbox = False,
     quiet: Quiet = False,
 ) -> int:
     """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
-    from codeflow.cli.request import Choices, existing_folder, given_plan, prepare, role_models
+    from codeflow.cli.request import Choices, existing_folder, prepare, role_models
 
     folder = existing_folder(workspace)
     check_record(record)
     if continues:
         _check_continue(record, worktree, plan)
-    if plan is not None:
-        _check_plan(task, file, pattern, agent)
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -110,9 +111,9 @@ def run(
     if continues:
         text = read_task(task, file) if task is not None or file is not None else None
         return continue_latest(text, choices, workspace, output=output, quiet=quiet)
-    given = given_plan(plan, folder) if plan is not None else None
-    settings, prepared = prepare(given[0] if given else read_task(task, file), folder, choices)
-    prepared = replace(prepared, plan=given[1] if given else None)
+    text, given = _with_plan(plan, task, file, choices, folder) if plan else (read_task(task, file), None)
+    settings, prepared = prepare(text, folder, choices)
+    prepared = replace(prepared, plan=given)
     if worktree is None:
         return execute(settings, prepared, output=output, quiet=quiet, record=record)
     from codeflow.cli.isolation import run_isolated
@@ -120,13 +121,19 @@ def run(
     return run_isolated(settings, prepared, worktree or None, output=output, quiet=quiet, record=record)
 
 
-def _check_plan(task: str | None, file: Path | None, pattern: Pattern | None, agent: str | None) -> None:
+def _with_plan(
+    plan: Path, task: str | None, file: Path | None, choices: "Choices", folder: Path
+) -> tuple[str, Plan]:
+    """The task and the plan of a file."""
+    from codeflow.cli.request import given_plan
+
     if task is not None or file is not None:
         raise UsageError("a plan brings its own task", hint="Leave TASK and --file out, or edit the plan.")
-    if agent is not None or pattern not in {None, Pattern.GRAPH}:
+    if choices.agent is not None or choices.pattern not in {None, Pattern.GRAPH}:
         raise UsageError(
             "--plan names the agents of its steps, and is a graph", hint="Leave --agent and --pattern out."
         )
+    return given_plan(plan, folder)
 
 
 def _check_continue(record: Path | None, worktree: str | None, plan: Path | None) -> None:

@@ -154,10 +154,8 @@ class Task:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     """Rules that hold for this session, as --allow and --deny gave them."""
-    no_sandbox: bool = False
-    """Whether --no-sandbox was given for this run."""
-    plan: Plan | None = None
-    """To be carried out as it is; None: the architect makes one where one is needed."""
+    no_sandbox: bool = False  # --no-sandbox, for this run
+    plan: Plan | None = None  # to be carried out as it is
 
     @property
     def home(self) -> Path:
