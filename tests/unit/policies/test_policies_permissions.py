@@ -39,10 +39,6 @@ def rule(text: str, action: Action = Action.ALLOW, layer: Layer = Layer.USER) ->
         ("read_file", Effect.READ, {"path": "x"}, [Allow, Allow, Allow, Allow]),
         ("write_file", Effect.WRITE, {"path": "x"}, [Deny, Ask, Allow, Allow]),
         ("run_tests", Effect.EXECUTE, {}, [Deny, Ask, Allow, Allow]),
-        ("coverage_report", Effect.EXECUTE, {"target": "t"}, [Deny, Ask, Allow, Allow]),
-        ("run_linter", Effect.EXECUTE, {"paths": ["a"]}, [Deny, Ask, Allow, Allow]),
-        ("format_code", Effect.EXECUTE, {"paths": ["a"]}, [Deny, Ask, Allow, Allow]),
-        ("benchmark", Effect.EXECUTE, {"command": "make"}, [Deny, Ask, Ask, Allow]),
         ("run_command", Effect.EXECUTE, {"command": "make"}, [Deny, Ask, Ask, Allow]),
         ("run_command", Effect.EXECUTE, {"command": "ls"}, [Deny, Ask, Allow, Allow]),
         ("git_commit", Effect.EXECUTE, {"message": "m"}, [Deny, Ask, Ask, Allow]),
@@ -200,17 +196,6 @@ def test_a_path_that_leads_elsewhere_has_to_be_allowed_there_too_and_is_denied_b
     allowed = decide(Mode.ASK, call, POLICY.with_rules([rule("write_file(src/**)")]))
     denied = decide(Mode.EDIT, call, POLICY.with_rules([rule("write_file(.github/**)", Action.DENY)]))
     assert (type(allowed.verdict), type(denied.verdict)) == (Ask, Deny)
-
-
-def test_formatting_is_writing_to_rules_that_deny_or_ask_and_running_to_those_that_allow():
-    def formatting(mode: Mode, text: str, action: Action) -> type[Verdict]:
-        return verdict(mode, "format_code", Effect.EXECUTE, rule(text, action), paths=["a.py"])
-
-    assert formatting(Mode.AUTO, "write_file", Action.DENY) is Deny
-    assert formatting(Mode.AUTO, "write_file(migrations/**)", Action.DENY) is Ask
-    assert formatting(Mode.EDIT, "write_file(migrations/**)", Action.ASK) is Ask
-    assert formatting(Mode.ASK, "write_file", Action.ALLOW) is Ask
-    assert formatting(Mode.ASK, "format_code", Action.ALLOW) is Allow
 
 
 def test_a_call_that_writes_where_nobody_knows_is_asked_when_a_path_is_denied():
