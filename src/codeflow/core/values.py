@@ -202,11 +202,6 @@ class Usage:
         cached = self.cache_read_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
         return self.input_tokens + cached
 
-    @property
-    def total_tokens(self) -> int:
-        """Everything that was read, cached or not, and written."""
-        return self.prompt_tokens + self.output_tokens
-
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,

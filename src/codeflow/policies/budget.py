@@ -125,7 +125,9 @@ class Budget:
             reserved = self._reserved.pop((event.agent, event.step, event.attempt), Amount())
             self.spent += Amount(
                 reserved.cost if event.cost is None else event.cost,
-                reserved.tokens if event.usage is None else event.usage.total_tokens,
+                reserved.tokens
+                if event.usage is None
+                else event.usage.prompt_tokens + event.usage.output_tokens,
             )
 
     def _prices(self, estimate: CallEstimate) -> tuple[Decimal, Decimal]:

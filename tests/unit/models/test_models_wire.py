@@ -205,7 +205,10 @@ async def test_cancelling_a_silent_model_takes_no_time_and_is_metered(aws):
     ("budget", "used"),
     [
         (Budget(limit_of_run(Decimal("0.5"))), lambda call: call.cost),
-        (Budget(tokens=limit_of_tokens(70_000)), lambda call: call.usage.total_tokens),
+        (
+            Budget(tokens=limit_of_tokens(70_000)),
+            lambda call: call.usage.prompt_tokens + call.usage.output_tokens,
+        ),
     ],
     ids=["money", "tokens"],
 )
