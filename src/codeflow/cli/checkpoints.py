@@ -96,8 +96,8 @@ def prune_checkpoints(
     """
     from dataclasses import asdict
 
+    from codeflow.cli.workplaces import local_sessions
     from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
     from codeflow.sessions.pruning import prune
     from codeflow.sessions.worktrees.records import Worktrees, sessions_at_work
 
@@ -107,7 +107,7 @@ def prune_checkpoints(
     pruned = prune(
         home / "checkpoints",
         older_than_s=older_than_s,
-        running=sessions_at_work(SessionStore(home / "sessions"), Worktrees(home / "worktrees")),
+        running=sessions_at_work(local_sessions(), Worktrees(home / "worktrees")),
     )
     if output is ListOutput.JSON:
         import json
@@ -141,11 +141,10 @@ def latest(session: str | None, workspace: Path | None) -> "tuple[str, Checkpoin
 
 def refuse_running(session_id: str) -> None:
     """Raises SessionError while a process works in the session: its files are not for others to change."""
+    from codeflow.cli.workplaces import local_sessions
     from codeflow.core.errors import SessionError
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
 
-    if SessionStore(state_home() / "sessions").is_running(session_id):
+    if local_sessions().is_running(session_id):
         raise SessionError(f"session {session_id} is at work", hint="Interrupt it first, or wait.")
 
 
@@ -166,12 +165,11 @@ def worked_in(session: str, workspace: Path | None) -> tuple[str, Path]:
         SessionError: when it is unknown, or worked in another folder than `workspace`.
     """
     from codeflow.cli.request import existing_folder
+    from codeflow.cli.workplaces import local_sessions
     from codeflow.core.errors import SessionError
     from codeflow.core.events import RunResumed, RunStarted
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
 
-    store = SessionStore(state_home() / "sessions")
+    store = local_sessions()
     session_id = store.find(session)
     *_, started = (event for event in store.events(session_id) if isinstance(event, (RunStarted, RunResumed)))
     folder = Path(started.workspace if isinstance(started, RunStarted) else started.started.workspace)
@@ -188,12 +186,10 @@ def sessions_of(root: Path) -> Sequence[str]:
     Raises:
         SessionError: when there is none.
     """
-    from codeflow.cli.workplaces import elsewhere
+    from codeflow.cli.workplaces import elsewhere, local_sessions
     from codeflow.core.errors import SessionError
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
 
-    ids = [known.id for known in SessionStore(state_home() / "sessions").list(root)]
+    ids = [known.id for known in local_sessions().list(root)]
     if not ids:
         raise SessionError(f"no session has worked in {root}", hint=elsewhere(root))
     return ids

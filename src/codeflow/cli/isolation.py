@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeflow.cli.render.clean import one_line
-from codeflow.cli.workplaces import all_worktrees
+from codeflow.cli.workplaces import all_worktrees, local_sessions
 from codeflow.core.errors import CodeflowError
-from codeflow.core.places import state_home
 from codeflow.core.values import Status, Task, Worktree
 
 if TYPE_CHECKING:
@@ -121,9 +120,7 @@ def _added(found: "Survey", worktrees: "Worktrees", settings: "Settings") -> Wor
 
 def _discard_unused(worktree: Worktree, worktrees: "Worktrees") -> None:
     """A run that never began leaves no worktree."""
-    from codeflow.sessions.log import SessionStore
-
-    known = SessionStore(state_home() / "sessions").list(worktree.origin)
+    known = local_sessions().list(worktree.origin)
     if not any(info.id == worktree.session_id and info.task for info in known):
         drop(worktree)
         worktrees.forget(worktree.session_id)
@@ -207,10 +204,9 @@ def count_files(count: int) -> str:
 
 def _message(session_id: str) -> str:
     """The commit's message: the session's last task, what came of it, and the session."""
-    from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import recall
 
-    past = recall(SessionStore(state_home() / "sessions").events(session_id))
+    past = recall(local_sessions().events(session_id))
     task = past.run.started.task if past.run.started else ""
     answer = past.run.result.answer.strip() if past.run.result else ""
     subject = one_line(task.strip().partition("\n")[0], _SUBJECT_CHARS) or "Work of an agent"

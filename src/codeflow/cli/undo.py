@@ -62,14 +62,13 @@ def _undo(
 ) -> int | None:
     """The exit code; None when there was nothing to undo."""
     from codeflow.cli.checkpoints import refuse_running
+    from codeflow.cli.workplaces import local_sessions
     from codeflow.core.errors import SessionError
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
     from codeflow.tools.sandbox.choosing import told_late
 
     refuse_running(session_id)
     target = checkpoints.find(to) if to is not None else None
-    store = SessionStore(state_home() / "sessions")
+    store = local_sessions()
     if not checkpoints.history() and any(one.id == session_id and one.files_changed for one in store.list()):
         raise SessionError(
             f"session {session_id} changed files, and its checkpoints are not here",

@@ -8,7 +8,15 @@ from codeflow.core.places import state_home
 from codeflow.core.values import Worktree
 
 if TYPE_CHECKING:
+    from codeflow.sessions.log import SessionStore
     from codeflow.sessions.worktrees.records import Record, Worktrees
+
+
+def local_sessions() -> "SessionStore":
+    """The sessions on this machine, whatever store they are shared through."""
+    from codeflow.sessions.log import SessionStore
+
+    return SessionStore(state_home() / "sessions")
 
 
 def all_worktrees() -> "Worktrees":
@@ -20,13 +28,12 @@ def all_worktrees() -> "Worktrees":
 def worktree_of(session_id: str) -> "Record | None":
     """The record of the worktree that a session began in: its own, or that of the session it was forked from."""
     from codeflow.core.events import RunStarted
-    from codeflow.sessions.log import SessionStore
 
     worktrees = all_worktrees()
     if record := worktrees.find(session_id):
         return record
     try:
-        events = SessionStore(state_home() / "sessions").events(session_id)
+        events = local_sessions().events(session_id)
         started = next((event for event in events if isinstance(event, RunStarted)), None)
     except CodeflowError:  # checkpoints do not need the log, and a worktree of its own has a record
         return None
@@ -94,9 +101,7 @@ def working_folder(session_id: str, root: Path) -> Path:
 
 def is_used(record: "Record") -> bool:
     """Whether a session is at work in a worktree, its own or a fork of it."""
-    from codeflow.sessions.log import SessionStore
-
-    store = SessionStore(state_home() / "sessions")
+    store = local_sessions()
     if store.is_running(record.worktree.session_id):
         return True
     return any(worktree_of(name) == record for name in store.running(record.worktree.origin))

@@ -182,12 +182,11 @@ def _state(record: "Record", now: "Standing", problem: str | None) -> str:
 
 def _is_unfinished(session_id: str) -> bool:
     """Whether the session can still be resumed; one whose log cannot be read cannot."""
+    from codeflow.cli.workplaces import local_sessions
     from codeflow.core.errors import CodeflowError
-    from codeflow.core.places import state_home
-    from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import recall
 
     try:
-        return not recall(SessionStore(state_home() / "sessions").events(session_id)).run.is_over
+        return not recall(local_sessions().events(session_id)).run.is_over
     except CodeflowError:
         return False
