@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.attacks.test_attacks_commands import run, sandbox_of
-from tests.attacks.world import Picture, World, make
+from tests.attacks.world import CANARY, Picture, World, make
 
 from codeflow.core.settings import load_settings
 from codeflow.tools.code import get_type_info
-from codeflow.tools.sandbox.choosing import told_late
+from codeflow.tools.git import git_log, git_show
+from codeflow.tools.sandbox.choosing import choose, told_late
 from codeflow.tools.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -191,6 +193,113 @@ def test_why_gits_settings_cannot_be_changed_is_said(tmp_path):
     output = run(world, sandbox_of(world), "git remote add origin https://example.com/x.git")
     assert ".git/config" in output.splitlines()[-1]
     assert "ask the user" in output
+
+
+LAZY = """
+set -e
+git init -q .; git config user.name a; git config user.email a@b; mkdir in out out/deep; echo x > in/f; echo y > out/deep/f
+git add -A; git commit -qm x; git config index.sparse true; git sparse-checkout init --cone --sparse-index; git sparse-checkout set in
+tree=$(git rev-parse HEAD:out); rm -f .git/objects/${tree:0:2}/${tree:2}
+git config core.repositoryformatversion 1; git config extensions.partialClone origin; git config remote.origin.url .
+git config remote.origin.promisor true; git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
+git config remote.origin.uploadpack 'touch {mark}; false'
+"""
+
+
+def test_git_is_asked_nothing_while_a_commands_repository_is_there(tmp_path):
+    world = make(tmp_path)
+    mark = tmp_path / "ran"
+    shutil.rmtree(world.workspace)
+    world.workspace.mkdir()
+    (world.workspace / "make.sh").write_text(LAZY.replace("{mark}", str(mark)))
+    output = run(world, sandbox_of(world), "bash make.sh; mkdir .vscode")
+    assert "moved away" in output
+    assert not (world.workspace / ".git").exists()
+    assert not mark.exists()
+
+
+ELSEWHERE = {
+    "its files": "git init -q .; B=$(git hash-object -w /dev/null); "
+    "git update-index --add --cacheinfo 100644,$B,.env; git config core.worktree {home}/other-project",
+    "its objects": "git init -q .; rm -rf .git/objects; ln -s {home}/other-project/.git/objects .git/objects",
+    "alternates": "git init -q .; echo {home}/other-project/.git/objects > .git/objects/info/alternates",
+}
+
+
+@pytest.mark.parametrize("line", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_repository_that_shows_what_is_elsewhere_is_put_aside(tmp_path, line):
+    world = make(tmp_path)
+    shutil.rmtree(world.workspace / ".git")
+    output = run(world, sandbox_of(world), line.replace("{home}", str(world.home)))
+    assert ".git is protected and appeared during the command" in output
+    assert not (world.workspace / ".git").exists()
+
+
+def test_git_that_looks_sees_no_other_repository_through_links(tmp_path):
+    world = make(tmp_path)
+    other = world.home / "other-project"
+    commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "theirs"]
+    for arguments in (["init", "-q"], ["add", "-A"], commit):
+        subprocess.run(["git", *arguments], cwd=other, check=True)
+    for name in ("objects", "refs", "logs"):
+        shutil.rmtree(world.workspace / ".git" / name, ignore_errors=True)
+        (world.workspace / ".git" / name).symlink_to(other / ".git" / name)
+    settings = load_settings(world.workspace, env={})
+    ws = Workspace(world.workspace, settings.tools, world.env, sandbox=sandbox_of(world))
+
+    async def look() -> str:
+        try:
+            log = await git_log.function(ws)
+            shown = await git_show.function(ws, ref="HEAD:.env")
+        finally:
+            await ws.close()
+        return log.content + shown.content
+
+    told = asyncio.run(look())
+    assert "theirs" not in told
+    assert CANARY not in told
+
+
+@pytest.mark.parametrize("state", ["same file system", "another file system"])
+def test_what_is_hard_to_move_hides_nothing(tmp_path, state):
+    world = make(tmp_path)
+    elsewhere = Path("/dev/shm") / f"codeflow-{os.getpid()}"
+    env = {**world.env, **({"XDG_STATE_HOME": str(elsewhere)} if state.startswith("another") else {})}
+    choice = choose(load_settings(world.workspace, env={}).sandbox, world.workspace, env)
+    if choice.missing:
+        pytest.skip(f"no sandbox on this machine: {choice.missing}")
+    try:
+        output = run(
+            world,
+            choice.sandbox,
+            "mkdir -p .claude .circleci/x; mkfifo .claude/x; echo evil > .claude/settings.json; chmod 555 .circleci/x "
+            ".circleci; echo evil > .exrc",
+        )
+        assert output.count("moved away") == 3
+        assert not any((world.workspace / name).exists() for name in (".claude", ".circleci", ".exrc"))
+    finally:
+        shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+def test_no_program_of_the_workspace_is_started_as_git(tmp_path):
+    world = make(tmp_path)
+    programs = world.workspace / ".venv/bin"
+    programs.mkdir(parents=True)
+    mark = tmp_path / "ran"
+    (programs / "git").write_text(f'#!/bin/sh\ntouch {mark}\nexec /usr/bin/git "$@"\n')
+    (programs / "git").chmod(0o755)
+    (world.home / ".config/codeflow/settings.toml").write_text("")
+    activated = {**world.env, "PATH": f"{programs}{os.pathsep}{world.env['PATH']}"}
+    for arguments in (
+        ["doctor"],
+        ["run", "--mode", "plan", "hello"],
+        ["tools", "run", "git_status", "--json", "{}"],
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "codeflow", *arguments],
+            cwd=world.workspace, env=activated, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=100,
+        )  # fmt: skip
+    assert not mark.exists()
 
 
 SERVER = """#!/bin/sh

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from codeflow.core.errors import CodeflowError
+from codeflow.core.programs import program_outside
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "codeflow demo",
@@ -41,8 +42,8 @@ def start_repository(folder: Path) -> None:
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
     """None when git is not installed."""
-    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | _AUTHOR)
-    except FileNotFoundError:
+    git = program_outside("git", folder)
+    if git is None:
         return None
+    command = [git, "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | _AUTHOR)

@@ -1,10 +1,17 @@
 """What a workspace holds: its files, and what git says about it. Nothing that a repository configures is run."""
 
 import os
-import shutil
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+from codeflow.core.programs import NO_NETWORK_GIT, program_outside
+
+if TYPE_CHECKING:
+    from git import Git
+
+_EXECUTABLE = "GIT_PYTHON_GIT_EXECUTABLE"
 
 MAX_FILES = 100_000
 _WALK_LIMIT = 20_000
@@ -29,6 +36,20 @@ class Files:
     complete: bool
 
 
+@lru_cache
+def _wrapper(program: str) -> "type[Git]":
+    """GitPython, which starts git while it is imported: this one, instead of any that PATH names."""
+    before = os.environ.get(_EXECUTABLE)
+    os.environ[_EXECUTABLE] = program
+    try:
+        from git import Git
+    finally:
+        os.environ.pop(_EXECUTABLE)
+        if before is not None:
+            os.environ[_EXECUTABLE] = before
+    return Git
+
+
 class Project:
     """A workspace, with or without git."""
 
@@ -38,7 +59,8 @@ class Project:
         """The folder of the repository that holds the workspace."""
         self.without_git: str | None = None
         """Why nothing is known from git, or None."""
-        if shutil.which("git") is None:
+        self._program = program_outside("git", self.workspace)
+        if self._program is None:
             self.without_git = "git is not installed"
         elif self.top is None:
             self.without_git = "this is not a git repository"
@@ -72,10 +94,8 @@ class Project:
 
     def _git(self, *arguments: str, extra: dict[str, str] | None = None) -> bytes | None:
         """Standard output, or None when git fails."""
-        if self.without_git is not None:
+        if self.without_git is not None or self._program is None:
             return None
-        from git import Git  # it refuses to be imported where git is missing
-
         configuration = _SAFE | (extra or {})
         numbered = list(enumerate(configuration.items()))
         environment = {
@@ -84,12 +104,12 @@ class Project:
             **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
             "GIT_DIR": str(cast("Path", self.top) / ".git"),
             "GIT_WORK_TREE": str(self.top),
-            "GIT_NO_LAZY_FETCH": "1",
+            **NO_NETWORK_GIT,
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
         }
-        status, output, _ = Git(self.workspace).execute(
-            ["git", *arguments],
+        status, output, _ = _wrapper(self._program)(self.workspace).execute(
+            [self._program, *arguments],
             stdout_as_string=False,
             strip_newline_in_stdout=False,
             with_exceptions=False,

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from codeflow.core.errors import SessionError, remedy
 from codeflow.core.places import private_folder
+from codeflow.core.programs import program_outside
 
+_NO_GIT = "/git-is-not-installed"
 REFS = "refs/codeflow"
 """Where a store keeps its checkpoints: REFS/SESSION/NUMBER."""
 
@@ -62,7 +64,7 @@ class Git:
     ) -> None:
         """`options` stand before each command; by default nothing runs that the repository's configuration names."""
         self._folder = folder
-        self._options = options
+        self._command = (program_outside("git", work_tree or folder) or _NO_GIT, *options)
         self._environment = {
             name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)
         } | {
@@ -84,7 +86,7 @@ class Git:
             SessionError: for an exit code outside `accept`, with git's complaint.
         """
         done = subprocess.run(
-            ["git", *self._options, *arguments],
+            [*self._command, *arguments],
             cwd=self._folder,
             env=self._environment,
             input=stdin,
@@ -113,7 +115,7 @@ class Git:
         Raises:
             SessionError: for a blob that is missing or damaged.
         """
-        command = ["git", *self._options, "cat-file", "--batch"]
+        command = [*self._command, "cat-file", "--batch"]
         with subprocess.Popen(
             command,
             cwd=self._folder,
@@ -233,10 +235,10 @@ def outside(workspace: Path) -> Path | None:
 
 def why_unavailable(workspace: Path) -> str | None:
     """Why a folder can have no checkpoints, for people; None when it can."""
-    if shutil.which("git") is None:
-        return "git is not installed"
     if workspace == Path(workspace.anchor):
         return f"{workspace} is the root of the file system"
+    if program_outside("git", workspace) is None:
+        return "git is not installed"
     try:
         if top_of(workspace) is not None:
             return None

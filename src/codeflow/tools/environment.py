@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from codeflow.core.programs import NO_NETWORK_GIT, path_outside
 from codeflow.core.secrets import is_secret_variable
 from codeflow.tools.borrowed import borrowed_environment, lender_of
 
@@ -79,18 +80,7 @@ def reading_environment(env: Mapping[str, str], root: Path, pass_env: Sequence[s
     scrubbed = scrubbed_environment(env, root, pass_env)
     venv = project_venv(root)
     own = [root, root.resolve(), *([lender] if venv and (lender := lender_of(venv)) else [])]
-    return scrubbed | {"PATH": path_outside(scrubbed["PATH"], own)}
-
-
-def path_outside(path: str, folders: Sequence[Path]) -> str:
-    """A PATH without what stands in the folders, or leads there, and without relative entries."""
-    entries = map(Path, path.split(os.pathsep))
-    return os.pathsep.join(
-        str(entry)
-        for entry in entries
-        if entry.is_absolute()
-        and not any(place.is_relative_to(folder) for folder in folders for place in (entry, entry.resolve()))
-    )
+    return scrubbed | NO_NETWORK_GIT | {"PATH": path_outside(scrubbed["PATH"], own)}
 
 
 def project_venv(root: Path) -> Path | None:

@@ -151,7 +151,7 @@ async def git_stash(
         case "push":
             output = await change(ws, "stash", "push", *([f"--message={message}"] if message else []))
         case "pop":
-            output = await change(ws, "stash", "pop", entry)
+            output = await _pop(ws, entry)
         case "list":
             output = await read(ws, "stash", "list") or "No stashes."
         case _:
@@ -159,6 +159,17 @@ async def git_stash(
                 ws, "stash", "show", "--patch", "--no-ext-diff", "--no-textconv", *PREFIXES, entry
             )
     return ToolResult(content=output, display=output.partition("\n")[0])
+
+
+async def _pop(ws: Workspace, entry: str) -> str:
+    """What was staged is staged again, as long as it fits what is committed now."""
+    try:
+        return await change(ws, "stash", "pop", "--index", entry)
+    except Mistake as refused:
+        if "without --index" not in str(refused):
+            raise
+    output = await change(ws, "stash", "pop", entry)
+    return f"{output}\n[what had been staged no longer fits the index: it is in the files, not staged]"
 
 
 @tool(effect=Effect.EXECUTE, summary=_action)

@@ -1,4 +1,6 @@
-"""Runs git. The reading commands run nothing that a repository's own configuration names."""
+"""Runs git. The reading commands run nothing that a repository's own configuration names, and see nothing that commands
+do not see, whatever a command made of the repository.
+"""
 
 import asyncio
 import os
@@ -51,7 +53,7 @@ async def ignored(ws: Workspace, folder: Path, names: list[str]) -> set[str]:
 async def read(ws: Workspace, *arguments: str) -> str:
     """The output of a command of git that only looks; a Mistake when it fails."""
     env = await inert_environment(ws)
-    return succeeded(await run(ws, *INERT, LITERAL, *arguments, env=env))
+    return succeeded(await run(ws, *INERT, LITERAL, *arguments, env=env, confine=ws.looking))
 
 
 async def inert_environment(ws: Workspace) -> dict[str, str]:
@@ -72,17 +74,21 @@ async def raw(
     ws: Workspace, *arguments: str, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> bytes:
     """The unaltered output of a short command of git; nothing when it fails."""
+    env = env or ws.reading_env
+    confined = ws.looking([*INERT, *arguments], cwd, env)
     process = await asyncio.create_subprocess_exec(
-        *INERT,
-        *arguments,
+        *confined.argv,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=cwd,
-        env=env or ws.reading_env,
+        env=env,
     )
-    async with _ended(process, _SHORT_TIMEOUT_S):
-        output, _ = await process.communicate(stdin)
+    try:
+        async with _ended(process, _SHORT_TIMEOUT_S):
+            output, _ = await process.communicate(stdin)
+    finally:
+        confined.ended()
     return output if process.returncode == 0 else b""
 
 

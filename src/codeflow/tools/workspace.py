@@ -75,7 +75,7 @@ class Workspace:
         self.memory_bytes = command_memory_bytes(settings.command_memory_mb)
         self.sandbox = sandbox or Unconfined()
         self.servers = Servers(
-            self.root, self.env if trusted else self.reading_env, trusted=trusted, confine=self._looking
+            self.root, self.env if trusted else self.reading_env, trusted=trusted, confine=self.looking
         )
         self.runs = Runs(self.memory_bytes, self.confining(), redact=self.redactor.redact)
         self.notes: Notes | None = None
@@ -116,7 +116,8 @@ class Workspace:
 
         return confine
 
-    def _looking(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
+    def looking(self, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
+        """Puts a program into the sandbox that only looks: it can change nothing."""
         return self.sandbox.confine(command, cwd=cwd, env=env, looks=True)
 
     def for_agent(self, name: str) -> "Workspace":

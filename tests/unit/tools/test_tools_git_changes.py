@@ -89,6 +89,23 @@ async def test_changes_are_put_aside_and_brought_back(repository: Workspace):
     assert (await git_stash.function(repository, "pop", number=3)).is_error
 
 
+async def test_what_was_staged_is_staged_again_where_it_fits(repository: Workspace, git: Git):
+    file = repository.root / "a.txt"
+    for staged, head in (("staged\n", None), ("staged again\n", "other\n")):
+        file.write_text(staged)
+        git("add", "a.txt")
+        file.write_text(f"{staged}and more\n")
+        assert not (await git_stash.function(repository, "push")).is_error
+        if head:
+            (repository.root / "b.txt").write_text(head)
+            git("add", "b.txt")
+            git("commit", "--quiet", "--message", "other")
+        assert not (await git_stash.function(repository, "pop")).is_error
+        assert file.read_text() == f"{staged}and more\n"
+        assert git("show", ":a.txt") == staged
+        git("reset", "--quiet", "--hard")
+
+
 async def test_a_second_checkout_comes_and_goes(repository: Workspace, git: Git):
     made = await git_worktree.function(repository, "add", "fix/one")
     assert made.content == "fix/one is checked out in .worktrees/fix-one."

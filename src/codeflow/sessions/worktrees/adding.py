@@ -1,11 +1,11 @@
 """A new worktree: whether there can be one, and making it at the last commit of the user's folder."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.errors import SessionError, UsageError
+from codeflow.core.programs import program_outside
 from codeflow.core.settings import WorktreeSettings
 from codeflow.core.text import listed
 from codeflow.core.values import Worktree
@@ -128,7 +128,7 @@ def _notes(found: Survey, worktree: Worktree, others: int) -> Iterator[str]:
 
 
 def _repository(origin: Path) -> Path:
-    if shutil.which("git") is None:
+    if program_outside("git", origin) is None:
         raise UsageError("--worktree needs git, which is not installed", hint="Leave --worktree out.")
     try:
         top = top_of(origin)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.places import cache_home, config_home, state_home
+from codeflow.core.programs import path_outside
 from codeflow.core.settings import SandboxSettings
-from codeflow.tools.environment import path_outside
 from codeflow.tools.sandbox import bubblewrap, container, journal, landlock
 from codeflow.tools.sandbox.bubblewrap import Bubblewrap
 from codeflow.tools.sandbox.container import Container

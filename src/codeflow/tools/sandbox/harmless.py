@@ -3,15 +3,15 @@
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 _HARMLESS_KEYS = re.compile(
-    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks|worktree)"
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
     r"|(user|init)\.\w+|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
     re.IGNORECASE,
 )
-_DANGEROUS = ("info/attributes", "config.worktree")
+_DANGEROUS = ("info/attributes", "config.worktree", "objects/info/alternates")
 _LARGEST_BYTES = 1_000_000
 
 
@@ -34,7 +34,8 @@ def is_harmless(git: Path) -> bool:
     return (
         not any(os.path.lexists(git / name) for name in _DANGEROUS)
         and _shares_its_own(git)
-        and _is_plain(git / "config")
+        and not any(path.is_symlink() for path in _own(git))
+        and _is_plain(git / "config", worktree=_place_of(git))
     )
 
 
@@ -45,24 +46,49 @@ def _shares_its_own(git: Path) -> bool:
     return git.parent.name == "worktrees" and _text(git / "commondir").strip() == "../.."
 
 
-def _is_plain(config: Path) -> bool:
+def _own(git: Path) -> Iterator[Path]:
+    """What links could stand for, so that git shows what is elsewhere."""
+    for folder, folders, names in os.walk(git):
+        yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _place_of(git: Path) -> Path | None:
+    """Where the files of a submodule may be, whose git folder lies in that of its repository."""
+    top = next((above for above in git.parents if above.name == ".git"), None)
+    return top.parent if top else None
+
+
+def _is_plain(config: Path, worktree: Path | None) -> bool:
     if not os.path.lexists(config):
         return True
-    return all(map(_HARMLESS_KEYS.fullmatch, _keys(_text(config))))
+    return all(
+        _HARMLESS_KEYS.fullmatch(key)
+        or (
+            key.lower() == "core.worktree"
+            and worktree is not None
+            and _lies_in(config.parent, value, worktree)
+        )
+        for key, value in _settings(_text(config))
+    )
 
 
-def _keys(config: str) -> Iterable[str]:
-    """Dotted names of everything that a git configuration sets; what is not plain is a name that nothing allows."""
+def _lies_in(git: Path, path: str, folder: Path) -> bool:
+    target = (git / path).resolve()
+    return target != folder and target.is_relative_to(folder) and not target.is_relative_to(folder / ".git")
+
+
+def _settings(config: str) -> Iterator[tuple[str, str]]:
+    """Dotted names and values of what a git configuration sets; what is not plain has a name that nothing allows."""
     section = "?"
     for line in map(str.strip, config.splitlines()):
         if not line or line[0] in "#;":
             continue
         if header := re.fullmatch(r'\[([\w.-]+)(?: "([^"\\]*)")?\]', line):
             section = ".".join(filter(None, header.groups()))
-        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:\s*=[^\\]*)?", line):
-            yield f"{section}.{key[1]}"
+        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:\s*=\s*([^\\]*))?", line):
+            yield f"{section}.{key[1]}", key[2] or ""
         else:
-            yield "?"
+            yield "?", ""
 
 
 def _text(file: Path) -> str:

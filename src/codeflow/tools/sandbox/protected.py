@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from codeflow.core.programs import NO_NETWORK_GIT
+
 _IN_GIT = (
     "hooks", "config", "config.worktree", "commondir", "gitdir", "info/attributes", "info/sparse-checkout", "remotes",
     "branches",
@@ -123,6 +125,6 @@ def _in_index(root: Path, git: str | None) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _gitlinks(git: str, root: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
     listing = [git, "-C", str(root), "-c", "core.fsmonitor=false", "ls-files", "--stage", "-z"]
-    done = subprocess.run(listing, capture_output=True, check=False)
+    done = subprocess.run(listing, capture_output=True, check=False, env=os.environ | NO_NETWORK_GIT)
     links = (entry for entry in done.stdout.split(b"\0") if entry.startswith(b"160000 "))
     return tuple(os.fsdecode(link.partition(b"\t")[2]) for link in links)

@@ -4,6 +4,7 @@ What exists is read-only while a command runs; what does not exist cannot be mad
 read-only, what existed is put back.
 """
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -11,10 +12,10 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from codeflow.core.places import private_folder
+from codeflow.core.programs import NO_NETWORK_GIT
 from codeflow.tools.sandbox.harmless import is_harmless
 from codeflow.tools.sandbox.originals import Copies, is_changed, put_back
 from codeflow.tools.sandbox.protected import Protection, first_link, nested_repositories
@@ -44,24 +45,26 @@ class Watch:
         """
         if self.ends:
             subprocess.run(self.ends, capture_output=True, check=False)
-        told = [self._put_aside(root, made) for root, made in self.made()]
+        told = [self._put_aside(made) for _, made in self.made()]
         for link, target in self.before.links:
             if not link.is_symlink() or str(link.readlink()) != target:
                 where = self._move(link) if os.path.lexists(link) else "gone"
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(target)
                 told.append(f"{link} is protected and was replaced during the command; that is now {where}")
-        return [*told, *put_back(self.copies, self._move), *self._behind()]
+        told += put_back(self.copies, self._move)
+        # only now does git read a configuration that nobody but the user has written
+        told += [self._put_aside(made) for made in self._new_repositories()]
+        return [*told, *self._behind()]
 
     def made(self) -> Iterator[tuple[Path, Path]]:
         """Protected paths, or links on the way to one, that were not there before, each with the folder that it is in; it
         may go before the next is asked for.
         """
         links = {link for link, _ in self.before.links}
-        paths = ((root, path, path.name == ".git") for root, path in self.before.absent)
-        repositories = ((root, path, True) for root, path in self._new_repositories())
-        for root, path, is_repository in chain(paths, repositories):
+        for root, path in self.before.absent:
             made = first_link(root, path) or path
+            is_repository = path.name == ".git"
             if os.path.lexists(made) and made not in links and not (is_repository and is_harmless(made)):
                 yield root, made
 
@@ -70,20 +73,27 @@ class Watch:
         yield from (made for _, made in self.made())
         yield from (path for root, path, copy in self.copies if is_changed(root, path, copy))
 
-    def _new_repositories(self) -> Iterator[tuple[Path, Path]]:
+    def _new_repositories(self) -> Iterator[Path]:
+        """Likewise of the repositories that git looks into."""
         for root in {root for root, _ in self.before.absent}:
             now = {(root, inner) for inner in nested_repositories(root, self.git)}
-            yield from sorted(now.difference(self.before.nested))
+            for _, inner in sorted(now.difference(self.before.nested)):
+                made = first_link(root, inner) or inner
+                if os.path.lexists(made) and not is_harmless(made):
+                    yield made
 
-    def _put_aside(self, root: Path, made: Path) -> str:
-        tracked = self._ask_git(root, "ls-files", "-z", "--", str(made))
-        aside = self._move(made)
-        warning = (
-            "; git tracks it, and would record its deletion in a commit of all changes" if tracked else ""
-        )
+    def _put_aside(self, made: Path) -> str:
+        try:
+            aside = self._move(made)
+        except OSError as error:
+            return (
+                f"{made} is protected, appeared during the command and CANNOT BE MOVED AWAY ({error}): look at it before "
+                "git, an editor or a shell is used here"
+            )
         return (
-            f"{made} is protected and appeared during the command, so it was moved away{warning}. Whoever wants it can "
-            f"take it back outside the sandbox: mv {shlex.quote(str(aside))} {shlex.quote(str(made))}"
+            f"{made} is protected and appeared during the command, so it was moved away; where git tracks it, a commit of "
+            f"all changes would record its deletion. Whoever wants it can take it back outside the sandbox: "
+            f"mv {shlex.quote(str(aside))} {shlex.quote(str(made))}"
         )
 
     def _behind(self) -> Iterator[str]:
@@ -102,15 +112,36 @@ class Watch:
         if self.git is None:
             return []
         asked = [self.git, "-C", str(root), "-c", "core.fsmonitor=false", *question]
-        done = subprocess.run(asked, capture_output=True, check=False)
+        done = subprocess.run(asked, capture_output=True, check=False, env=os.environ | NO_NETWORK_GIT)
         return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
     def _move(self, path: Path) -> Path:
+        """Where it is now: in a folder that is kept, or beside under another name where it cannot leave its own."""
         place = self.aside / uuid.uuid4().hex[:8]
         private_folder(place.parent)
         place.mkdir(mode=0o700)
-        shutil.move(path, place / path.name)
-        return place / path.name
+        target = place / path.name
+        _unlock(path)
+        try:
+            path.rename(target)
+        except OSError:
+            try:
+                shutil.move(path, target)
+            except OSError:  # such as a FIFO on its way to another file system; shutil's errors are OSErrors
+                target = path.with_name(f"codeflow-put-aside-{place.name}")
+                path.rename(target)
+        return target
+
+
+def _unlock(path: Path) -> None:
+    """Folders that their owner cannot write cannot be moved either."""
+    folders = [path]
+    while folders:
+        folder = folders.pop()
+        if folder.is_dir() and not folder.is_symlink():
+            with contextlib.suppress(OSError):
+                folder.chmod(0o700)
+                folders += folder.iterdir()
 
 
 def head_positions(before: Protection) -> tuple[tuple[Path, int], ...]:
