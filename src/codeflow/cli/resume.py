@@ -259,10 +259,10 @@ def _choices(past: "Past", before: Task, chosen: "Choices", *, resumes: bool) ->
         complexity=before.complexity,
         agent=before.agent,
         dry_run=before.dry_run,
-        max_cost=chosen.max_cost or _as_flag(limits.max_cost),
-        max_tokens=chosen.max_tokens or _as_flag(limits.max_tokens),
-        max_turns=chosen.max_turns or limits.max_turns,
-        timeout_s=chosen.timeout_s or limits.timeout_s,
+        max_cost=_as_flag(limits.max_cost) if chosen.max_cost is None else chosen.max_cost,
+        max_tokens=_as_flag(limits.max_tokens) if chosen.max_tokens is None else chosen.max_tokens,
+        max_turns=limits.max_turns if chosen.max_turns is None else chosen.max_turns,
+        timeout_s=limits.timeout_s if chosen.timeout_s is None else chosen.timeout_s,
     )
 
 

@@ -10,8 +10,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def no_limit(value: object) -> object:
-    """TOML has no null: "none" and "" stand for it."""
-    return None if value in ("none", "") else value
+    """TOML has no null: "none" stands for it. Nothing at all does not: a variable that is not set lifts no limit.
+
+    Raises:
+        ValueError: for an empty text.
+    """
+    if isinstance(value, str) and not value.strip():
+        raise ValueError('is empty; write "none" for no limit')
+    return None if value == "none" else value
 
 
 Seconds = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(no_limit)]

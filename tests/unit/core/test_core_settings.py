@@ -60,6 +60,26 @@ def test_no_limit_is_spelt_none(tmp_path, home):
 
 
 @pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("run", "max_cost"),
+        ("run", "max_cost_session"),
+        ("run", "max_cost_day"),
+        ("run", "max_tokens"),
+        ("faults", "call_timeout_s"),
+    ],
+)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_limit_is_not_no_limit(tmp_path, home, section, name, empty):
+    variable = {f"CODEFLOW_{section}__{name}".upper(): empty}
+    with pytest.raises(UsageError, match=rf'{section}\.{name}: .*empty; write "none" for no limit'):
+        load_settings(tmp_path, env=home | variable)
+    flag = name.removesuffix("_s").replace("_", "-")
+    with pytest.raises(UsageError, match=f"--{flag}: .*empty"):
+        load_settings(tmp_path, env=home, flags={section: {name: empty}})
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("[run]\nmax_turms = 3\n", "run.max_turms: unknown setting"),
