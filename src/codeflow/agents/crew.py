@@ -184,7 +184,7 @@ class Crew:
         past.is_open = False
         last: Any = agent.messages[-1]
         if last["role"] == "user" or _calls(last):
-            return await self._drive(agent, None, max_turns - past.turns)
+            return await self._drive(agent, None, max_turns, used=past.turns)
         if past.stop_reason == "end_turn":
             return Visit(ok=True, text=_text(last))
         return await self._drive(agent, _GO_ON, max_turns)
@@ -201,10 +201,11 @@ class Crew:
             agent.messages.append(message)
             self._added(agent.name, message)
 
-    async def _drive(self, agent: Agent, prompt: str | None, max_turns: int) -> Visit:
+    async def _drive(self, agent: Agent, prompt: str | None, max_turns: int, *, used: int = 0) -> Visit:
+        """Turns until an answer; `used` ones of the limit were taken by an earlier process."""
         if prompt is not None:
             self._close_turn(agent)
-        turns_left = max_turns
+        turns_left = max_turns - used
         next_prompt = prompt
         while turns_left > 0:
             turns = min(TURNS_PER_INVOCATION, turns_left)
