@@ -13,6 +13,8 @@ from tests.contracts.conftest import BUCKET, TABLES, Machines
 
 from codeflow.core.errors import SessionError
 from codeflow.core.events import AgentFinished, Event, Notice
+from codeflow.core.settings import load_settings
+from codeflow.models.bedrock import open_session
 from codeflow.sessions.stores.aws import Account
 from codeflow.sessions.stores.port import LEASE_S, UnreachableError
 from codeflow.sessions.stores.s3 import S3Store
@@ -167,6 +169,26 @@ async def main(workspace):
 
 asyncio.run(main(Path(sys.argv[1])))
 """
+
+
+@pytest.mark.parametrize(
+    ("named", "variables", "region"),
+    [
+        ("", {"AWS_REGION": "eu-central-1"}, "eu-central-1"),
+        ("", {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-central-1"),
+        ("", {"AWS_DEFAULT_REGION": "us-east-1"}, "us-east-1"),
+        ("eu-west-1", {"AWS_REGION": "eu-central-1"}, "eu-west-1"),
+    ],
+)
+def test_a_store_and_a_model_are_in_the_same_region(aws, monkeypatch, tmp_path, named, variables, region):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for service in ("dynamodb", "s3"):
+        assert Account(region=named).client(service).meta.region_name == region
+    models = load_settings(tmp_path, env={"CODEFLOW_MODELS__REGION": named}).models
+    assert open_session(models).region_name == region
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,11 @@ class Settings(_Section):
     research: ResearchSettings
 
 
+def aws_region(*named: str) -> str | None:
+    """The first region that is named, else AWS_REGION, which boto3 does not read; None: the AWS configuration's."""
+    return next(filter(None, (*named, os.environ.get("AWS_REGION"))), None)
+
+
 def merge(base: Table, over: Mapping[str, Any]) -> Table:
     """A new table in which every leaf of `over` replaces the one in `base`."""
     merged = dict(base)

@@ -15,7 +15,7 @@ from strands.models import BedrockModel
 from strands.models.model import CacheConfig
 
 from codeflow.core.errors import UsageError
-from codeflow.core.settings import ModelSettings
+from codeflow.core.settings import ModelSettings, aws_region
 from codeflow.models.catalogue import ModelSpec
 
 _METADATA_REFUSES = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.-]")
@@ -36,7 +36,7 @@ def open_session(settings: ModelSettings, region: str = "") -> boto3.Session:
         )
     session = boto3.Session(
         profile_name=settings.profile or None,
-        region_name=region or settings.region or os.environ.get("AWS_REGION") or None,
+        region_name=aws_region(region, settings.region),
     )
     if session.region_name is None:
         raise NoRegionError

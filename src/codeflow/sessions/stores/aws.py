@@ -22,6 +22,7 @@ from botocore.exceptions import (
 )
 
 from codeflow.core.errors import SessionError
+from codeflow.core.settings import aws_region
 from codeflow.sessions.stores.port import UnreachableError
 
 LOST_RACE = frozenset(
@@ -95,7 +96,7 @@ class Account:
             SessionError: when the profile or the region is missing.
         """
         with translated(service):
-            session = boto3.Session(profile_name=self.profile or None, region_name=self.region or None)
+            session = boto3.Session(profile_name=self.profile or None, region_name=aws_region(self.region))
             return session.client(
                 service,  # type: ignore[call-overload]  # the name is not a literal here
                 config=Config(
