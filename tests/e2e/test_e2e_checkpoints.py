@@ -1,12 +1,14 @@
 import json
 import os
+import signal
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.attacks.world import NO_SANDBOX
-from tests.e2e.harness import BUG, ROUTER, Shell, git
+from tests.e2e.harness import BUG, EDIT, ROUTER, Shell, git
 from tests.e2e.test_e2e_resume import arrived, started
 
 from codeflow.models.endpoint import environment
@@ -232,6 +234,26 @@ def test_a_run_whose_changes_cannot_be_told_does_not_end_as_done(shell, project,
     assert (done.code, done.result["status"]) == (1, "failed")
     assert "could not be compared" in done.result["error"]["message"]
     assert "files_changed may be incomplete" in done.result["error"]["hint"]
+
+
+def test_an_interrupted_run_that_could_not_compare_tells_the_edits_it_knows(shell, project, scripted):
+    stubborn = "trap '' TERM; touch began; sleep 100"
+    server = {"agent": "fast_coder", "call": [{"run_command": {"command": stubborn, "background": True}}]}
+    with scripted([ROUTER, EDIT, server, {**SAID, "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint, "--mode", "auto")
+        arrived(endpoint, 4)
+        while not (project / "began").exists():
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        result = json.loads(run.communicate()[0].splitlines()[-1])
+    assert (run.returncode, result["status"]) == (130, "interrupted")
+    assert [change["path"] for change in result["files_changed"]] == ["calc.py"]
+    assert result["error"]["hint"] == (
+        "files_changed may be incomplete: look with `git status`. "
+        f"Undo: codeflow undo {result['session_id']}"
+    )
+    assert shell("undo").code == 0
+    assert (project / "calc.py").read_text() == BUG
 
 
 @pytest.mark.skipif(bool(NO_SANDBOX), reason=f"no sandbox on this machine: {NO_SANDBOX}")

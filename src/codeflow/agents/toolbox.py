@@ -147,7 +147,6 @@ class PolicedTool(AgentTool):
         result = self._bench.bounded(result, f"{self._tool.name} {summary}".rstrip())
         result = marked(result, self._tool, summary)
         result = self._with_instructions(result, arguments)
-        self._bench.changed.update(result.changed)
         times = self._repetition.note(self._tool.name, arguments, result.content)
         if times >= WARNED_AFTER:
             note = f"[the same call has had the same result {times} times: do something else, or give your answer]"
@@ -188,7 +187,7 @@ class PolicedTool(AgentTool):
 
     async def _run(self, arguments: dict[str, Any]) -> ToolResult:
         try:
-            return await self._tool.function(self._workspace, **arguments)
+            result = await self._tool.function(self._workspace, **arguments)
         except Exception as error:  # noqa: BLE001 - the tool boundary: a tool's fault must not end the run
             fault = f"{type(error).__name__}: {error}"
             return ToolResult(
@@ -196,6 +195,8 @@ class PolicedTool(AgentTool):
                 display=f"fault in the tool: {fault}",
                 is_error=True,
             )
+        self._bench.changed.update(result.changed)  # before anything that an interruption could cut short
+        return result
 
     def _with_instructions(self, result: ToolResult, arguments: Mapping[str, Any]) -> ToolResult:
         path = arguments.get("path")

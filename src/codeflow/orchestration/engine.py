@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codeflow import __version__
 from codeflow.agents.crew import Crew
@@ -58,6 +58,8 @@ INTERRUPT_PATIENCE_S = 0.1
 
 
 HEARTBEAT_S = 0.5
+
+_INCOMPLETE = "files_changed may be incomplete: look with `git status`."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,7 +255,7 @@ class Engine:
     async def _close(self, verdict: Verdict) -> RunResult:
         files, diff, verdict = await self._compare(verdict)
         if self.safety.unavailable and self._job:
-            files = _claimed(self._job.crew.bench.changed)
+            files = self._claimed()
         if verdict.status is not Status.DONE and (problem := await self.safety.carry()):
             self._warn(problem)
         for text in self.late_warnings():
@@ -276,16 +278,28 @@ class Engine:
             await asyncio.wait({comparing}, timeout=INTERRUPT_PATIENCE_S)
         if not comparing.done():
             self._warn("the run's changes were not compared with the checkpoint before it ended")
-            return (), "", verdict
+            return self._claimed(), "", replace(verdict, hint=self._incomplete())
         try:
             return *comparing.result(), verdict
         except CodeflowError as error:
             problem = f"the run's changes could not be compared with the checkpoint: {error}"
             self._warn(problem)
             if verdict.status is Status.DONE:
-                hint = "files_changed may be incomplete: look with `git status`."
-                verdict = Verdict(Status.FAILED, problem, hint)
-            return _claimed(self._job.crew.bench.changed) if self._job else (), "", verdict
+                verdict = Verdict(Status.FAILED, problem, _INCOMPLETE)
+            return self._claimed(), "", verdict
+
+    def _claimed(self) -> tuple[FileChange, ...]:
+        """Changed files by the tools' own account, which counts no lines and knows no command's."""
+        paths = sorted(self._job.crew.bench.changed) if self._job else ()
+        return tuple(
+            FileChange(path=path, change="changed", added_lines=0, removed_lines=0) for path in paths
+        )
+
+    def _incomplete(self) -> str:
+        """What to do about changes that were not compared."""
+        if self.safety.unavailable:
+            return _INCOMPLETE
+        return f"{_INCOMPLETE} Undo: codeflow undo {self.session_id}"
 
     async def _settle(self) -> tuple[tuple[FileChange, ...], str]:
         """End everything that could still change the tree, then look at it."""
@@ -327,13 +341,6 @@ class Engine:
 
     def _earlier_s(self) -> float:
         return self.past.run.duration_s if self.resumes else 0.0
-
-
-def _claimed(paths: set[str]) -> tuple[FileChange, ...]:
-    """Changed files by the tools' own account, which counts no lines."""
-    return tuple(
-        FileChange(path=path, change="changed", added_lines=0, removed_lines=0) for path in sorted(paths)
-    )
 
 
 def _lost(call: ModelStarted) -> ModelCalled:
