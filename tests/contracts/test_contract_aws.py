@@ -180,7 +180,8 @@ asyncio.run(main(Path(sys.argv[1])))
         ("eu-west-1", {"AWS_REGION": "eu-central-1"}, "eu-west-1"),
     ],
 )
-def test_a_store_and_a_model_are_in_the_same_region(aws, monkeypatch, tmp_path, named, variables, region):
+@pytest.mark.usefixtures("aws")
+def test_a_store_and_a_model_are_in_the_same_region(monkeypatch, tmp_path, named, variables, region):
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     for name, value in variables.items():

@@ -249,8 +249,7 @@ def test_an_interrupted_run_that_could_not_compare_tells_the_edits_it_knows(shel
     assert (run.returncode, result["status"]) == (130, "interrupted")
     assert [change["path"] for change in result["files_changed"]] == ["calc.py"]
     assert result["error"]["hint"] == (
-        "files_changed may be incomplete: look with `git status`. "
-        f"Undo: codeflow undo {result['session_id']}"
+        f"files_changed may be incomplete: look with `git status`. Undo: codeflow undo {result['session_id']}"
     )
     assert shell("undo").code == 0
     assert (project / "calc.py").read_text() == BUG

@@ -1,6 +1,5 @@
 """Amazon Bedrock through Strands' own provider, set up for one model and one attempt at a time."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing

@@ -174,6 +174,68 @@ def test_submodules_uncommitted_changes_and_other_worktrees_are_told(
     assert not second.path.exists()
 
 
+@pytest.fixture
+def identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who commits in any repository."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@localhost")
+
+
+def _new_file(_git, sub: Path) -> None:
+    (sub / "new.txt").write_text("work\n")
+
+
+def _new_file_in_a_repository_of_its_own(git, sub: Path) -> None:
+    git("init", "-q", cwd=sub)
+    _new_file(git, sub)
+
+
+def _edit(git, sub: Path) -> None:
+    git("-c", "protocol.file.allow=always", "submodule", "-q", "update", "--init", cwd=sub.parent)
+    (sub / "a.txt").write_text("work\n")
+
+
+def _commit(git, sub: Path) -> None:
+    _edit(git, sub)
+    git("commit", "-qam", "work", cwd=sub)
+
+
+def _commit_of_a_new_nested_repository(git, sub: Path) -> None:
+    git("init", "-q", "nested", cwd=sub.parent)
+    _new_file(git, sub.parent / "nested")
+    git("add", "-A", cwd=sub.parent / "nested")
+    git("commit", "-qm", "work", cwd=sub.parent / "nested")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [_new_file, _new_file_in_a_repository_of_its_own, _edit, _commit, _commit_of_a_new_nested_repository],
+)
+@pytest.mark.usefixtures("identity")
+def test_work_in_submodules_is_not_lost_by_a_merge(repo, worktrees, git, tmp_path, work):
+    git("clone", "-q", "--bare", str(repo), str(tmp_path / "library"))
+    git("-c", "protocol.file.allow=always", "submodule", "-q", "add", str(tmp_path / "library"), "sub")
+    git("commit", "-qm", "sub")
+    before = git("rev-parse", "HEAD")
+    worktree = make(repo, worktrees)
+    assert not standing(worktree).work
+    work(git, worktree.path / "sub")
+    for text in (TEXT, "work of the run\n"):
+        (worktree.path / "a.txt").write_text(text)
+        assert standing(worktree).work
+        assert not standing(worktree).is_merged
+        with pytest.raises(SessionError, match="there is work in submodules") as refused:
+            merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+        assert str(worktree.path) in refused.value.hint
+        assert git("rev-parse", "HEAD") == before
+    if work is _commit:
+        git("push", "-q", "origin", "HEAD:refs/heads/work", cwd=worktree.path / "sub")
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+        assert git("rev-parse", "HEAD") != before
+        assert not worktree.path.exists()
+
+
 def test_what_git_ignores_comes_along_without_a_way_back_into_the_users_folder(repo, worktrees, git):
     (repo / ".gitignore").write_text(".env\nnode_modules/\nbuild/\n")
     git("add", "-A")

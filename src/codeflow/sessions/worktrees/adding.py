@@ -13,9 +13,9 @@ from codeflow.sessions.repository import Git, top_of
 from codeflow.sessions.worktrees.furnishing import furnish
 from codeflow.sessions.worktrees.records import Record, Worktrees
 from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, user_git
+from codeflow.sessions.worktrees.submodules import submodules
 
 _BRANCHES = "codeflow"
-_SUBMODULE = "160000"
 _MOST_NAMES = 5
 
 
@@ -60,6 +60,7 @@ def survey(origin: Path, branch: str | None) -> Survey:
         )
     if branch is not None:
         _check_branch(git, branch)
+    has_submodules = git.run("ls-files", "-z", "--full-name", "--", ":/.gitmodules")
     return Survey(
         origin=origin,
         top=top,
@@ -67,7 +68,7 @@ def survey(origin: Path, branch: str | None) -> Survey:
         target=current_branch(git),
         branch=branch,
         missing=tuple(dirty_paths(git)),
-        submodules=tuple(_submodules(git)),
+        submodules=tuple(submodules(git)) if has_submodules else (),
     )
 
 
@@ -150,11 +151,3 @@ def _check_branch(git: Git, branch: str) -> None:
             f"--worktree={branch}: the branch exists",
             hint="Choose another name; `codeflow worktrees list` shows which sessions can be resumed.",
         )
-
-
-def _submodules(git: Git) -> Iterator[str]:
-    if git.run("ls-files", "-z", "--full-name", "--", ":/.gitmodules"):
-        for entry in git.names("ls-files", "--stage", "-z", "--full-name", ":/"):
-            facts, _, path = entry.partition("\t")
-            if facts.startswith(_SUBMODULE):
-                yield path

@@ -11,6 +11,7 @@ from codeflow.sessions.repository import Git
 from codeflow.sessions.worktrees.ignored import check_copying, copy_ignored, ignored_work, top_of_origin
 from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
 from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, is_merged, user_git
+from codeflow.sessions.worktrees.submodules import check_submodules, submodule_work
 
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 _ANY_CODE = range(256)
@@ -19,8 +20,9 @@ _MOST_NAMES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a worktree stands. `changed` are the paths that differ from where it began, committed or not.
+    """How a worktree stands.
 
+    `changed` are the paths that differ from where it began, committed or not, and submodules with work of their own.
     `is_merged`: the user's branch holds all of them. `ignored` are files that git ignores and that are not so in the
     user's folder. `exists` is False when somebody removed it by hand.
     """
@@ -54,7 +56,7 @@ def standing(worktree: Worktree) -> Standing:
     if not (worktree.path / ".git").exists():
         return Standing(exists=False)
     git = user_git(worktree.path)
-    dirty = dirty_paths(git)
+    dirty = [*dirty_paths(git), *submodule_work(worktree)]
     head = git.text("rev-parse", "HEAD")
     committed = git.names("diff-tree", "-r", "-z", "--name-only", "--no-renames", worktree.base, head)
     user = _origin_git(worktree)
@@ -150,16 +152,26 @@ def _commit(worktree: Worktree, message: str) -> str:
             "the worktree has conflicts that are not solved",
             hint=f"Solve them in {worktree.path} and `git add` the files, then merge again.",
         )
-    if dirty_paths(git):
+    dirty = dirty_paths(git)
+    try:
+        if dirty:
+            git.run("add", "--all")  # makes submodules of nested repositories
+    except SessionError as error:
+        raise _not_committed(worktree, error) from error
+    check_submodules(worktree)
+    if dirty:
         try:
-            git.run("add", "--all")
             git.run("commit", "--quiet", "--file=-", stdin=message.encode())
         except SessionError as error:
-            raise SessionError(
-                f"the session's work could not be committed: {error}",
-                hint=f"Commit it yourself in {worktree.path}, then merge again.",
-            ) from error
+            raise _not_committed(worktree, error) from error
     return git.text("rev-parse", "HEAD")
+
+
+def _not_committed(worktree: Worktree, error: SessionError) -> SessionError:
+    return SessionError(
+        f"the session's work could not be committed: {error}",
+        hint=f"Commit it yourself in {worktree.path}, then merge again.",
+    )
 
 
 def _check_paths(git: Git, worktree: Worktree, commit: str) -> None:

@@ -19,7 +19,7 @@ def current_branch(git: Git) -> str | None:
     return git.text("symbolic-ref", "--quiet", "--short", "HEAD", accept=(0, 1)) or None
 
 
-def dirty_paths(git: Git) -> list[str]:
+def dirty_paths(git: Git, *, inside_submodules: bool = False) -> list[str]:
     """What `git status` lists: paths whose changes no commit holds, an untracked folder with a final slash."""
     status = (
         "status",
@@ -27,7 +27,7 @@ def dirty_paths(git: Git) -> list[str]:
         "-z",
         "--no-renames",
         "--untracked-files=normal",
-        "--ignore-submodules=dirty",
+        f"--ignore-submodules={'none' if inside_submodules else 'dirty'}",
     )
     return [entry[3:] for entry in git.names(*status)]
 
