@@ -5,13 +5,13 @@ import re
 from codeflow.tools.edits.patch import FilePatch, Hunk
 from codeflow.tools.tool import Mistake
 
-_NUMBERS = re.compile(r"@@+ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@+.*")
+_NUMBERS = re.compile(r"@@+ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@+(.*)")
 
 
 def open_hunk(file: FilePatch, line: str, anchors: tuple[str, ...]) -> tuple[str, ...]:
     """Begins a hunk; anchors on lines that follow each other belong to one hunk."""
     if numbers := _NUMBERS.fullmatch(line.rstrip()):
-        file.hunks.append(Hunk(line=int(numbers[2])))
+        file.hunks.append(Hunk(line=int(numbers[2]), heading=numbers[4].strip()))
         return ()
     stacked = file.hunks and file.hunks[-1].is_empty
     anchor = line.strip().strip("@").strip()

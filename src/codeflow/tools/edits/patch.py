@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from codeflow.tools.edits import depth, engine
+from codeflow.tools.edits.headings import Section, is_heading
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.places import Place
 from codeflow.tools.edits.splices import occurrences
@@ -16,6 +17,8 @@ class Hunk:
 
     line: int | None = None
     """Where the new lines shall begin, from 1."""
+    heading: str = ""
+    """The line above it that heads its section in the old file, maybe cut."""
     anchors: tuple[str, ...] = ()
     """Lines above it, each within the block that the one before opens."""
     old: list[str] = field(default_factory=list)
@@ -93,10 +96,11 @@ def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Int
     """
     for number, hunk in enumerate(patch.hunks, 1):
         try:
+            section = _section(hunk, patch.hunks[: number - 1])
             if hunk.mixes_endings:
-                content = _apply_to_the_byte(content, hunk)
+                content = _apply_to_the_byte(content, hunk, section)
             else:
-                content = _apply(content, hunk.without_returns(), newline, introduced)
+                content = _apply(content, hunk.without_returns(), section, newline, introduced)
         except Mistake as mistake:
             raise Mistake(
                 f"hunk {number} (old_text is its kept and removed lines, new_text its kept and added ones): {mistake}"
@@ -104,10 +108,22 @@ def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Int
     return content
 
 
-def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced) -> str:
+def _section(hunk: Hunk, earlier: Sequence[Hunk]) -> Section | None:
+    """The section that a hunk must be in; None when it names none, or has the heading among its own lines."""
+    if not hunk.heading or any(is_heading(line, hunk.heading) for line in hunk.old):
+        return None
+    old = {line.strip() for other in earlier for line in other.old}
+    new = {line.strip() for other in earlier for line in other.new}
+    return Section(hunk.heading, any(is_heading(line, hunk.heading) for line in old - new), new - old)
+
+
+def _apply(
+    content: str, hunk: Hunk, section: Section | None, newline: str, introduced: engine.Introduced
+) -> str:
     was_open = not content.endswith("\n")
     if hunk.old:
-        content = engine.apply(content, _edit(hunk), newline, introduced) if hunk.old != hunk.new else content
+        if hunk.old != hunk.new:
+            content = engine.apply(content, _edit(hunk, section), newline, introduced)
     elif content and not hunk.at_end:
         raise Mistake("It only adds lines. Put unchanged lines before and after them to say where they go.")
     else:
@@ -120,7 +136,7 @@ def _apply(content: str, hunk: Hunk, newline: str, introduced: engine.Introduced
     return content
 
 
-def _apply_to_the_byte(content: str, hunk: Hunk) -> str:
+def _apply_to_the_byte(content: str, hunk: Hunk, section: Section | None) -> str:
     """For a hunk that changes line endings, of which the engine knows nothing."""
     old, new = ("".join(f"{line}\n" for line in lines) for lines in (hunk.old, hunk.new))
     old, new = old.removesuffix("\n" * hunk.old_open), new.removesuffix("\n" * hunk.new_open)
@@ -128,6 +144,9 @@ def _apply_to_the_byte(content: str, hunk: Hunk) -> str:
         return new
     closed = [at for at in occurrences(content, old) if at == 0 or content[at - 1] == "\n"] if old else []
     found = [at for at in closed if not hunk.old_open or at + len(old) == len(content)]
+    places = [(content.count("\n", 0, at),) for at in found]
+    held = _in_section(content.split("\n"), places, hunk, section)
+    found = [at for at, place in zip(found, places, strict=True) if place in held]
     hinted = [at for at in found if content.count("\n", 0, at) + 1 == hunk.line]
     if len(hinted or found) != 1:
         raise Mistake(
@@ -138,12 +157,31 @@ def _apply_to_the_byte(content: str, hunk: Hunk) -> str:
     return content[:start] + new + content[start + len(old) :]
 
 
-def _edit(hunk: Hunk) -> Edit:
+def _edit(hunk: Hunk, section: Section | None) -> Edit:
     def choose(file: Sequence[str], places: Sequence[Place]) -> Sequence[Place]:
-        return _chosen(file, places, hunk)
+        return _chosen(file, _in_section(file, places, hunk, section), hunk)
 
     old, new = ("".join(f"{line}\n" for line in lines) for lines in (hunk.old, hunk.new))
     return Edit(old, new, whole_lines=True, choose=choose)
+
+
+def _in_section(
+    file: Sequence[str], found: Sequence[Place], hunk: Hunk, section: Section | None
+) -> Sequence[Place]:
+    if section is None or not found:
+        return found
+    starts = [next(at for at in place if at is not None) for place in found]
+    held = [
+        place
+        for place, first in zip(found, starts, strict=True)
+        if section.holds(file, first, numbered=place[0] == (hunk.line or 0) - 1)
+    ]
+    if not held:
+        raise Mistake(
+            f"old_text stands in the file, but not in the section of {section.heading!r}, which the line after @@ "
+            "names. Read the file again."
+        )
+    return held
 
 
 def _chosen(file: Sequence[str], found: Sequence[Place], hunk: Hunk) -> Sequence[Place]:
