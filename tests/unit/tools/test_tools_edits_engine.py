@@ -237,6 +237,21 @@ def test_a_block_that_is_gone_is_not_taken_for_its_twin():
         apply(twins, old, old.replace("three", "four"))
 
 
+@pytest.mark.parametrize(
+    "now",
+    [
+        "class A:\n    def run(self):\n        return 2\n\nclass B:\n    class I:\n        def run(self):\n            return 1\n",
+        "class A:\n    def run(self, x):\n        return 1\n\nclass B:\n    class I:\n        def run(self):\n            return 1\n",
+        "def run(self):\n    return 1\n\nclass A:\n    def run(self):\n        return 2\n",
+    ],
+    ids=["the body changed, twin deeper", "the head changed, twin deeper", "twin further out"],
+)
+def test_a_block_that_changed_is_not_taken_for_its_twin_at_another_depth(now: str):
+    old = "    def run(self):\n        return 1\n"
+    with pytest.raises(Mistake, match="at another depth only"):
+        apply(now, old, old.replace("1", "10"))
+
+
 def test_deleting_whole_lines_leaves_no_blank_line():
     assert apply("a\n  b\nc\n", "b", "") == "a\nc\n"
 

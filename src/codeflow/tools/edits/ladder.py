@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
 
-from codeflow.tools.edits import depth, elision, places, refusal, stale, undo
+from codeflow.tools.edits import depth, elision, places, refusal, scopes, stale, undo
 from codeflow.tools.edits.delta import Change, carry_over
-from codeflow.tools.edits.learning import learn
+from codeflow.tools.edits.learning import Translation, learn
 from codeflow.tools.edits.places import Place
 from codeflow.tools.edits.straighten import straightened
 from codeflow.tools.tool import Mistake
@@ -179,6 +179,8 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     parts = _in_order(file, texts, found)
     _only(file, edit, [tuple(at for _, _, place in parts for at in place)])  # anchors bind all pieces
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
+    for before, _, place in parts:
+        _refuse_twin(file, before, place, translation)
     return [change for part in parts for change in carry_over(file, *part, translation)]
 
 
@@ -235,8 +237,17 @@ def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
         raise refusal.one_line_break_more()
     old, new = straightened(file, lines(edit.old), lines(edit.new), place)
     translation = learn(list(_pairs(file, old, place)))
+    _refuse_twin(file, old, place, translation)
     depth.refuse_other(old, new, drifts=translation.drifts)
     return list(carry_over(file, old, new, place, translation))
+
+
+def _refuse_twin(file: Sequence[str], old: Sequence[str], place: Place, translation: Translation) -> None:
+    if translation.drifts and scopes.stood_elsewhere(file, old, place):
+        raise Mistake(
+            "old_text stands in the file at another depth only, while part of it stands elsewhere at its own: it may have "
+            "changed there. Read the file again, and copy the text with its indentation."
+        )
 
 
 def _pairs(file: Sequence[str], old: Sequence[str], place: Place) -> Iterator[tuple[str, str]]:
