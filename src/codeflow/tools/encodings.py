@@ -1,6 +1,7 @@
-"""Which encoding a text has that is not UTF-8: one of East Asia's, where that is certain, else Latin-1, which keeps every byte."""
+"""Which encoding a text has that is not UTF-8: what it declares, or one of East Asia's, where that is certain, else Latin-1, which keeps every byte."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 _EAST_ASIAN = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
@@ -14,6 +15,8 @@ _LEAST_LEAD = 0.06
 _LEAST_RUN = 1.3
 _MOST_HALF_WIDTH = 0.1
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_DECLARED = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _HALF_WIDTH = re.compile(r"[\uff61-\uff9f]")
 
 
@@ -32,6 +35,31 @@ class _Reading:
     """Those that are not ASCII."""
     chaos: float
     """How unlikely the text is, as charset-normalizer measures it."""
+
+
+def declared(data: bytes) -> str | None:
+    """The encoding that one of the first two lines declares as Python's do, when it keeps ASCII and all bytes."""
+    found = _DECLARED.match(data)
+    if not found:
+        return None
+    name = found[1].decode()
+    try:
+        keeps = _PRINTABLE.decode(name) == _PRINTABLE.decode("ascii")
+        fits = keeps and _PRINTABLE.decode("ascii").encode(name) == _PRINTABLE
+        return name.lower() if fits and data.decode(name).encode(name) == data else None
+    except (LookupError, UnicodeError):
+        return None
+
+
+def doubtful(before: str, after: str) -> str:
+    """The characters that a change adds to a text read as Latin-1 and that may be others in its true encoding.
+
+    Certain are those that it has already, where they stand alone between others as accents do.
+    """
+    known, runs = Counter("".join(_FOREIGN.findall(before))), len(_FOREIGN.findall(before))
+    added = Counter("".join(_FOREIGN.findall(after))) - known
+    is_western = known.total() < _LEAST_RUN * runs
+    return "".join(mark for mark in added if not (is_western and mark in known))
 
 
 def guess(data: bytes) -> Guess:

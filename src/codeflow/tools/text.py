@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from codeflow.tools.encodings import guess
+from codeflow.tools.encodings import declared, guess
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -30,6 +30,8 @@ class Text:
     ends_in_returns: bool = False
     others: tuple[str, ...] = ()
     """Encodings that it may have as well; with any, it cannot be edited safely."""
+    guessed: str = ""
+    """The content as it was read, when the encoding is Latin-1 for want of a better one."""
 
     @property
     def newline(self) -> str:
@@ -73,11 +75,18 @@ def decode(data: bytes) -> Text | None:
     if b"\0" in data:
         return None
     text = _decode(data, "utf-8", b"")
+    if (text is None or data.isascii()) and not _BINARY.search(data) and (stated := declared(data)):
+        return text if text and _is_utf_8(stated) else _decode(data, stated, b"")
     if text is None and not _BINARY.search(data):
         found = guess(data)
         text = _decode(data, found.encoding, b"")
-        return text and replace(text, others=found.others)
+        guessed = text.content if text and found.encoding == "latin-1" else ""
+        return text and replace(text, others=found.others, guessed=guessed)
     return text
+
+
+def _is_utf_8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in {"utf-8", "ascii", "utf-8-sig"}
 
 
 def is_utf_32(head: bytes) -> bool:

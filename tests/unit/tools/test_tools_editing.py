@@ -111,6 +111,38 @@ async def test_a_character_that_the_encoding_lacks_is_refused(ws: Workspace, fil
     assert file.read_bytes() == b"caf\xe9"
 
 
+async def test_a_letter_that_could_be_another_one_in_the_true_encoding_is_refused(ws: Workspace, file: Path):
+    cyrillic = "# \u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440, \u0439\ny = 1\n".encode("cp1251")
+    file.write_bytes(cyrillic)
+    assert "not certain, so '\xe9' could" in (await edit(ws, "y = 1", "y = '\xe9'")).content
+    assert file.read_bytes() == cyrillic
+    await edit(ws, "y = 1", "y = 2")
+    assert file.read_bytes() == cyrillic.replace(b"1", b"2")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "comment", "added"),
+    [
+        ("iso-8859-15", "caf\xe9 \u20ac", "\u20ac"),
+        ("shift_jis", "\u8868", "\u672c"),
+        ("koi8-r", "ascii", "\u0439"),
+    ],
+)
+async def test_a_declared_encoding_is_taken(
+    ws: Workspace, file: Path, encoding: str, comment: str, added: str
+):
+    before = f"# -*- coding: {encoding} -*-\n# {comment}\ny = 1\n"
+    file.write_bytes(before.encode(encoding))
+    result = await edit(ws, "y = 1", f"y = '{added}'")
+    assert not result.is_error, result.content
+    assert file.read_bytes() == before.replace("1\n", f"'{added}'\n").encode(encoding)
+
+
+async def test_a_declared_encoding_that_lacks_a_character_refuses_it(ws: Workspace, file: Path):
+    file.write_bytes("# -*- coding: iso-8859-15 -*-\n# \u20ac\ny = 1\n".encode("iso-8859-15"))
+    assert "encoding of f, iso-8859-15" in (await edit(ws, "y = 1", "y = '\xa4'")).content
+
+
 @pytest.mark.parametrize(
     "marker",
     ["# ... rest of the code ...", "// ... existing code ...", "    … unchanged lines", "/* ... more ... */"],

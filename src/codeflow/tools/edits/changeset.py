@@ -11,6 +11,7 @@ from codeflow.tools.edits import engine
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.report import Difference, difference
 from codeflow.tools.edits.transaction import Write, write_all
+from codeflow.tools.encodings import doubtful
 from codeflow.tools.text import Text
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -141,9 +142,16 @@ def _encoded(draft: Draft) -> bytes | None:
             f"Ask the user, then make it UTF-8: run_command with `iconv -f ENCODING -t UTF-8`."
         )
     try:
-        return draft.after.encode()
+        data = draft.after.encode()
     except UnicodeEncodeError as error:
         wrong = error.object[error.start : error.end]
         raise Mistake(
             f"{wrong!r} cannot be written in the encoding of {draft.name}, {draft.after.encoding}."
         ) from error
+    if draft.after.guessed and (added := doubtful(draft.after.guessed, draft.after.content)):
+        raise Mistake(
+            f"{draft.name} is not UTF-8, and which encoding it has is not certain, so {added[:20]!r} could come out as "
+            "other letters. Leave them out or write them as escapes; or ask the user, then make the file UTF-8: "
+            "run_command with `iconv -f ENCODING -t UTF-8`."
+        )
+    return data
