@@ -70,7 +70,12 @@ async def edit_file(
     try:
         changes.edit(path, _edit(old_text, new_text, replace_all=replace_all))
     except Ambiguous as mistake:
-        raise Mistake(f"{mistake} Or set replace_all to mean every one.") from mistake
+        every = (
+            "replace_all needs it as it stands there, with its indentation: edit the places one by one."
+            if replace_all
+            else "Or set replace_all to mean every one."
+        )
+        raise Mistake(f"{mistake} {every}") from mistake
     return await committed(ws, changes, "edited.")
 
 

@@ -1,6 +1,7 @@
 """What a rename must not break: a name that is taken, a list of exports, and words that no server understands."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def refuse_foreign(
 
 
 def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location]) -> None:
-    """A Mistake when the new name has a meaning already where the symbol is defined or used."""
+    """A Mistake when the new name has a meaning already where the symbol is defined or used, or a use would be lost."""
     taken = [
         f"{ws.relative(place.path)}:{other.line}: {other.signature}"
         for place in renaming.definitions
@@ -84,6 +85,14 @@ def refuse_taken(ws: Workspace, renaming: Renaming, differing: Sequence[Location
         f"{ws.relative(place.path)}:{place.start.line + 1}: {_line(place.path, place.start.line)}"
         for place in differing
     ]
+    word = re.compile(rf"\b{re.escape(renaming.new)}\b")
+    if taken and not any(word.search(_source(place.path)) for place in (*renaming.definitions, *differing)):
+        headline = (
+            f"Nothing was renamed: the language server would leave {renaming.old} as it is here, as where an import says "
+            f"`{renaming.old} as {renaming.old}`:"
+        )
+        rows = capped(list(dict.fromkeys(taken)), _MOST_PLACES, "more; find_references shows them")
+        raise Mistake("\n".join([headline, *rows, "Rename it by find_references and multi_edit."]))
     if taken:
         rows = list(dict.fromkeys(taken))[:_MOST_PLACES]
         raise Mistake(

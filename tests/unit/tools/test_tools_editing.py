@@ -111,6 +111,14 @@ async def test_a_character_that_the_encoding_lacks_is_refused(ws: Workspace, fil
     assert file.read_bytes() == b"caf\xe9"
 
 
+async def test_every_one_of_places_that_differ_in_depth_is_not_advised_twice(ws: Workspace, file: Path):
+    file.write_text("if a:\n    x = 1\n    y = 2\nif b:\n        x = 1\n        y = 2\n")
+    content = (await edit(ws, "x = 1\ny = 2", "x = 3\ny = 4", replace_all=True)).content
+    assert "occurs 2 times" in content
+    assert "edit the places one by one" in content
+    assert "set replace_all" not in content
+
+
 async def test_a_letter_that_could_be_another_one_in_the_true_encoding_is_refused(ws: Workspace, file: Path):
     cyrillic = "# \u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440, \u0439\ny = 1\n".encode("cp1251")
     file.write_bytes(cyrillic)

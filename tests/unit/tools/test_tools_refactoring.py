@@ -76,6 +76,19 @@ async def test_a_name_that_is_taken_where_the_symbol_lives_is_refused(ws: Worksp
     assert (ws.root / "a.py").read_text() == TAKEN[case]
 
 
+async def test_a_re_export_that_the_server_would_leave_is_told_as_that(ws: Workspace):
+    (ws.root / "a.py").write_text("def old(): ...\n")
+    (ws.root / "b.py").write_text("from a import old as old\n")
+    (ws.root / "c.py").write_text("from b import old\n\nold()\n")
+    result = await rename(ws, "old", "new", path="a.py")
+    await ws.servers.close()
+    assert result.is_error
+    assert "would leave old as it is here" in result.content
+    assert "b.py:1: from a import old as old" in result.content
+    assert "meaning" not in result.content
+    assert (ws.root / "a.py").read_text() == "def old(): ...\n"
+
+
 async def test_a_name_that_is_taken_elsewhere_is_free(ws: Workspace):
     (ws.root / "a.py").write_text("def old(): ...\n\n\ndef f():\n    new = 1\n    return new\n")
     result = await rename(ws, "old", "new")
