@@ -292,7 +292,7 @@ def contents(draw: st.DrawFn) -> str:
 @given(before=contents(), after=contents())
 def test_what_git_prints_is_applied_to_the_byte_or_refused(before: str, after: str, tmp_path: Path):
     lone = re.compile(r"\r(?!\n)")
-    assume(before and after and before != after and not lone.search(before + after))
+    assume(before and after and before != after and not any(map(lone.search, (before, after))))
     for side, text in (("a", before), ("b", after)):
         (tmp_path / side).write_bytes(text.encode())
     command = [shutil.which("git") or "git", "diff", "--no-index", "--text", "a", "b"]
