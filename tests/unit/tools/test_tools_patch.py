@@ -195,6 +195,12 @@ async def test_line_numbers_choose_among_equal_places(ws: Workspace):
     assert tree(ws) == {"a": "x\ny\nx\nz\n"}
 
 
+async def test_blanks_at_line_ends_come_and_go_as_the_patch_says(ws: Workspace):
+    write(ws, a="x  \ny\nz\n")
+    await patch(ws, "--- a/a\n+++ b/a\n@@ -1,3 +1,3 @@\n-x  \n-y\n-z\n+x\n+y  \n+k\n")
+    assert tree(ws) == {"a": "x\ny  \nk\n"}
+
+
 def function(name: str, call: str = "log") -> str:
     return f"def {name}(x):\n    # {name}\n    a = 1\n    b = 2\n    if x:\n        {call}(x)\n    d = 4\n    return d\n\n\n"
 

@@ -22,8 +22,12 @@ class Change:
 def carry_over(
     file: Sequence[str], old: Sequence[str], new: Sequence[str], place: Place, translation: Translation
 ) -> Iterator[Change]:
-    """What changes in the file; lines that old and new share stay as the file has them."""
-    before, after = ([line.rstrip() for line in lines] for lines in (old, new))
+    """What changes in the file; lines that old and new share stay as the file has them.
+
+    Blanks at line ends count only where the old text is the file's to the letter.
+    """
+    exact = list(old) == [None if at is None else file[at] for at in place]
+    before, after = ([line if exact else line.rstrip() for line in lines] for lines in (old, new))
     operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     for operation, old_from, old_to, new_from, new_to in operations:
         if operation == "equal":
