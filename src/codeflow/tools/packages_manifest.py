@@ -12,6 +12,7 @@ _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
 _REQUIREMENT = re.compile(
     r"(?!.*\.(?:whl|zip|gz)$)[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=?=?[\w.*+!-]+,?)*"
 )
+_VERSION = re.compile(r"[<>=!~]")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -83,9 +84,9 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
 
 
 def _refuse_another_version(listed: str, requirement: str) -> None:
-    """A Mistake when one version was asked for and the manifest says something else."""
+    """A Mistake when versions were asked for and the manifest says something else."""
     wanted = requirement.replace(" ", "")
-    if "==" not in wanted or listed.partition("#")[0].replace(" ", "") == wanted:
+    if not _VERSION.search(wanted) or listed.partition("#")[0].replace(" ", "") == wanted:
         return
     raise Mistake(
         f"{requirement} is installed, but the manifest still says {listed!r}: change that line, or install what it says."
