@@ -2,6 +2,7 @@ import json
 import shlex
 import shutil
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,19 @@ async def test_a_project_without_the_coverage_tool_is_told_so(make_workspace: Ca
     result = await coverage_report.function(make_workspace(tests="no-such-python -m pytest"))
     assert result.is_error
     assert "it needs the package coverage" in result.content
+
+
+async def test_the_missing_tool_is_named_before_the_tests_that_did_not_run(
+    make_workspace: Callable[..., Workspace],
+):
+    ws = make_workspace(tests="bare/bin/python -m unittest")
+    venv.create(ws.root / "bare", with_pip=False)
+    (ws.root / "test_x.py").write_text("import unittest\n")
+    result = await coverage_report.function(ws, "test_x.py")
+    assert result.is_error
+    assert result.content.startswith("No coverage was measured: it needs the package coverage"), (
+        result.content
+    )
 
 
 async def test_other_runners_are_refused(make_workspace: Callable[..., Workspace]):

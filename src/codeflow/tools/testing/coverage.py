@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|conftest)\.py$|_test\.\w+$|\.(test|spec)\.\w+$|(^|/)__tests__/")
 """Most runners do not measure their test files."""
 
+_NOT_INSTALLED = re.compile(r"No module named '?coverage\b|c8: (command )?not found")
 _MOST_FILES = 60
 _MOST_RANGES = 25
 
@@ -51,6 +52,8 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
         )
     data = Path(tempfile.mkdtemp(prefix="coverage-", dir=ws.runs.folder()))
     tested = await run_line_of_tests(ws, Line(command=way.measuring(line.command, data), env=line.env))
+    if _NOT_INSTALLED.search(tested.outcome.output):
+        return _not_measured(ws, tested, way.needs)
     if problem := none_ran(tested, targets):
         shown = shown_output(ws, tested.run, tested.outcome)
         return failure(f"{problem}\n$ {tested.run.command}\n{headline(ws, tested)}\n{shown}")
