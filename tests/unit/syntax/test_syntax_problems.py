@@ -76,7 +76,7 @@ def test_python_nested_too_deeply_for_every_parser_is_an_error(text):
 
 
 def test_there_are_never_too_many():
-    assert 0 < len(problems("a.js", "let = ;\n)\n" * 1000)) <= MOST_PROBLEMS
+    assert 0 < len(problems("a.js", "let = ;\n)\n" * 50)) <= MOST_PROBLEMS
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.js", "a.json", "a.toml", "a.yaml"])

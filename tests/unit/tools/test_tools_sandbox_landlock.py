@@ -78,7 +78,9 @@ async def test_an_exit_code_and_a_signal_are_the_command_s(run: Run):
     assert (await run("exit 7")).exit_code == 7
     assert (await run("kill -TERM $$")).exit_code == -signal.SIGTERM
     plain = await run("grep -e SigIgn -e SigBlk /proc/self/status; ls /proc/self/fd | wc -l")
-    assert plain.output.split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16, "4"]
+    _, blocked, _, ignored, descriptors = plain.output.split()
+    known = sum(1 << number - 1 for number in signal.Signals)  # the C library keeps some of its own
+    assert (int(blocked, 16) & known, int(ignored, 16) & known, descriptors) == (0, 0, "4")
 
 
 async def test_the_home_lasts_and_the_temporary_folder_does_not(run: Run, tmp_path: Path):
