@@ -46,7 +46,7 @@ class Ground:
             private_home=home,
             own_folders=self.own_folders,
             readable=[*self.readable, *readable],
-            writable=self._writable(),
+            writable=map(expanded, self.settings.writable),
             reports=(path.resolve() for path in writable),
             network=self.settings.network,
             manager=manager,
@@ -92,9 +92,6 @@ class Ground:
         within, _ = self.reach(env, writable=(), manager="")
         hidden = [path for path in within.hidden if any(path.is_relative_to(one) for one in within.writable)]
         return f"it cannot hide {hidden[0]}, which is in a folder that commands may change" if hidden else ""
-
-    def _writable(self) -> Iterable[Path]:
-        return map(expanded, self.settings.writable)
 
 
 def expanded(text: str) -> Path:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.places import private_folder
-from codeflow.core.programs import NO_NETWORK_GIT
 from codeflow.tools.sandbox.harmless import is_harmless
 from codeflow.tools.sandbox.originals import Copies, is_changed, put_back
-from codeflow.tools.sandbox.protected import Protection, first_link, nested_repositories
+from codeflow.tools.sandbox.protected import Protection, ask_git, first_link, nested_repositories
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Watch:
         """
         if self.ends:
             subprocess.run(self.ends, capture_output=True, check=False)
-        told = [self._put_aside(made) for _, made in self.made()]
+        told = [self._put_aside(made) for made in self._made()]
         for link, target in self.before.links:
             if not link.is_symlink() or str(link.readlink()) != target:
                 where = self._move(link) if os.path.lexists(link) else "gone"
@@ -57,20 +56,20 @@ class Watch:
         told += [self._put_aside(made) for made in self._new_repositories()]
         return [*told, *self._behind()]
 
-    def made(self) -> Iterator[tuple[Path, Path]]:
-        """Protected paths, or links on the way to one, that were not there before, each with the folder that it is in; it
-        may go before the next is asked for.
+    def _made(self) -> Iterator[Path]:
+        """Protected paths, or links on the way to one, that were not there before; each may go before the next is asked
+        for.
         """
         links = {link for link, _ in self.before.links}
         for root, path in self.before.absent:
             made = first_link(root, path) or path
             is_repository = path.name == ".git"
             if os.path.lexists(made) and made not in links and not (is_repository and is_harmless(made)):
-                yield root, made
+                yield made
 
     def touched(self) -> Iterator[Path]:
         """Protected paths that are not as they were."""
-        yield from (made for _, made in self.made())
+        yield from self._made()
         yield from (path for root, path, copy in self.copies if is_changed(root, path, copy))
 
     def _new_repositories(self) -> Iterator[Path]:
@@ -99,21 +98,14 @@ class Watch:
     def _behind(self) -> Iterator[str]:
         """What git could not bring along when it moved HEAD, as it is read-only."""
         for root, size in self.heads:
-            if _head_log(root) == size:
+            if self.git is None or _head_log(root) == size:
                 continue
             paths = [str(path) for path in self.before.real if path.is_relative_to(root)]
-            if names := self._ask_git(root, "diff", "--name-only", "-z", "--no-ext-diff", "--", *paths):
+            if names := ask_git(self.git, root, "diff", "--name-only", "-z", "--no-ext-diff", "--", *paths):
                 yield (
                     f"{', '.join(names)} are protected, and not as in the commit that is checked out now: git could not "
                     "change them here. Leave them out of commits; the user can `git checkout` them"
                 )
-
-    def _ask_git(self, root: Path, *question: str) -> list[str]:
-        if self.git is None:
-            return []
-        asked = [self.git, "-C", str(root), "-c", "core.fsmonitor=false", *question]
-        done = subprocess.run(asked, capture_output=True, check=False, env=os.environ | NO_NETWORK_GIT)
-        return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
     def _move(self, path: Path) -> Path:
         """Where it is now: in a folder that is kept, or beside under another name where it cannot leave its own."""
