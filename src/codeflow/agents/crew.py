@@ -63,49 +63,58 @@ class Visit:
 
 @dataclass(slots=True, kw_only=True)
 class Crew:
-    """Specialists at work in one run."""
+    """Specialists at work in one run. Each sits in a seat, which its conversation and its events are named after.
+
+    A seat has its specialist's name unless several of one kind work side by side.
+    """
 
     specialists: Mapping[str, Specialist]
-    model_for: Callable[[Specialist, Conversation], GuardedModel]
+    model_for: Callable[[Specialist, str, Conversation], GuardedModel]
+    """The model of a specialist in a seat."""
     bench: Bench
     emit: Emit
     mode: Mode
     max_turns: int
     instructions: str
     past: dict[str, Conversation]
-    """What the session's log knows of each specialist."""
+    """What the session's log knows of each seat."""
     context: ContextPolicy
     faults: FaultSettings
     unfinished: str = ""
-    """What the last visit that did not finish had said."""
+    """What the last visit of all that did not finish had said."""
     out_of: str = ""
     """How to raise the limit that ended the last visit; empty where none did."""
     _agents: dict[str, Agent] = field(default_factory=dict)
     _visits: dict[str, int] = field(default_factory=dict)
+    _last_words: dict[str, str] = field(default_factory=dict)
     _said: dict[str, list[str]] = field(default_factory=dict)
-    """Texts of each agent's visit under way, or of its last one."""
+    """Texts of each seat's visit under way, or of its last one."""
 
     def __post_init__(self) -> None:
         tracing.install()  # before a graph makes Strands' own tracer
 
-    async def visit(self, name: str, prompt: str, *, node: str) -> Visit:
+    async def visit(
+        self, name: str, prompt: str, *, node: str, seat: str = "", reads_only: bool = False
+    ) -> Visit:
         """Give a specialist a task; a second visit continues its conversation, so its prefix stays cached.
 
-        A visit that is in the session's log is not made again; one that was cut short goes on.
+        Visits of different seats may overlap. A visit that is in the session's log is not made again; one that was
+        cut short goes on. Whoever `reads_only` in its seat has no tool that changes anything.
 
         Raises:
             CodeflowError: budget, access, a question and other things that end the run.
         """
         specialist = require(self.specialists, name)
-        past = self.past.setdefault(name, Conversation())
-        visit = self._visits[name] = self._visits.get(name, past.earlier_visits) + 1
+        seat = seat or name
+        past = self.past.setdefault(seat, Conversation())
+        visit = self._visits[seat] = self._visits.get(seat, past.earlier_visits) + 1
         if past.ended:
             ended = past.ended.popleft()
             return Visit(ok=ended.ok, text=ended.text)
-        agent, model = self._agent(specialist)
+        agent, model = self._agent(specialist, seat, reads_only=reads_only)
         model.policy = self.faults.of(node)
-        self._said[name], self.out_of = [], ""
-        self.emit(AgentStarted(agent=name, node=node, visit=visit, model=model.model_id))
+        self._said[seat], self.out_of = [], ""
+        self.emit(AgentStarted(agent=seat, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
             turns = min(self.max_turns, specialist.max_turns or self.max_turns)
@@ -119,36 +128,42 @@ class Crew:
             raise
         finally:
             if not outcome.ok:
-                self.unfinished = "\n\n".join(filter(None, [*self._said[name], model.unfinished]))
-            self.emit(AgentFinished(agent=name, node=node, visit=visit, ok=outcome.ok, summary=outcome.text))
-        return outcome if outcome.ok else replace(outcome, said=self.unfinished)
+                self.unfinished = "\n\n".join(filter(None, [*self._said[seat], model.unfinished]))
+                self._last_words[seat] = self.unfinished
+            self.emit(AgentFinished(agent=seat, node=node, visit=visit, ok=outcome.ok, summary=outcome.text))
+        return outcome if outcome.ok else replace(outcome, said=self._last_words[seat])
 
-    def knows(self, name: str) -> bool:
-        """Whether a specialist has been spoken to in this session."""
-        return name in self._agents or (name in self.past and bool(self.past[name].messages))
+    def last_words(self, seat: str) -> str:
+        """What a seat had said in its last visit that did not finish."""
+        return self._last_words.get(seat, "")
 
-    def _agent(self, specialist: Specialist) -> tuple[Agent, GuardedModel]:
-        agent = self._agents.get(specialist.name)
+    def knows(self, seat: str) -> bool:
+        """Whether whoever sits there has been spoken to in this session."""
+        return seat in self._agents or (seat in self.past and bool(self.past[seat].messages))
+
+    def _agent(self, specialist: Specialist, seat: str, *, reads_only: bool) -> tuple[Agent, GuardedModel]:
+        agent = self._agents.get(seat)
         if agent is None:
-            agent = self._agents[specialist.name] = self._make(specialist, self.past[specialist.name])
+            agent = self._agents[seat] = self._make(specialist, seat, reads_only=reads_only)
         return agent, cast("GuardedModel", agent.model)
 
-    def _make(self, specialist: Specialist, past: Conversation) -> Agent:
+    def _make(self, specialist: Specialist, seat: str, *, reads_only: bool) -> Agent:
+        past = self.past[seat]
         tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
-        if self.mode is Mode.PLAN:
+        if reads_only or self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect in LOOKING]
-        workspace = self.bench.workspace.for_agent(specialist.name)
+        workspace = self.bench.workspace.for_agent(seat)
         workspace.remember(past.seen.values())
-        model = self.model_for(specialist, past)
+        model = self.model_for(specialist, seat, past)
         keeper = ContextKeeper(
-            agent=specialist.name, model=model, policy=self.context, emit=self.emit, forget=workspace.forget
+            agent=seat, model=model, policy=self.context, emit=self.emit, forget=workspace.forget
         )
         repetition = Repetition()
         agent = Agent(
             model=model,
             messages=SharedMessages(past.messages),
             tools=[
-                PolicedTool(tool, specialist.name, self.bench, workspace, past=past, repetition=repetition)
+                PolicedTool(tool, seat, self.bench, workspace, past=past, repetition=repetition)
                 for tool in tools
             ],
             system_prompt="\n\n".join(filter(None, (specialist.prompt, DATA_RULE, self.instructions))),
@@ -157,20 +172,20 @@ class Crew:
             tool_executor=OrderedToolExecutor(),
             conversation_manager=NullConversationManager(),
             retry_strategy=None,
-            name=specialist.name,
-            agent_id=specialist.name,
+            name=seat,
+            agent_id=seat,
         )
 
         def log(event: MessageAddedEvent) -> None:
             """Answers and results are in the log already, as ModelCalled and ToolFinished."""
             if event.message["role"] == "assistant":
-                self._said[specialist.name].append(_text(event.message))
+                self._said[seat].append(_text(event.message))
             elif not _results(event.message):
-                self._added(specialist.name, event.message)
+                self._added(seat, event.message)
 
         def refuse_unknown(event: BeforeToolCallEvent) -> None:
             if event.selected_tool is None:
-                event.cancel_tool = self.bench.tell_unknown(specialist.name, event.tool_use)
+                event.cancel_tool = self.bench.tell_unknown(seat, event.tool_use)
 
         agent.add_hook(log, MessageAddedEvent)
         agent.add_hook(refuse_unknown, BeforeToolCallEvent)

@@ -323,7 +323,9 @@ def _crew_maker(
     )
     return lambda briefing, route: Crew(
         specialists=specialists,
-        model_for=lambda specialist, talk: models.for_specialist(specialist, route.complexity, talk),
+        model_for=lambda specialist, seat, talk: models.for_specialist(
+            specialist, seat, route.complexity, talk
+        ),
         bench=bench,
         emit=bench.emit,
         mode=task.mode,

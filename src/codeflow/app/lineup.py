@@ -54,16 +54,16 @@ class Models:
     breakers: Breakers
 
     def for_specialist(
-        self, specialist: Specialist, complexity: Complexity, past: Conversation
+        self, specialist: Specialist, seat: str, complexity: Complexity, past: Conversation
     ) -> GuardedModel:
-        """The model of a specialist; one that a session has moved on to stays."""
+        """The model of a specialist in a seat; one that a session has moved on to stays."""
         specs = self.lineup.candidates(specialist.role, complexity, specialist.model)
         known = [spec.model_id for spec in specs]
         if past.model in known:
             specs = specs[known.index(past.model) :]
         foreign = past.foreign if specs[0].model_id == past.model else len(past.messages)
         return self._guarded(
-            specialist.name,
+            seat,
             specs,
             self.settings.faults,
             steps=past.steps,

@@ -14,6 +14,16 @@ from codeflow.policies.faults import Move, next_move
 from codeflow.sessions.past import Past
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Who is visited where."""
+
+    agent: str
+    node: str
+    seat: str
+    reads_only: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visits:
     """Makes the visits of one run; `decide` is None where nobody can be asked."""
@@ -24,8 +34,19 @@ class Visits:
     decide: Decide | None
     past: Past
 
-    async def make(self, agent: str, prompt: str, *, node: str, dispensable: bool = False) -> Visit:
+    async def make(
+        self,
+        agent: str,
+        prompt: str,
+        *,
+        node: str,
+        dispensable: bool = False,
+        seat: str = "",
+        reads_only: bool = False,
+    ) -> Visit:
         """One visit, and what its node's policy makes of a failure; `dispensable`: the pattern goes on without it.
+
+        `seat` and `reads_only` are the crew's; whoever takes over has a seat of its own beside it.
 
         Raises:
             ModelError: the failure of a required agent that nobody takes over.
@@ -34,7 +55,8 @@ class Visits:
         policy = self.faults.of(node)
         who, message = agent, prompt
         while True:
-            visit, error = await self._try(who, message, node)
+            there = seat if who == agent or not seat else f"{seat}+{who}"
+            visit, error = await self._try(_Place(who, node, there, reads_only), message)
             if visit.ok:
                 return visit
             hopeless = isinstance(error, CredentialsError)
@@ -54,11 +76,15 @@ class Visits:
                 case _:
                     return _ended(visit, error)
 
-    async def _try(self, agent: str, prompt: str, node: str) -> tuple[Visit, ModelError | None]:
+    async def _try(self, place: "_Place", prompt: str) -> tuple[Visit, ModelError | None]:
         try:
-            return await self.crew.visit(agent, prompt, node=node), None
+            visit = await self.crew.visit(
+                place.agent, prompt, node=place.node, seat=place.seat, reads_only=place.reads_only
+            )
         except ModelError as error:
-            return Visit(ok=False, text=str(error), said=self.crew.unfinished), error
+            said = self.crew.last_words(place.seat or place.agent)
+            return Visit(ok=False, text=str(error), said=said), error
+        return visit, None
 
     async def _ask(self, agent: str, node: str, visit: Visit, error: ModelError | None) -> Choice:
         """The person's choice; one that is in the log of a resumed run is not asked for again."""
