@@ -16,6 +16,7 @@ def again(shell, endpoint, task, **settings):
     return shell(*arguments, env={**environment(endpoint.url), **settings})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "more", "name"),
     [
@@ -51,6 +52,7 @@ def test_a_resumed_run_keeps_its_limits_and_what_it_used(shell, scripted):
     assert "the limit of 9000 tokens" in still.result["error"]["message"]
 
 
+@pytest.mark.slow
 def test_what_a_session_may_cost_counts_all_its_runs(shell, project, scripted):
     more = [{**ROUTER, "step": 2}, {"agent": "fast_coder", "say": "It was the minus sign."}]
     with scripted([*REPAIR, *more]) as endpoint:
@@ -66,6 +68,7 @@ def test_what_a_session_may_cost_counts_all_its_runs(shell, project, scripted):
     assert resumed.result["answer"] == "It was the minus sign."
 
 
+@pytest.mark.slow
 def test_another_session_has_a_budget_of_its_own(shell, project, scripted):
     with scripted(REPAIR) as endpoint:
         first = shell.run(endpoint)
@@ -113,6 +116,7 @@ def test_a_limit_that_is_none_is_one_line(shell):
         assert refused.stderr.startswith(f"codeflow: {flag}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["--max-cost", "--max-tokens", "--max-turns", "--timeout"])
 def test_an_empty_limit_is_refused_also_when_a_run_is_resumed(shell, scripted, flag):
     with scripted(REPAIR) as endpoint:
@@ -124,6 +128,7 @@ def test_an_empty_limit_is_refused_also_when_a_run_is_resumed(shell, scripted, f
         assert len(endpoint.requests) == asked
 
 
+@pytest.mark.slow
 def test_a_resumed_visit_that_is_out_of_turns_names_its_limit(shell, scripted):
     with scripted(REPAIR) as endpoint:
         first = shell.run(endpoint, "--max-turns", "2")

@@ -129,6 +129,7 @@ def test_undo_says_how_to_move_head_back(shell, precious, scripted):
     assert json.loads(second.stdout)[0]["head"] == head
 
 
+@pytest.mark.slow
 def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, precious, scripted):
     with scripted(calling("touch new.txt")) as endpoint:
         session = shell.run(endpoint, "--mode", "auto").result["session_id"]
@@ -149,6 +150,7 @@ def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, preci
     assert "no session has changed anything" in shell("checkpoints", "list").stderr
 
 
+@pytest.mark.slow
 def test_a_fork_begins_at_a_step_and_goes_its_own_way(shell, precious, scripted):
     with scripted(calling("rm -rf src", "echo new > new.txt")) as endpoint:
         parent = shell.run(endpoint, "--mode", "auto").result["session_id"]
@@ -176,6 +178,7 @@ def test_a_fork_begins_at_a_step_and_goes_its_own_way(shell, precious, scripted)
     assert shell("sessions", "show", parent).code == 0
 
 
+@pytest.mark.slow
 def test_a_fork_at_the_end_takes_another_task(shell, precious, scripted):
     with scripted(calling("echo new > new.txt")) as endpoint:
         parent = shell.run(endpoint, "--mode", "auto").result["session_id"]
@@ -199,6 +202,7 @@ def test_a_fork_at_the_end_takes_another_task(shell, precious, scripted):
     assert json.loads(shell("sessions", "--output", "json").stdout)[1]["name"] == "first try"
 
 
+@pytest.mark.slow
 def test_a_fork_that_would_overwrite_the_users_edits_is_not_made(shell, precious, scripted):
     with scripted(calling("echo run > calc.py")) as endpoint:
         assert shell.run(endpoint, "--mode", "auto").code == 0

@@ -47,6 +47,7 @@ def requests_of(endpoint, agent=AGENT):
     return [request for request in endpoint.requests if request.agent == agent]
 
 
+@pytest.mark.slow
 def test_old_results_go_first_and_can_be_read_again(small, scripted):
     replies = [ROUTER, *(read(part) for part in range(8)), *REPAIR[1:]]
     with scripted(replies) as endpoint:
@@ -67,6 +68,7 @@ def test_old_results_go_first_and_can_be_read_again(small, scripted):
     assert line.endswith(" tokens (trimmed)")
 
 
+@pytest.mark.slow
 def test_what_was_taken_out_is_read_again_by_its_id(small, scripted):
     again = {"agent": AGENT, "call": [{"read_output": {"id": "res-1"}}]}
     with scripted([ROUTER, *(read(part) for part in range(8)), again, *REPAIR[1:]]) as endpoint:
@@ -89,6 +91,7 @@ def test_old_turns_become_a_summary_that_is_priced_and_the_task_stays(small, scr
     assert share["cost_usd"] > 0
 
 
+@pytest.mark.slow
 def test_a_failed_summary_is_said_and_a_list_of_calls_stands_for_it(small, scripted):
     broken = [{**summary, "faults": [{"error": "InternalServerException"}] * 9} for summary in SUMMARIES]
     with scripted([ROUTER, *map(think, range(20)), *REPAIR[1:], *broken]) as endpoint:
@@ -99,6 +102,7 @@ def test_a_failed_summary_is_said_and_a_list_of_calls_stands_for_it(small, scrip
     assert "- read_file calc.py: " in requests_of(endpoint)[-1].body["messages"][0]["content"][1]["text"]
 
 
+@pytest.mark.slow
 def test_an_overflow_that_the_service_reports_is_answered_by_one_shorter_request(small, scripted):
     overflowing = {**think(6), "faults": [OVERFLOW]}
     with scripted([ROUTER, *map(think, range(6)), overflowing, *REPAIR[1:], *SUMMARIES]) as endpoint:
@@ -109,6 +113,7 @@ def test_an_overflow_that_the_service_reports_is_answered_by_one_shorter_request
     assert len(compactions(small, done.result)) == 1
 
 
+@pytest.mark.slow
 def test_a_second_overflow_ends_the_run_with_what_to_do(small, scripted):
     hopeless = [{**think(number), "faults": [OVERFLOW]} for number in (6, 7)]
     with scripted([ROUTER, *map(think, range(6)), *hopeless, *SUMMARIES]) as endpoint:
@@ -118,6 +123,7 @@ def test_a_second_overflow_ends_the_run_with_what_to_do(small, scripted):
     assert "larger context" in done.result["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_a_window_that_nothing_can_make_room_in_is_not_summarised_turn_after_turn(small, scripted, tmp_path):
     roster = small_roster(tmp_path / "tiny.toml", 3_000)  # less than the system prompt and the tools
     with scripted([ROUTER, *(think(n) for n in range(4)), *REPAIR[1:], *SUMMARIES]) as endpoint:
@@ -125,6 +131,7 @@ def test_a_window_that_nothing_can_make_room_in_is_not_summarised_turn_after_tur
     assert not requests_of(endpoint, "summarizer")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_shortened_conversation(small, scripted):
     replies = [{**reply, "step": step} for step, reply in enumerate([*map(think, range(20)), *REPAIR[1:]], 1)]
     waiting = {**replies[20], "latency_ms": 60_000}

@@ -121,6 +121,7 @@ def check(shell: Shell, tmp_path: Path, scripted, seed: int, kills: int) -> None
         assert 0 <= unseen <= len(moments_s), f"{told}: {unseen} calls are in the bill and were not sent"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_killed_run_ends_as_if_nothing_had_happened(shell, tmp_path, scripted):
     assert ZERO
@@ -134,6 +135,7 @@ def test_killed_runs_end_as_if_nothing_had_happened(shell, tmp_path, scripted, s
     check(shell, tmp_path, scripted, seed, kills=10)
 
 
+@pytest.mark.slow
 def test_every_beginning_of_a_log_adds_up_to_conversations_that_can_go_on(shell, scripted):
     with scripted(WHOLE) as endpoint:
         done = run_until(shell, endpoint, ["run", TASK], 120)

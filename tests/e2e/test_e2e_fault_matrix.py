@@ -26,6 +26,7 @@ def marked(row):
     return pytest.param(row, id=row.title, marks=[pytest.mark.slow] if silent else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [marked(row) for row in ROWS])
 def test_a_fault_ends_as_documented(row, tmp_path):
     endings = play_all(row, tmp_path)

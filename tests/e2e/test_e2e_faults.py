@@ -54,6 +54,7 @@ RECOVERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", RECOVERED.values(), ids=RECOVERED)
 def test_a_passing_fault_is_recovered_and_every_attempt_counts(shell, project, scripted, faults):
     with scripted(with_faults(*faults)) as endpoint:
@@ -77,6 +78,7 @@ LASTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "code"), LASTING.values(), ids=LASTING)
 def test_a_lasting_fault_ends_the_run_with_its_exit_code(shell, project, scripted, error, code):
     with scripted(with_faults(*[{"error": error}] * 60)) as endpoint:
@@ -91,6 +93,7 @@ def test_a_lasting_fault_ends_the_run_with_its_exit_code(shell, project, scripte
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_expired_credentials_end_at_once_with_the_cure(shell, scripted):
     with scripted([ROUTER, {**READ, "faults": [{"error": "ExpiredTokenException"}] * 9}]) as endpoint:
         done = run(shell, endpoint)
@@ -99,6 +102,7 @@ def test_expired_credentials_end_at_once_with_the_cure(shell, scripted):
     assert "credentials" in str(done.result["error"]).lower()
 
 
+@pytest.mark.slow
 def test_missing_credentials_end_at_once_with_the_cure(shell, project):
     done = shell("run", "make the failing test pass", "--output", "json")
     assert done.code == 77, done.stderr
@@ -108,6 +112,7 @@ def test_missing_credentials_end_at_once_with_the_cure(shell, project):
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_context_overflow_is_not_taken_for_throttling(shell, scripted):
     overflow = {"error": "ValidationException", "message": "Input is too long for requested model."}
     with scripted(with_faults(*[overflow] * 9)) as endpoint:
@@ -117,6 +122,7 @@ def test_a_context_overflow_is_not_taken_for_throttling(shell, scripted):
     assert len(endpoint.requests) < 9
 
 
+@pytest.mark.slow
 def test_a_window_exceeded_midway_is_no_success(shell, scripted):
     faults = [{"stop": "model_context_window_exceeded"}] * 9
     with scripted(with_faults(*faults)) as endpoint:
@@ -125,6 +131,7 @@ def test_a_window_exceeded_midway_is_no_success(shell, scripted):
     assert done.result["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_model_that_stays_unavailable_gives_way_to_the_next_of_its_role(shell, project, scripted, tmp_path):
     roster = (tmp_path / "two.toml").write_text
     roles = (
@@ -150,6 +157,7 @@ def test_a_model_that_stays_unavailable_gives_way_to_the_next_of_its_role(shell,
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_an_unreachable_router_leaves_the_decision_to_the_rules(shell, project, scripted):
     with scripted([{**ROUTER, "faults": [{"error": "AccessDeniedException"}] * 9}, *REPAIR[1:]]) as endpoint:
         done = run(shell, endpoint)
@@ -158,6 +166,7 @@ def test_an_unreachable_router_leaves_the_decision_to_the_rules(shell, project, 
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_an_agent_that_goes_round_in_circles_is_stopped(shell, scripted):
     with scripted([ROUTER, *[READ] * 12]) as endpoint:
         done = run(shell, endpoint)
@@ -179,6 +188,7 @@ def test_an_agent_that_used_all_its_turns_stops_the_run_and_goes_on_with_more(sh
     assert (more.code, more.result["status"], more.result["model_calls"]) == (0, "done", 6)
 
 
+@pytest.mark.slow
 def test_the_wall_clock_limit_stops_the_run(shell, scripted):
     with scripted([ROUTER, {**READ, "latency_ms": 60_000}]) as endpoint:
         done = run(shell, endpoint, "--timeout", "3")
@@ -234,6 +244,7 @@ ASKING = {"CODEFLOW_FAULTS__ON_FAILURE": "ask", "CODEFLOW_FAULTS__MAX_ATTEMPTS":
 DOWN = {"faults": [{"error": "ServiceUnavailableException"}] * 9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("replies", "typed", "end"),
     [

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from tests.e2e.harness import BUG
 
 from codeflow.models.endpoint import environment
@@ -142,6 +143,7 @@ def test_dry_run_routes_and_plans_and_changes_nothing(shell, project, scripted):
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_plan_that_stays_invalid_gives_way_to_one_step(shell, project, scripted):
     nonsense = {"agent": "architect", "say": "I would rather not."}
     coder = edit("senior_coder", "a - b", "a + b")
@@ -162,6 +164,7 @@ def test_a_fault_in_a_node_ends_the_graph_with_its_exit_code(shell, scripted):
     assert done.result["pattern"] == "graph"
 
 
+@pytest.mark.slow
 def test_optional_agents_that_fail_do_not_fail_the_run(shell, scripted):
     plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
     looping = [{"agent": "test_engineer", "call": [{"git_diff": {}}]}] * 3
@@ -177,6 +180,7 @@ def test_optional_agents_that_fail_do_not_fail_the_run(shell, scripted):
     assert done.code == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_gates_that_stay_red_fail_the_run_after_the_bounded_rounds(shell, scripted):
     plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
     lazy = [
@@ -200,6 +204,7 @@ def test_the_graph_in_plan_mode_ends_with_the_plan(shell, project, scripted):
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_an_optional_agent_whose_model_is_gone_does_not_fail_the_run(shell, scripted):
     plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
     rest = [
@@ -220,6 +225,7 @@ def test_an_optional_agent_whose_model_is_gone_does_not_fail_the_run(shell, scri
     assert done.code == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_an_agent_out_of_turns_can_be_visited_again(shell, scripted):
     plan = {**PLAN, "steps": PLAN["steps"][:1], "acceptance": []}
     wandering = [{"agent": "architect", "call": [{"git_status": {}}]}] * 2
@@ -237,6 +243,7 @@ def test_an_agent_out_of_turns_can_be_visited_again(shell, scripted):
     assert done.code == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_hostile_names_in_findings_and_plans_do_not_end_the_run(shell, scripted):
     strange = {
         **PLAN,

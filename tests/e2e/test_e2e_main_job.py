@@ -96,6 +96,7 @@ def test_events_come_in_the_order_of_the_work(shell, scripted):
     ]
 
 
+@pytest.mark.slow
 def test_undo_restores_the_work_tree_byte_for_byte(shell, project, scripted):
     (project / "untracked.bin").write_bytes(bytes(range(256)))
     (project / "crlf.txt").write_bytes(b"one\r\ntwo\r\n")
@@ -114,6 +115,7 @@ def test_undo_restores_the_work_tree_byte_for_byte(shell, project, scripted):
     assert (git(project, "status", "--porcelain"), git(project, "rev-parse", "HEAD")) == (status, head)
 
 
+@pytest.mark.slow
 def test_undo_never_overwrites_what_the_user_did_meanwhile(shell, project, scripted):
     with scripted(REPAIR) as endpoint:
         assert shell.run(endpoint).code == 0
@@ -124,6 +126,7 @@ def test_undo_never_overwrites_what_the_user_did_meanwhile(shell, project, scrip
     assert (project / "calc.py").read_text() == "# mine\n"
 
 
+@pytest.mark.slow
 def test_the_first_request_of_a_simple_task_is_small_and_cached(shell, scripted):
     with scripted(REPAIR) as endpoint:
         shell.run(endpoint)
@@ -136,6 +139,7 @@ def test_the_first_request_of_a_simple_task_is_small_and_cached(shell, scripted)
     assert len(set(prefixes)) == 1
 
 
+@pytest.mark.slow
 def test_nothing_but_the_standard_aws_variables_is_needed(shell, project, scripted):
     with scripted(REPAIR) as endpoint:
         plain = {
@@ -148,6 +152,7 @@ def test_nothing_but_the_standard_aws_variables_is_needed(shell, project, script
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_run_that_changes_nothing_fails_with_the_red_gate(shell, project, scripted):
     given_up = {"agent": "fast_coder", "say": "I could not find it."}
     debugger = {"agent": "debugger", "say": "Neither could I."}
@@ -204,6 +209,7 @@ def test_plan_mode_offers_and_runs_reading_tools_only(shell, project, scripted):
     assert names.isdisjoint({"write_file", "edit_file", "run_command", "run_tests", "git_commit"})
 
 
+@pytest.mark.slow
 def test_a_command_that_nobody_can_approve_is_refused_and_told(shell, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "touch made"}}]}
     deny = {"CODEFLOW_RUN__UNATTENDED": "deny"}
@@ -215,6 +221,7 @@ def test_a_command_that_nobody_can_approve_is_refused_and_told(shell, scripted):
     assert not (shell.project / "made").exists()
 
 
+@pytest.mark.slow
 def test_auto_mode_runs_the_command(shell, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
     with scripted([ROUTER, command, SAID]) as endpoint:
@@ -223,6 +230,7 @@ def test_auto_mode_runs_the_command(shell, scripted):
     assert (shell.project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(landlock.problem()), reason=f"no Landlock: {landlock.problem()}")
 def test_auto_mode_in_the_weaker_sandbox_says_so(shell, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "sed -i s/-/+/ calc.py"}}]}
@@ -234,6 +242,7 @@ def test_auto_mode_in_the_weaker_sandbox_says_so(shell, scripted):
     assert (shell.project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_folder_without_git_works_and_is_undone(shell, tmp_path, scripted):
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -251,6 +260,7 @@ def test_a_folder_without_git_works_and_is_undone(shell, tmp_path, scripted):
     assert not (bare / ".git").exists()
 
 
+@pytest.mark.slow
 def test_the_session_is_listed_and_its_cost_is_in_the_ledger(shell, scripted):
     with scripted(REPAIR) as endpoint:
         result = shell.run(endpoint).result
@@ -263,6 +273,7 @@ def test_the_session_is_listed_and_its_cost_is_in_the_ledger(shell, scripted):
     assert not [path for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077]
 
 
+@pytest.mark.slow
 def test_a_recorded_run_replays_to_the_same_result(shell, project, scripted, tmp_path):
     record = tmp_path / "recorded.yaml"
     with scripted(REPAIR) as endpoint:
@@ -294,6 +305,7 @@ def test_credentials_of_codeflow_do_not_reach_commands(shell, scripted):
     assert "AWS_ACCESS_KEY_ID" not in seen
 
 
+@pytest.mark.slow
 def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scripted):
     removed = {"agent": "fast_coder", "call": [{"run_command": {"command": "rm test_calc.py"}}]}
     debugger = [{"agent": "debugger", "say": "There is nothing to run."}] * 2
@@ -305,6 +317,7 @@ def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scr
     assert (project / "test_calc.py").exists()
 
 
+@pytest.mark.slow
 def test_making_the_tests_leave_early_does_not_pass_for_repairing_them(shell, project, scripted):
     leave = {"path": "conftest.py", "content": "import os\nos._exit(0)\n"}
     cheat = {"agent": "fast_coder", "call": [{"write_file": leave}]}
@@ -350,6 +363,7 @@ def test_a_stranger_cannot_turn_a_role_to_a_model_of_his_own(shell, project, scr
     assert endpoint.requests == []
 
 
+@pytest.mark.slow
 def test_undo_finds_the_session_that_changed_something(shell, project, scripted):
     with scripted(REPAIR) as endpoint:
         assert shell.run(endpoint).code == 0

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 from tests.e2e.harness import BUG, EDIT, READ, ROUTER, SAID
 from tests.e2e.test_e2e_resume import killed, resumed, started, until
 
@@ -54,6 +55,7 @@ def test_the_next_run_is_told_what_a_run_noted(shell, project, scripted):
     assert "shown by: PYTHONHASHSEED=0 python -m unittest: exit 0; about test_calc.py)" in told(endpoint)
 
 
+@pytest.mark.slow
 def test_a_note_stays_in_its_project_and_goes_stale_with_its_file(shell, project, scripted, tmp_path):
     shell("memory", "add", FACT, "--file", "test_calc.py")
     shutil.copytree(project, tmp_path / "other")
@@ -66,6 +68,7 @@ def test_a_note_stays_in_its_project_and_goes_stale_with_its_file(shell, project
     assert f"STALE, test_calc.py has changed since: {FACT}" in told(endpoint)
 
 
+@pytest.mark.slow
 def test_memory_that_is_off_is_neither_offered_nor_told(shell, scripted):
     shell("memory", "add", FACT)
     shell.env["CODEFLOW_MEMORY__ENABLED"] = "false"
@@ -83,6 +86,7 @@ def test_a_project_cannot_turn_on_what_its_user_turned_off(shell, project):
     assert (done.code, "memory.enabled may not be set" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_told_what_it_was_told_before(shell, scripted):
     shell("memory", "add", FACT)
     slow = {**SAID, "latency_ms": 60_000}
@@ -106,6 +110,7 @@ def test_what_a_person_would_be_asked_about_is_not_noted_and_stops_nothing(shell
     assert notes(shell) == []
 
 
+@pytest.mark.slow
 def test_after_reading_the_web_nothing_is_noted_unseen(shell, scripted):
     page = {"agent": "fast_coder", "call": [{"fetch_page": {"url": "http://127.0.0.1:9/"}}]}
     agent = shell.project / ".codeflow" / "agents"
@@ -124,6 +129,7 @@ def test_after_reading_the_web_nothing_is_noted_unseen(shell, scripted):
     assert notes(shell) == []
 
 
+@pytest.mark.slow
 def test_notes_of_a_session_go_with_it(shell, scripted):
     with scripted([ROUTER, EDIT, remember(scope="session"), SAID]) as endpoint:
         session_id = shell.run(endpoint).result["session_id"]

@@ -64,6 +64,7 @@ def steps(endpoint: Endpoint) -> Counter[tuple[str, int | None]]:
     return Counter((request.agent, request.step) for request in endpoint.requests)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_repeats_only_the_call_in_flight(shell, project, scripted):
     slow = {**SAID, "latency_ms": 60_000}
     with scripted([ROUTER, READ, EDIT, slow]) as endpoint:
@@ -84,6 +85,7 @@ def test_a_killed_run_goes_on_and_repeats_only_the_call_in_flight(shell, project
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_conversation_goes_on_word_for_word(shell, scripted):
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         run = started(shell, endpoint)
@@ -98,6 +100,7 @@ def test_a_conversation_goes_on_word_for_word(shell, scripted):
     assert after["system"] == before["system"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(shell, project, scripted):
     with scripted([ROUTER, {**READ, "latency_ms": 60_000}]) as endpoint:
         run = started(shell, endpoint)
@@ -111,6 +114,7 @@ def test_an_interrupted_run_goes_on(shell, project, scripted):
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_question_without_a_terminal_pauses_and_an_approval_goes_on(shell, project, scripted):
     with scripted([ROUTER, COMMAND, SAID]) as endpoint:
         paused = shell.run(endpoint)
@@ -129,6 +133,7 @@ def test_a_question_without_a_terminal_pauses_and_an_approval_goes_on(shell, pro
     assert done.result["session_id"] == paused.result["session_id"]
 
 
+@pytest.mark.slow
 def test_a_refusal_is_told_to_the_model(shell, project, scripted):
     with scripted([ROUTER, COMMAND, EDIT, SAID]) as endpoint:
         assert shell.run(endpoint).code == 4
@@ -141,6 +146,7 @@ def test_a_refusal_is_told_to_the_model(shell, project, scripted):
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_session_takes_another_task_with_its_conversation(shell, scripted):
     more = [{**ROUTER, "step": 2}, {"agent": "fast_coder", "say": "It was the minus sign."}]
     with scripted([*REPAIR, *more]) as endpoint:

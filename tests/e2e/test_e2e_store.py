@@ -8,6 +8,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
+import pytest
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID, Shell
 from tests.e2e.test_e2e_resume import COMMAND
 from tests.unit.core.secret_lines import drawn
@@ -43,6 +44,7 @@ def test_a_store_that_cannot_be_used_ends_the_run_before_a_model_is_asked(shell,
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_with_another_machines_state(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
     assert shell("sessions", "setup", env=store).code == 0
@@ -102,6 +104,7 @@ def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, pro
     assert not (other.project / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_file_with_a_credential_does_not_leave_the_machine(shell, project, scripted, tmp_path):
     token = "ghp_" + drawn(36)
     secret = {
@@ -152,6 +155,7 @@ def test_a_file_with_a_credential_does_not_leave_the_machine(shell, project, scr
     assert packed == [FIXED]
 
 
+@pytest.mark.slow
 def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
     assert shell("sessions", "setup", env=store).code == 0
@@ -174,6 +178,7 @@ def test_files_that_are_not_the_sessions_are_not_overwritten(shell, project, scr
     assert (other.project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_killed_runs_changes_have_to_be_brought_along(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
     assert shell("sessions", "setup", env=store).code == 0

@@ -36,6 +36,7 @@ def test_after_the_web_a_push_is_a_question_in_every_mode(shell, reader, scripte
     assert "`git` can send data out, and this session has read the web" in done.result["question"]["reason"]
 
 
+@pytest.mark.slow
 def test_without_it_the_same_push_runs(shell, reader, scripted):
     flags = ("--mode", "auto", "--no-sandbox", "--allow", "run_command(git push *)")
     with scripted([ROUTER, PUSH, EDIT, SAID]) as endpoint:
@@ -43,6 +44,7 @@ def test_without_it_the_same_push_runs(shell, reader, scripted):
     assert done.code == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_edit_mode_asks_before_a_file_of_credentials_is_written(shell, reader, scripted, project):
     write = uses("write_file", path=".env", content="A=1\n")
     with scripted([ROUTER, write, EDIT, SAID]) as endpoint:

@@ -26,6 +26,7 @@ def acting(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(NO_SANDBOX), reason="without a sandbox what cannot be read is asked in auto too")
 def test_every_print_path_shows_plain_text(shell, project, scripted):
     (project / NAME).write_text(f"x = 1\n# {HOSTILE}\n")
@@ -62,6 +63,7 @@ def test_every_print_path_shows_plain_text(shell, project, scripted):
         assert acting(done.stdout + done.stderr) == []
 
 
+@pytest.mark.slow
 def test_a_diff_on_a_terminal_is_text_and_in_a_pipe_a_patch(shell, project, scripted):
     change = uses("edit_file", path="calc.py", old_text="a - b", new_text=f"a + b  # {HOSTILE}")
     with scripted([ROUTER, change, {"agent": "fast_coder", "say": "done"}]) as endpoint:

@@ -73,6 +73,7 @@ def test_the_work_is_done_apart_and_merged_by_one_command(shell, project, script
     assert listed(shell) == []
 
 
+@pytest.mark.slow
 def test_the_session_belongs_to_the_users_folder(shell, project, scripted):
     result = isolated(shell, scripted)
     worktree = Path(result["worktree"]["folder"])
@@ -93,6 +94,7 @@ def test_the_session_belongs_to_the_users_folder(shell, project, scripted):
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_listed_and_goes_on_in_its_worktree(shell, project, scripted):
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         run = started(shell, endpoint, "--worktree=fix")
@@ -119,6 +121,7 @@ def test_a_killed_run_is_listed_and_goes_on_in_its_worktree(shell, project, scri
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_worktree_that_was_made_again_can_be_undone(shell, project, scripted):
     result = isolated(shell, scripted)
     folder = Path(result["worktree"]["folder"])
@@ -132,6 +135,7 @@ def test_a_worktree_that_was_made_again_can_be_undone(shell, project, scripted):
     assert (folder / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_what_cannot_be_merged_is_said_and_nothing_is_done(shell, project, scripted):
     result = isolated(shell, scripted)
     merge = ("worktrees", "merge", result["session_id"])
@@ -156,6 +160,7 @@ def test_what_cannot_be_merged_is_said_and_nothing_is_done(shell, project, scrip
     assert listed(shell)[0]["state"] == "unmerged"
 
 
+@pytest.mark.slow
 def test_a_branch_that_has_moved_gets_a_merge_commit_that_can_be_reverted(shell, project, scripted):
     result = isolated(shell, scripted)
     (project / "other.py").write_text("x = 1\n")
@@ -184,6 +189,7 @@ def test_ignored_files_and_untracked_ones_of_the_user_are_never_overwritten(shel
     assert git(project, "log", "--format=%s") == "begin\n"
 
 
+@pytest.mark.slow
 def test_a_hook_that_refuses_keeps_the_work(shell, project, scripted):
     hook = project / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
@@ -208,6 +214,7 @@ def test_a_run_that_changes_nothing_leaves_no_worktree(shell, project, scripted)
     assert (gone.code, "worked in a worktree that was dropped" in gone.stderr) == (2, True), gone.stderr
 
 
+@pytest.mark.slow
 def test_dropping_asks_and_so_does_deleting_the_session(shell, project, scripted):
     session = isolated(shell, scripted)["session_id"]
     for command in (["worktrees", "drop", session], ["sessions", "delete", session]):
@@ -223,6 +230,7 @@ def test_dropping_asks_and_so_does_deleting_the_session(shell, project, scripted
     assert len(git(project, "worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_fork_works_in_the_worktree_of_its_parent(shell, project, scripted):
     result = isolated(shell, scripted)
     forked = shell("sessions", "fork", result["session_id"])
@@ -237,6 +245,7 @@ def test_a_fork_works_in_the_worktree_of_its_parent(shell, project, scripted):
     assert not (project / "more.py").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_know_of_each_other(shell, project, scripted):
     slow = {**SAID, "latency_ms": 60_000}
     with scripted([ROUTER, READ, EDIT, slow]) as endpoint:
@@ -315,6 +324,7 @@ def test_the_folders_settings_trust_and_ignored_files_come_along(shell, project,
     assert (project / ".env").exists()
 
 
+@pytest.mark.slow
 def test_an_editable_install_in_a_linked_environment_is_the_worktrees_code(shell, project, scripted):
     (project / "src").mkdir()
     (project / "calc.py").rename(project / "src/calc.py")
@@ -342,6 +352,7 @@ def test_an_editable_install_in_a_linked_environment_is_the_worktrees_code(shell
     assert (project / "src/calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "said", "content"),
     [

@@ -51,6 +51,7 @@ def test_a_replay_streams_its_events_and_ends_with_the_result(cli, project, tran
     assert {"agent_started", "tool_finished", "model_called"} <= set(kinds)
 
 
+@pytest.mark.slow
 def test_a_session_can_be_listed_and_read_again(cli, project, transcript):
     cli("replay", str(transcript))
     (session,) = json.loads(cli("sessions", "--output", "json").stdout)
@@ -85,6 +86,7 @@ def test_a_result_that_could_not_be_delivered_is_not_success(home, project, tran
     assert "the result could not be shown" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_repairs_its_repository_and_draws_a_picture(cli, tmp_path):
     folder, picture = tmp_path / "demo", tmp_path / "run.svg"
     done = cli("demo", "--folder", str(folder), "--svg", str(picture))

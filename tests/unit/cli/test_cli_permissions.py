@@ -56,6 +56,7 @@ def test_rules_are_listed_with_their_layers_and_a_project_only_tightens(cli, fol
     assert "run_command(git push -f|--force*)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["edit", "auto"])
 def test_a_command_that_shows_credentials_is_asked_about_in_every_mode(cli, folder, user, mode):
     (folder / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
@@ -77,6 +78,7 @@ def test_a_command_that_shows_credentials_is_asked_about_in_every_mode(cli, fold
     assert tried("git show HEAD~1:.env").startswith("allow")
 
 
+@pytest.mark.slow
 def test_a_call_can_be_tried(cli, folder, user):
     write(user, 'allow = ["run_command(make *)", "write_file(src/**)"]\n')
 
@@ -129,6 +131,7 @@ def test_what_cannot_be_checked_or_revoked_is_one_line(cli, argv):
     assert done.stderr.startswith("codeflow: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["user", "project"])
 def test_a_file_with_a_wrong_rule_stops_before_anything_is_done(cli, folder, user, place):
     path = write(user if place == "user" else folder / ".codeflow", 'deny = ["no_such(x)"]\n')
@@ -144,6 +147,7 @@ def test_a_wrong_flag_stops_too(cli):
     assert "--allow no_such: there is no tool no_such" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_answer_for_good_is_remembered_shown_and_taken_back(cli, home, folder):
     command = ("tools", "run", "run_command", "--json", '{"command": "touch made"}')
     code, shown = at_terminal(home, folder, b"a\n", *command)

@@ -34,6 +34,7 @@ def test_all_schemas_together_are_small(cli: Cli, capsys: pytest.CaptureFixture[
     assert all(set(tool) == {"name", "effect", "description", "schema"} for tool in described)
 
 
+@pytest.mark.slow
 def test_by_hand_nothing_is_promised_to_a_later_call(cli: Cli, folder: Path):
     (folder / "Makefile").write_text("test:\n\t@seq 1 100000\n")
     for tool, arguments in (("run_command", '{"command": "seq 1 100000"}'), ("run_tests", "{}")):
@@ -46,6 +47,7 @@ def test_by_hand_nothing_is_promised_to_a_later_call(cli: Cli, folder: Path):
     assert "ends with codeflow, right after this call" in refused.stdout
 
 
+@pytest.mark.slow
 def test_one_tool_is_shown_with_its_arguments(cli: Cli):
     shown = cli("tools", "show", "read_file").stdout
     assert shown.startswith("read_file (read)\nRead a text file")
@@ -96,6 +98,7 @@ def test_what_cannot_be_understood_is_a_usage_error(cli: Cli, arguments: tuple[s
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_rules_for_agents_hold_by_hand(cli: Cli, folder: Path):
     command = ("tools", "run", "run_command", "--json", '{"command": "touch made"}')
     refused = cli(*command)
@@ -132,6 +135,7 @@ def test_a_person_at_a_terminal_is_asked(home: dict[str, str], folder: Path, ans
     assert (folder / "made").exists() is (code == 0)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_escapes_spelled_out(home: dict[str, str], folder: Path):
     (folder / "hostile").write_bytes(b"a \x1b]0;pwn\x07 b\n")
     argv = [sys.executable, "-m", "codeflow", "tools", "run", "read_file", "--json", '{"path": "hostile"}']

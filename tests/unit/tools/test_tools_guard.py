@@ -148,6 +148,7 @@ async def test_a_command_that_kills_its_guard_is_told_and_leaves_nothing(tmp_pat
     assert ends(int((tmp_path / "child").read_text()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", ["kill $PPID", "kill -INT $PPID", "kill -9 0", "kill -9 -$$"])
 async def test_other_kills_reach_no_guard(tmp_path: Path, kill: str):
     outcome = await run(f"{kill}; echo alive", tmp_path)

@@ -83,6 +83,7 @@ async def test_what_cannot_be_installed_leaves_the_manifest_alone(project: Works
     assert (project.root / "pyproject.toml").read_text() == PYPROJECT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["--index-url=http://evil", "a b", "../x", "", "a;rm -rf x", "git+https://x y"]
 )

@@ -70,6 +70,7 @@ async def test_pytest_failures_have_place_reason_and_their_own_output(with_tests
     assert result.content.count("printed by bad") == 1
 
 
+@pytest.mark.slow
 async def test_failed_tests_are_run_again_until_they_pass(with_tests: Callable[..., Workspace]):
     ws = with_tests(PYTEST, {"tests/test_a.py": PYTHON_TESTS})
     assert "No failed tests are known" in (await run_tests.function(ws, only_failed=True)).content
@@ -122,6 +123,7 @@ async def test_a_process_that_leaves_early_is_not_taken_for_success(with_tests: 
     assert "what should follow did not run" in result.content
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 async def test_a_daemon_that_a_test_leaves_is_ended(with_tests: Callable[..., Workspace]):
     test = (
