@@ -89,6 +89,18 @@ class Bench:
             self.unasked_changes.append(f"{tool.name} {summary}")
         return refusal
 
+    async def consent(self, question: Question) -> str | None:
+        """None when a person agrees to something that is no tool call, else why not.
+
+        Raises:
+            PausedError: a person has to say, and none is here.
+        """
+        if self.approve is None and not self.pauses:
+            return f"{question.reason}; nobody is here to be asked"
+        answer = await (self.approve or _nobody)(question)
+        self._take(question, answer)
+        return answer.refusal
+
     def bounded(self, result: ToolResult, call: str) -> ToolResult:
         """The result, cut to its beginning and its end where it is too long, with the way to all of it."""
         limit = self.result_limit_chars

@@ -36,7 +36,8 @@ from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connector
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
-from codeflow.policies.budget import Budget, limit_of_run, limit_of_tokens
+from codeflow.orchestration.workflows.terms import nodes_by_path, spending, with_policies
+from codeflow.policies.budget import Budget, limit_of_node, limit_of_run, limit_of_tokens
 from codeflow.policies.rules import flag_rules
 from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
@@ -78,6 +79,7 @@ def build(
     specialists, skipped = _specialists(settings, task.home, env)
     layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
+    settings = _with_nodes(settings, task)
     commands = gate_commands(settings, detect(workspace.root, env))
     books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
     _connect(workspace, books, env)
@@ -113,6 +115,14 @@ def build(
         decide=decide,
         log=books.log,
     )
+
+
+def _with_nodes(settings: Settings, task: Task) -> Settings:
+    """The settings with the policies of a workflow's nodes, which are no settings of the user's to be checked."""
+    if task.workflow is None:
+        return settings
+    faults = with_policies(settings.faults, nodes_by_path(task.workflow))
+    return settings.model_copy(update={"faults": faults})
 
 
 def _specialists(
@@ -237,7 +247,9 @@ def _books(
 def _budget(task: Task, lineup: Lineup) -> Budget:
     dearest = dearest_prices(lineup.catalogue.models.values())
     limits = task.limits
+    nodes = spending(nodes_by_path(task.workflow)) if task.workflow else {}
     return Budget(
+        nodes={path: limit_of_node(cost, path) for path, cost in nodes.items()},
         money=None if limits.max_cost is None else limit_of_run(limits.max_cost),
         tokens=None if limits.max_tokens is None else limit_of_tokens(limits.max_tokens),
         unknown_prices=dearest,

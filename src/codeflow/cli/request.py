@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from codeflow.core.settings import Settings, load_settings
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Plan, Task
 
 if TYPE_CHECKING:
+    from codeflow.orchestration.workflows.loading import Shelf
     from codeflow.sessions.log import SessionStore
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -39,6 +40,9 @@ class Choices:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     """Rules for the session."""
+    workflow: str | None = None
+    inputs: tuple[str, ...] = ()
+    """Those of the workflow, KEY=VALUE."""
 
 
 def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Task]:
@@ -69,6 +73,8 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         deny=choices.deny,
         no_sandbox=choices.no_sandbox,
     )
+    if choices.workflow is not None:
+        task = _by_workflow(task, choices.workflow, choices.inputs)
     return settings, task
 
 
@@ -82,6 +88,36 @@ def given_plan(path: Path, workspace: Path) -> tuple[str, Plan]:
     from codeflow.orchestration.plan_files import read_plan
 
     return read_plan(path, workspace=workspace, specialists=coders(load_specialists(workspace)))
+
+
+def _by_workflow(task: Task, name: str, pairs: Iterable[str]) -> Task:
+    """The task, to be done by a workflow within that one's limits; `pairs` are its inputs, KEY=VALUE.
+
+    Raises:
+        UsageError: for a workflow or an input that there is not, or naming the line of the file that is wrong.
+    """
+    from codeflow.orchestration.workflows.loading import given
+    from codeflow.orchestration.workflows.terms import within
+
+    loaded = workflow_shelf(task.workspace).load(name)
+    inputs = dict(_pair(pair) for pair in pairs)
+    return replace(task, workflow=given(loaded, inputs), limits=within(task.limits, loaded.form))
+
+
+def workflow_shelf(workspace: Path) -> "Shelf":
+    """The workflows that can be named in a workspace."""
+    from codeflow.agents.specialists import load_specialists
+    from codeflow.orchestration.workflows.loading import Shelf, find_workflows
+    from codeflow.tools.registry import TOOLS
+
+    return Shelf(paths=find_workflows(workspace), agents=load_specialists(workspace), tools=TOOLS)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise UsageError(f"--input {text}: not of the form KEY=VALUE", hint="For example --input rounds=3.")
+    return key, value
 
 
 def existing_folder(folder: Path | None) -> Path:

@@ -147,7 +147,8 @@ def go_on(
         prepared = replace(prepared, workspace=worktree.folder, worktree=worktree)
     else:
         settings, prepared = prepare(text or before.text, _folder(before, workspace), chosen)
-    prepared = replace(prepared, plan=before.plan if resumes else None)
+    if resumes:
+        prepared = replace(prepared, plan=before.plan, workflow=before.workflow)
     if prepared.home != Path.cwd():
         print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
     session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)

@@ -1,6 +1,7 @@
 """`codeflow run`: one task, one result."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode, Pattern, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codeflow.cli.request import Choices
 
 Branch = Annotated[
@@ -45,6 +48,13 @@ Continues = Annotated[bool, typer.Option("--continue", help="Go on with this fol
 PlanFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
 ]
+Workflow = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Do it by a workflow: codeflow workflows list.")
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="KEY=VALUE", help="An input of the workflow; repeatable."),
+]
 MaxCost = Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")]
 MaxTokens = Annotated[str | None, typer.Option(metavar="N", help="Stop before so many are read and written.")]
 
@@ -66,6 +76,8 @@ def run(
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Unasked = None,
     plan: PlanFile = None,
+    workflow: Workflow = None,
+    given: Given = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
     complexity: Unrouted = None,
     agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
@@ -90,8 +102,6 @@ def run(
 
     folder = existing_folder(workspace)
     check_record(record)
-    if continues:
-        _check_continue(record, worktree, plan)
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -107,18 +117,25 @@ def run(
         no_sandbox=no_sandbox,
         allow=tuple(allow or ()),
         deny=tuple(deny or ()),
+        workflow=workflow,
+        inputs=tuple(given or ()),
     )
+    _check_workflow(choices, plan, continues=continues)
     if continues:
+        _check_continue(record, worktree, plan)
         text = read_task(task, file) if task is not None or file is not None else None
         return continue_latest(text, choices, workspace, output=output, quiet=quiet)
-    text, given = _with_plan(plan, task, file, choices, folder) if plan else (read_task(task, file), None)
+    text, planned = _with_plan(plan, task, file, choices, folder) if plan else (read_task(task, file), None)
     settings, prepared = prepare(text, folder, choices)
-    prepared = replace(prepared, plan=given)
-    if worktree is None:
-        return execute(settings, prepared, output=output, quiet=quiet, record=record)
+    work = execute if worktree is None else _apart(worktree or None)
+    return work(settings, replace(prepared, plan=planned), output=output, quiet=quiet, record=record)
+
+
+def _apart(branch: str | None) -> "Callable[..., int]":
+    """Like `execute`, in a worktree."""
     from codeflow.cli.isolation import run_isolated
 
-    return run_isolated(settings, prepared, worktree or None, output=output, quiet=quiet, record=record)
+    return partial(run_isolated, branch=branch)
 
 
 def _with_plan(
@@ -134,6 +151,25 @@ def _with_plan(
             "--plan names the agents of its steps, and is a graph", hint="Leave --agent and --pattern out."
         )
     return given_plan(plan, folder)
+
+
+def _check_workflow(choices: "Choices", plan: Path | None, *, continues: bool) -> None:
+    """A workflow says who does what, and nothing else says so beside it."""
+    if choices.workflow is None:
+        if choices.inputs:
+            raise UsageError("--input is for a workflow", hint="Name it with --workflow.")
+        if choices.pattern is Pattern.WORKFLOW:
+            raise UsageError("--pattern workflow needs a name", hint="Use --workflow NAME instead.")
+        return
+    others = {
+        "--plan": plan is not None,
+        "--continue": continues,
+        "--agent": choices.agent is not None,
+        "--pattern": choices.pattern not in {None, Pattern.WORKFLOW},
+    }
+    for flag, is_given in others.items():
+        if is_given:
+            raise UsageError(f"--workflow does not go with {flag}", hint="A workflow says who does what.")
 
 
 def _check_continue(record: Path | None, worktree: str | None, plan: Path | None) -> None:

@@ -9,6 +9,7 @@ CodeflowError                 1
 │   └── BadReplyError         1   the model kept answering with something unusable
 ├── DecisionNeededError       as what failed: a person has to decide how to go on
 ├── BudgetExceededError       3   the next call would break a limit
+│   └── NodeBudgetError       3   that of a workflow's node, which the others do not share
 ├── RunawayError              3   an agent goes round in circles
 ├── PausedError               4   a person has to decide, and none is here
 └── SessionError              1   a session or checkpoint that cannot be read or restored
@@ -84,6 +85,10 @@ class BudgetExceededError(CodeflowError):
     """The next model call could break the budget, so it was not made."""
 
     status = Status.STOPPED
+
+
+class NodeBudgetError(BudgetExceededError):
+    """The next model call could break the budget of a workflow's node."""
 
 
 class RunawayError(CodeflowError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note, Outcome
 from codeflow.core.permissions import Layer, Reach
 from codeflow.core.results import RunResult
@@ -366,6 +367,8 @@ Event = (
     | PatternChosen
     | Planned
     | CheckpointTaken
+    | NodeStarted
+    | NodeFinished
     | AgentStarted
     | AgentFinished
     | TextDelta

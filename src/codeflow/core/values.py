@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from codeflow.core.workflows import GivenWorkflow
+
 Cost = Decimal | None
 """US dollars, or None when the price or the usage is unknown (never 0 for unknown)."""
 
@@ -37,6 +39,7 @@ class Pattern(StrEnum):
 
     SINGLE = "single"
     GRAPH = "graph"
+    WORKFLOW = "workflow"
 
 
 class Mode(StrEnum):
@@ -156,6 +159,7 @@ class Task:
     """Rules that hold for this session, as --allow and --deny gave them."""
     no_sandbox: bool = False  # --no-sandbox, for this run
     plan: Plan | None = None  # to be carried out as it is
+    workflow: GivenWorkflow | None = None
 
     @property
     def home(self) -> Path:

@@ -73,13 +73,22 @@ def takeover_message(prompt: str, agent: str, problem: str, said: str) -> str:
 
 def debug_message(task: str, facts: str, diff: str, failing: Sequence[GateResult]) -> str:
     """The task, the diff and the failing output: what the next tier needs, and no more."""
-    shown = "\n\n".join(
-        f"{_gate_line(result)}\n{as_data(_tail(result.output, MAX_OUTPUT_CHARS), f'output of {result.name}')}"
-        for result in failing
-    )
     return (
         f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{_diff(diff)}\n\n"
-        f"<failing>\n{shown}\n</failing>\n\nMake these gates green."
+        f"<failing>\n{failing_gates(failing)}\n</failing>\n\nMake these gates green."
+    )
+
+
+def node_message(task: str, facts: str, order: str) -> str:
+    """For a node of a workflow: the task as a whole, and what is to be done there."""
+    return f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{order}"
+
+
+def failing_gates(results: Iterable[GateResult]) -> str:
+    """What gates showed, with their output."""
+    return "\n\n".join(
+        f"{_gate_line(result)}\n{as_data(_tail(result.output, MAX_OUTPUT_CHARS), f'output of {result.name}')}"
+        for result in results
     )
 
 

@@ -44,6 +44,7 @@ from codeflow.orchestration.planner import Planning
 from codeflow.orchestration.router import Router
 from codeflow.orchestration.safety import Safety
 from codeflow.orchestration.verdict import FAULT, INTERRUPTED, Verdict, judge
+from codeflow.orchestration.workflows.run import run_workflow
 from codeflow.sessions.past import Past
 from codeflow.telemetry.meter import Meter
 
@@ -186,7 +187,9 @@ class Engine:
         if self.task.dry_run or (plan_mode and self._pattern is Pattern.GRAPH):
             return await self._plan_only(job)
         await self._measure(route)
-        if self._pattern is Pattern.GRAPH:
+        if self.task.workflow is not None:
+            problem = await run_workflow(job, self.task.workflow)
+        elif self._pattern is Pattern.GRAPH:
             problem = await GraphRun(job, self._planning(job)).run()
         else:
             problem = await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
@@ -223,6 +226,8 @@ class Engine:
             self.broadcast(Notice(level="info", text=text))
 
     def _choose(self, route: Route) -> tuple[Pattern, str]:
+        if self.task.workflow is not None:
+            return Pattern.WORKFLOW, f"{self.task.workflow.name} of {self.task.workflow.source}"
         if self.task.plan is not None:
             return Pattern.GRAPH, "it comes with a plan"
         if self.task.pattern is not None:

@@ -1,6 +1,7 @@
 """One task in work: what every pattern needs, and what it leaves behind for the result."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -39,6 +40,10 @@ class Job:
     gate_results: tuple[GateResult, ...] = ()
     helpers: dict[str, bool] = field(default_factory=dict)
     """Node -> whether its last visit went well, of those that the work does not depend on."""
+    writer: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one node that may change the work tree."""
+    is_unchecked: bool = False
+    """Whether something may have changed since all gates ran."""
     skipped: set[str] = field(default_factory=set)
     """Agents that the work depends on, whose last visit a person chose to go on without."""
 
@@ -67,6 +72,15 @@ class Job:
         if known:
             return cast("T", known.popleft())
         answer = look()
+        self.emit(Decided(question=question, answer=answer))
+        return answer
+
+    async def once_done(self, question: str, do: Callable[[], Awaitable[T]]) -> T:
+        """What came of something, done once; otherwise like `once`."""
+        known = self.past.run.decided[question]
+        if known:
+            return cast("T", known.popleft())
+        answer = await do()
         self.emit(Decided(question=question, answer=answer))
         return answer
 
@@ -114,9 +128,16 @@ class Job:
             diff = await self.current_diff()
             if not self.once("has the tree changed", lambda: bool(diff)):
                 return True
-        self.gate_results = await self.gates.run(extra)
-        await self.safety.mark("red gates" if red(self.gate_results) else "green gates")
+        await self.took(await self.gates.run(extra))
         return not red(self.gate_results)
+
+    async def took(self, results: Iterable[GateResult]) -> None:
+        """Take note of what gates showed, in place of what the same ones showed before, and save the tree."""
+        latest = {result.name: result for result in results}
+        kept = () if latest.keys() >= {gate.name for gate in self.gates.gates} else self.gate_results
+        self.is_unchecked = self.is_unchecked and bool(kept)
+        self.gate_results = (*(old for old in kept if old.name not in latest), *latest.values())
+        await self.safety.mark("red gates" if red(self.gate_results) else "green gates")
 
     async def debug(self) -> bool:
         """Hand the red gates to the debugger; whether it finished its visit."""

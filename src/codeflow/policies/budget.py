@@ -1,9 +1,10 @@
 """Keeps a run's model calls within its limits of money and tokens, before they are made."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from codeflow.core.errors import BudgetExceededError
+from codeflow.core.errors import BudgetExceededError, NodeBudgetError
 from codeflow.core.events import Event, ModelCalled, ModelStarted
 from codeflow.core.values import CallEstimate
 
@@ -45,6 +46,10 @@ def limit_of_day(cost: Decimal, others: Decimal) -> Limit:
     return Limit(cost - others, f"today's ${cost} budget", cure)
 
 
+def limit_of_node(cost: Decimal, node: str) -> Limit:
+    return Limit(cost, f"the ${cost} of node {node}", "Raise the node's max_cost in the workflow.")
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """What calls cost: US dollars, and tokens read and written."""
@@ -70,10 +75,14 @@ class Budget:
     """None for no limit."""
     unknown_prices: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
     """What a token of a model without a known price is taken to cost, read and written: the dearest there is."""
+    nodes: Mapping[str, Limit] = field(default_factory=dict)
+    """What nodes of a workflow may spend, by path."""
     spent: Amount = field(default_factory=Amount)
     unpriced: set[str] = field(default_factory=set)
     """Models admitted without a known price: the limit holds for them by assumption only."""
     _reserved: dict[_Call, Amount] = field(default_factory=dict)
+    _by_node: dict[str, Decimal] = field(default_factory=dict)
+    """What the nodes with a limit have spent."""
 
     @property
     def reserved(self) -> Amount:
@@ -101,16 +110,27 @@ class Budget:
         answer = estimate.max_output_tokens
         useful = min(SMALLEST_ANSWER, answer)
         taken = self.taken
+        for node, limit in self._limits_of(estimate.agent):
+            rest = limit.most - self._taken_by(node)
+            answer = _affordable(rest - prompt.cost, output_price, answer)
+            if answer < useful:
+                raise NodeBudgetError(
+                    _exceeded(limit, f"${max(rest, Decimal(0)):.4f}", estimate), hint=limit.cure
+                )
         if self.money is not None:
             rest = self.money.most - taken.cost
             answer = _affordable(rest - prompt.cost, output_price, answer)
             if answer < useful:
-                raise _exceeded(self.money, f"${max(rest, Decimal(0)):.4f}", estimate)
+                raise BudgetExceededError(
+                    _exceeded(self.money, f"${max(rest, Decimal(0)):.4f}", estimate), hint=self.money.cure
+                )
         if self.tokens is not None:
             left = int(self.tokens.most) - taken.tokens
             answer = min(answer, left - prompt.tokens)
             if answer < useful:
-                raise _exceeded(self.tokens, str(max(left, 0)), estimate)
+                raise BudgetExceededError(
+                    _exceeded(self.tokens, str(max(left, 0)), estimate), hint=self.tokens.cure
+                )
         self._reserve(estimate, prompt + Amount(answer * output_price, answer))
         return answer
 
@@ -123,12 +143,33 @@ class Budget:
             self._reserved.setdefault((event.agent, event.step, event.attempt), self._worst(event))
         if isinstance(event, ModelCalled):
             reserved = self._reserved.pop((event.agent, event.step, event.attempt), Amount())
-            self.spent += Amount(
-                reserved.cost if event.cost is None else event.cost,
-                reserved.tokens
-                if event.usage is None
-                else event.usage.prompt_tokens + event.usage.output_tokens,
+            self._settle(
+                event.agent,
+                Amount(
+                    reserved.cost if event.cost is None else event.cost,
+                    reserved.tokens
+                    if event.usage is None
+                    else event.usage.prompt_tokens + event.usage.output_tokens,
+                ),
             )
+
+    def _settle(self, agent: str, amount: Amount) -> None:
+        self.spent += amount
+        for node, _ in self._limits_of(agent):
+            self._by_node[node] = self._by_node.get(node, Decimal(0)) + amount.cost
+
+    def _limits_of(self, agent: str) -> Iterator[tuple[str, Limit]]:
+        """The limits of the nodes at which an agent sits, whose path stands behind the @ of its name."""
+        _, _, place = agent.partition("@")
+        return ((node, limit) for node, limit in self.nodes.items() if _is_at(place, node))
+
+    def _taken_by(self, node: str) -> Decimal:
+        reserved = (
+            amount.cost
+            for (agent, _, _), amount in self._reserved.items()
+            if _is_at(agent.partition("@")[2], node)
+        )
+        return self._by_node.get(node, Decimal(0)) + sum(reserved, Decimal(0))
 
     def _prices(self, estimate: CallEstimate) -> tuple[Decimal, Decimal]:
         if estimate.input_price is not None and estimate.output_price is not None:
@@ -147,15 +188,19 @@ class Budget:
     def _reserve(self, estimate: CallEstimate, worst: Amount) -> None:
         """A call admitted again under the same number was never settled, so its first price stays counted."""
         call = (estimate.agent, estimate.step, estimate.attempt)
-        self.spent += self._reserved.pop(call, Amount())
+        self._settle(estimate.agent, self._reserved.pop(call, Amount()))
         self._reserved[call] = worst
 
 
-def _exceeded(limit: Limit, left: str, estimate: CallEstimate) -> BudgetExceededError:
-    return BudgetExceededError(
-        f"{limit.name} has {left} left, too little for the next call of {estimate.agent} ({estimate.model})",
-        hint=limit.cure,
+def _exceeded(limit: Limit, left: str, estimate: CallEstimate) -> str:
+    return (
+        f"{limit.name} has {left} left, too little for the next call of {estimate.agent} ({estimate.model})"
     )
+
+
+def _is_at(place: str, node: str) -> bool:
+    """Whether a seat belongs to a node, or to one inside it."""
+    return place == node or place.startswith((f"{node}.", f"{node}+"))
 
 
 def _affordable(money: Decimal, price: Decimal, most: int) -> int:

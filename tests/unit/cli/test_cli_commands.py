@@ -90,7 +90,11 @@ Options:
                                   nothing, edits, everything.
   --plan FILE                     Carry out a plan of `codeflow plan`, with
                                   its task.
-  --pattern <single|graph>        How specialists are arranged.
+  --workflow NAME                 Do it by a workflow: codeflow workflows
+                                  list.
+  --input KEY=VALUE               An input of the workflow; repeatable.
+  --pattern <single|graph|workflow>
+                                  How specialists are arranged.
   --complexity <simple|medium|complex|critical>
                                   Skip the router.
   --agent <str>                   Give the task to this specialist.

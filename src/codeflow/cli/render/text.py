@@ -27,6 +27,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note
 from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import GateResult, GateStatus, Plan
@@ -67,6 +68,7 @@ class TextRenderer:
         self._line.show(self._progress.line())
         if not self._quiet:
             self._decision(event)
+            self._node(event)
             self._work(event)
 
     def _decision(self, event: Event) -> None:
@@ -146,6 +148,15 @@ class TextRenderer:
             self._say(f"✗ {event.agent} did not finish: {event.summary}", "red")
         else:
             self._last_words = (event.agent, event.summary)
+
+    def _node(self, event: Event) -> None:
+        """Where a workflow stands."""
+        if isinstance(event, NodeStarted):
+            visit = f", visit {event.visit}" if event.visit > 1 else ""
+            self._fact("node", f"{event.node}: {event.work}{visit}", "bold")
+        elif isinstance(event, NodeFinished):
+            said = "" if event.ok else f": {first_lines(event.summary, 1)}"
+            self._fact("node", f"{event.node} {event.status}{said}", "dim" if event.ok else "yellow")
 
     def _show_last_words(self) -> None:
         """What the last agent said, unless it turns out to be the run's answer."""

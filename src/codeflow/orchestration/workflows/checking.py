@@ -1,0 +1,246 @@
+"""What makes a workflow impossible to carry out, found before anything is spent."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import combinations
+
+from codeflow.orchestration.workflows.course import Shape, circle
+from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots
+from codeflow.orchestration.workflows.form import (
+    AgentNode,
+    ApprovalNode,
+    CommandNode,
+    GateNode,
+    NodeForm,
+    ToolNode,
+    WorkflowForm,
+    WorkflowNode,
+)
+
+ALWAYS_KNOWN = frozenset({"task", "inputs", "diff"})
+"""Names that expressions may use beside the nodes'."""
+GATES = ("tests", "lint", "types", "build")
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and where in the file."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The names that a workflow may use."""
+
+    agents: Collection[str]
+    tools: Collection[str]
+    workflows: Mapping[str, WorkflowForm]
+
+
+def problems(form: WorkflowForm, known: Known) -> Iterator[Problem]:
+    """Everything that is wrong with a workflow, edges first; nothing when it can run."""
+    edge_problems = list(_edge_problems(form))
+    yield from edge_problems
+    if edge_problems:
+        return
+    shape = Shape(tuple(form.nodes), form.all_edges)
+    yield from _loop_problems(form, shape)
+    yield from _condition_problems(form, shape)
+    for name, node in form.nodes.items():
+        for problem in (
+            *_reference_problems(node, known),
+            *_text_problems(node, form, shape.before(name) | _looped(shape, name)),
+        ):
+            yield Problem(("nodes", name, *problem.place), problem.text)
+        yield from _faults_problems(name, node, known)
+        yield from _continued_problems(name, node, form, shape)
+    everything = frozenset(form.nodes)
+    for key, template in (("answer", form.answer), *((f"outputs.{k}", v) for k, v in form.outputs.items())):
+        for text in _template_problems(template or "", form, everything):
+            yield Problem(tuple(key.split(".")), text)
+
+
+def nested_circle(name: str, workflows: Mapping[str, WorkflowForm]) -> tuple[str, ...]:
+    """Workflows that use each other without an end, beginning with this one; nothing when there are none."""
+
+    def walk(path: tuple[str, ...]) -> tuple[str, ...]:
+        for part in _parts(workflows.get(path[-1])):
+            found = (*path, part) if part in path else walk((*path, part))
+            if found:
+                return found
+        return ()
+
+    return walk((name,))
+
+
+def _parts(form: WorkflowForm | None) -> Iterable[str]:
+    nodes = form.nodes.values() if form else ()
+    return [node.workflow for node in nodes if isinstance(node, WorkflowNode)]
+
+
+def _edge_problems(form: WorkflowForm) -> Iterator[Problem]:
+    seen: set[tuple[str, str, str | None]] = set()
+    numbered = [(number, edge) for number, edges in enumerate(form.edges) for edge in edges.edges]
+    for number, edge in numbered:
+        for key, name in (("from", edge.source), ("to", edge.target)):
+            if name not in form.nodes:
+                yield Problem(("edges", number, key), unknown("node", name, form.nodes))
+        if (edge.source, edge.target, edge.when) in seen:
+            yield Problem(("edges", number), f"{edge} is there twice")
+        seen.add((edge.source, edge.target, edge.when))
+    round_trip = circle(form.nodes, form.all_edges)
+    if round_trip:
+        path = " -> ".join(round_trip)
+        inside = set(round_trip)
+        number = next(
+            n
+            for n, e in enumerate(form.edges)
+            if e.at_most is None and inside & set(e.source) and inside & set(e.target)
+        )
+        yield Problem(
+            ("edges", number), f"a loop without a bound: {path}; give the edge that leads back an at_most"
+        )
+
+
+def _loop_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
+    numbered = {edge: number for number, edges in enumerate(form.edges) for edge in edges.edges}
+    for loop in shape.loops:
+        if not loop.body:
+            yield Problem(
+                ("edges", numbered[loop.edge], "at_most"),
+                f"{loop.edge} is no loop: nothing leads from {loop.edge.target} to {loop.edge.source}",
+            )
+    for one, other in combinations(shape.loops, 2):
+        apart = one.body & other.body
+        if apart and not (one.body <= other.body or other.body <= one.body):
+            yield Problem(
+                ("edges", numbered[other.edge]),
+                f"the loops {one.edge} and {other.edge} cross each other: put one inside the other, or apart",
+            )
+
+
+def _condition_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
+    for number, edges in enumerate(form.edges):
+        if edges.when is None:
+            continue
+        for edge in edges.edges:
+            seen = shape.before(edge.source) | {edge.source} | _looped(shape, edge.source)
+            for problem in _expression_problems(edges.when, form, seen):
+                yield Problem(("edges", number, "when"), problem)
+                return
+
+
+def _looped(shape: Shape, node: str) -> frozenset[str]:
+    """What has run before a node's second round."""
+    return frozenset().union(*(loop.body for loop in shape.loops if node in loop.body))
+
+
+def _expression_problems(expression: str, form: WorkflowForm, before: Collection[str]) -> Iterator[str]:
+    try:
+        names = roots(expression)
+    except ExpressionError as error:
+        yield str(error)
+        return
+    for name in sorted(names - ALWAYS_KNOWN):
+        if name not in form.nodes:
+            yield unknown("node or input", name, [*form.nodes, *ALWAYS_KNOWN])
+        elif name not in before:
+            yield f"{name} does not run before this"
+
+
+def _template_problems(template: str, form: WorkflowForm, before: Collection[str]) -> Iterator[str]:
+    for expression in placeholders(template):
+        yield from _expression_problems(expression, form, before)
+
+
+def _text_problems(node: NodeForm, form: WorkflowForm, before: Collection[str]) -> Iterator[Problem]:
+    for place, template in _templates(node):
+        for problem in _template_problems(template, form, before):
+            yield Problem(place, problem)
+
+
+def _templates(node: NodeForm) -> Iterator[tuple[Place, str]]:
+    match node:
+        case AgentNode(task=text):
+            yield ("task",), text
+        case CommandNode(command=text):
+            yield ("command",), text
+        case ApprovalNode(approve=text):
+            yield ("approve",), text
+        case WorkflowNode(inputs=inputs):
+            yield from (((("with", key)), text) for key, text in inputs.items())
+        case ToolNode(arguments=arguments):
+            yield from _texts(arguments, ("with",))
+        case _:
+            pass
+
+
+def _texts(given: object, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(given, str):
+        yield place, given
+    elif isinstance(given, Mapping):
+        for key, item in given.items():
+            yield from _texts(item, (*place, str(key)))
+    elif isinstance(given, (list, tuple)):
+        for number, item in enumerate(given):
+            yield from _texts(item, (*place, number))
+
+
+def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
+    match node:
+        case AgentNode(agent=name) if name not in known.agents:
+            yield Problem(("agent",), unknown("agent", name, known.agents))
+        case ToolNode(tool=name) if name not in known.tools:
+            yield Problem(("tool",), unknown("tool", name, known.tools))
+        case GateNode(gate=tuple() as names):
+            for name in names:
+                if name not in GATES:
+                    yield Problem(("gate",), unknown("gate", name, ["all", *GATES]))
+        case WorkflowNode(workflow=name):
+            yield from _input_problems(node, name, known)
+        case _:
+            pass
+
+
+def _input_problems(node: WorkflowNode, name: str, known: Known) -> Iterator[Problem]:
+    part = known.workflows.get(name)
+    if part is None:
+        yield Problem(("workflow",), unknown("workflow", name, known.workflows))
+        return
+    for given in node.inputs:
+        if given not in part.inputs and given != "task":
+            yield Problem(("with", given), unknown(f"input of {name}", given, ["task", *part.inputs]))
+    for wanted, form in part.inputs.items():
+        if form.default is None and wanted not in node.inputs:
+            yield Problem(("with",), f"{name} needs the input {wanted!r}")
+
+
+def _faults_problems(name: str, node: NodeForm, known: Known) -> Iterator[Problem]:
+    agent = node.faults.fallback_agent
+    if agent and agent not in known.agents:
+        yield Problem(("nodes", name, "faults", "fallback_agent"), unknown("agent", agent, known.agents))
+
+
+def _continued_problems(name: str, node: NodeForm, form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
+    if not isinstance(node, AgentNode) or node.continues is None:
+        return
+    place: Place = ("nodes", name, "continues")
+    other = form.nodes.get(node.continues)
+    if other is None:
+        yield Problem(place, unknown("node", node.continues, form.nodes))
+    elif not isinstance(other, AgentNode) or other.agent != node.agent or other.reads_only != node.reads_only:
+        yield Problem(place, f"{node.continues} is not {node.agent}'s, with the same reads_only")
+    elif node.continues not in shape.before(name):
+        yield Problem(place, f"{node.continues} does not run before this")
+
+
+def unknown(kind: str, name: str, names: Iterable[str]) -> str:
+    """What to say of a name that nobody knows."""
+    listed = sorted(names)
+    near = get_close_matches(name, listed, n=3, cutoff=0.5)
+    return f"no {kind} is called {name!r} ({'did you mean' if near else 'there are'}: {', '.join(near or listed)})"

@@ -1,0 +1,186 @@
+"""A workflow as people write it down: the YAML's form, from which the JSON Schema for editors is made."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from codeflow.core.reliability import Minimum, OnFailure, Seconds
+from codeflow.orchestration.workflows.course import Edge
+
+MAX_NODES = 200
+MAX_ROUNDS = 50
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Template = Annotated[str, Field(min_length=1)]
+"""Text in which `{{ expression }}` stands for a value; expressions are JMESPath."""
+
+
+class Form(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NodeFaults(Form):
+    """What differs at this node from `[faults]` of the settings, which documents each field."""
+
+    max_attempts: int | None = Field(default=None, ge=1)
+    max_wait_s: float | None = Field(default=None, ge=0)
+    first_token_timeout_s: Seconds = None
+    call_timeout_s: Seconds = None
+    visit_timeout_s: Seconds = None
+    fallback_agent: str | None = None
+    on_failure: OnFailure | None = None
+
+
+class NodeForm(Form):
+    """What every kind of node has."""
+
+    required: bool = True
+    """Whether its failure is the run's, unless an edge deals with it."""
+    faults: NodeFaults = NodeFaults()
+    max_cost: Decimal | None = Field(default=None, gt=0)
+    """US dollars that its agents may spend in the whole run."""
+    at_least: Annotated[Minimum | None, BeforeValidator(lambda given: given and Minimum.parse(given))] = None
+    """How many of the edges to it have to hold, as a number or a percentage; by default one."""
+
+
+class AgentNode(NodeForm):
+    """A specialist's visit."""
+
+    agent: str
+    task: Template
+    reads_only: bool = False
+    """Without the tools that change anything, so that it may work beside others."""
+    continues: Name | None = None
+    """A node whose conversation goes on here, with the same agent."""
+    result: tuple[Name, ...] = ()
+    """Keys of the JSON object that its answer has to end with; expressions see it as NODE.result."""
+
+
+class GateNode(NodeForm):
+    """Gates of the project: all of them, or some by name."""
+
+    gate: Literal["all"] | tuple[str, ...]
+    expect: Literal["green", "red"] = "green"
+
+
+class CommandNode(NodeForm):
+    """A command whose exit code decides."""
+
+    command: Template
+    expect: Literal["green", "red"] = "green"
+    timeout_s: float | None = Field(default=None, gt=0)
+
+
+class ToolNode(NodeForm):
+    """One call of a tool, judged by the permissions like an agent's."""
+
+    tool: str
+    arguments: Mapping[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class WorkflowNode(NodeForm):
+    """Another workflow as one node."""
+
+    workflow: FileName
+    inputs: Mapping[Name, Template] = Field(default_factory=dict, alias="with")
+
+
+class ApprovalNode(NodeForm):
+    """A person agrees before it goes on."""
+
+    approve: Template
+
+
+_KINDS = ("agent", "gate", "command", "tool", "workflow", "approve")
+
+
+def _kind(given: Any) -> str | None:
+    """The key that says what a node is."""
+    if isinstance(given, Mapping):
+        return next((f"[{kind}]" for kind in _KINDS if kind in given), None)
+    return next((f"[{kind}]" for kind in _KINDS if hasattr(given, kind)), None)
+
+
+Step = Annotated[
+    Annotated[AgentNode, Tag("[agent]")]
+    | Annotated[GateNode, Tag("[gate]")]
+    | Annotated[CommandNode, Tag("[command]")]
+    | Annotated[ToolNode, Tag("[tool]")]
+    | Annotated[WorkflowNode, Tag("[workflow]")]
+    | Annotated[ApprovalNode, Tag("[approve]")],
+    Discriminator(_kind),
+]
+
+
+def _listed(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class EdgeForm(Form):
+    """Edges from each of some nodes to each of some others."""
+
+    source: Names = Field(alias="from")
+    target: Names = Field(alias="to")
+    when: str | None = None
+    """A JMESPath expression over inputs and nodes, such as "check.status == 'red'"; by default: it went well."""
+    at_most: int | None = Field(default=None, ge=1, le=MAX_ROUNDS)
+    """Makes it a loop, taken so many times at most."""
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return tuple(
+            Edge(source=source, target=target, when=self.when, at_most=self.at_most)
+            for source in self.source
+            for target in self.target
+        )
+
+
+class InputForm(Form):
+    """What the workflow is given; without a default it has to be."""
+
+    description: str = ""
+    default: str | None = None
+
+
+class LimitsForm(Form):
+    """What stops the whole run, where the settings and flags allow more."""
+
+    max_cost: Decimal | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0)
+
+
+class WorkflowForm(Form):
+    """A workflow file."""
+
+    codeflow_workflow: Literal[1]
+    name: FileName
+    description: str = Field(min_length=1)
+    inputs: Mapping[Name, InputForm] = Field(default_factory=dict)
+    limits: LimitsForm = LimitsForm()
+    max_parallel: int = Field(default=8, ge=1)
+    """Nodes at work at a time; only those that change nothing overlap."""
+    nodes: Mapping[Name, Step] = Field(min_length=1, max_length=MAX_NODES)
+    edges: tuple[EdgeForm, ...] = ()
+    answer: Template | None = None
+    """The run's answer; by default what the last agent said."""
+    outputs: Mapping[Name, Template] = Field(default_factory=dict)
+    """What a workflow that uses this one sees as NODE.result."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_is_missing(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "codeflow_workflow" not in given:
+            raise ValueError("codeflow_workflow: 1 is missing")
+        return given
+
+    @property
+    def all_edges(self) -> tuple[Edge, ...]:
+        return tuple(edge for form in self.edges for edge in form.edges)

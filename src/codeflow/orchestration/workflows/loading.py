@@ -1,0 +1,142 @@
+"""Workflow files: packaged, the user's and the project's, each layer replacing its namesakes."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codeflow.core.errors import UsageError
+from codeflow.core.places import config_home, resource
+from codeflow.core.workflows import GivenWorkflow
+from codeflow.core.yaml_files import YamlFile, read_yaml
+from codeflow.orchestration.workflows.checking import Known, Problem, nested_circle, problems, unknown
+from codeflow.orchestration.workflows.form import WorkflowForm, WorkflowNode
+
+_HINT = "Correct the file; `codeflow workflows schema` prints a JSON Schema for editors."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A workflow that can run, with those it uses as nodes, by name."""
+
+    name: str
+    path: Path
+    forms: Mapping[str, WorkflowForm]
+
+    @property
+    def form(self) -> WorkflowForm:
+        return self.forms[self.name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """The workflow files that can be named, and the names that they may use."""
+
+    paths: Mapping[str, Path]
+    agents: Collection[str]
+    tools: Collection[str]
+
+    def load(self, name: str) -> Loaded:
+        """A workflow by name.
+
+        Raises:
+            UsageError: naming the nearest ones, or the line of the file that is wrong.
+        """
+        path = self.paths.get(name)
+        if path is None:
+            raise UsageError(
+                unknown("workflow", name, self.paths), hint="`codeflow workflows list` shows them all."
+            )
+        return self.check(path, name)
+
+    def check(self, path: Path, name: str | None = None) -> Loaded:
+        """The workflow of a file, wherever that is; `name` is what it has to be called.
+
+        Raises:
+            UsageError: naming the line of the file that is wrong, its own or that of a workflow it uses.
+        """
+        files: dict[str, YamlFile] = {}
+        forms: dict[str, WorkflowForm] = {}
+        own = self._read(path, files, forms, name)
+        waiting = _used(forms[own])
+        while waiting:
+            part = waiting.pop()
+            if part in self.paths and part not in forms:
+                self._read(self.paths[part], files, forms, part)
+                waiting += _used(forms[part])
+        if around := nested_circle(own, forms):
+            text = f"workflows use each other without an end: {' -> '.join(around)}"
+            raise files[own].problem(("nodes",), text, _HINT)
+        others = {one: forms.get(one) for one in (*self.paths, *forms)}
+        for one, file in files.items():
+            known = Known(
+                agents=self.agents, tools=self.tools, workflows={n: f for n, f in others.items() if f}
+            )
+            for problem in problems(forms[one], known):
+                raise _located(file, problem)
+        return Loaded(name=own, path=path, forms=forms)
+
+    def _read(
+        self, path: Path, files: dict[str, YamlFile], forms: dict[str, WorkflowForm], name: str | None
+    ) -> str:
+        file = read_yaml(path, _HINT)
+        form = file.model(WorkflowForm, _HINT)
+        if name is not None and form.name != name:
+            raise file.problem(("name",), f"{form.name!r}, but the file is called {name}", _HINT)
+        files[form.name], forms[form.name] = file, form
+        return form.name
+
+
+def find_workflows(workspace: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, Path]:
+    """Where each workflow is: packaged, then the user's, then the project's, each replacing its namesake."""
+    folders = (
+        resource("config") / "workflows",
+        config_home(env) / "workflows",
+        workspace / ".codeflow" / "workflows",
+    )
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+
+
+def given(loaded: Loaded, inputs: Mapping[str, str]) -> GivenWorkflow:
+    """The workflow and its inputs as a task carries them, whole, so that a resumed run walks the same one.
+
+    Raises:
+        UsageError: for an input that it does not have, or one that is missing.
+    """
+    form = loaded.form
+    for name in inputs:
+        if name not in form.inputs:
+            text = (
+                unknown(f"input of {loaded.name}", name, form.inputs) if form.inputs else "it takes no inputs"
+            )
+            raise UsageError(f"--input {name}: {text}", hint=f"`codeflow workflows show {loaded.name}`")
+    for name, wanted in form.inputs.items():
+        if name not in inputs and wanted.default is None:
+            raise UsageError(
+                f"{loaded.name} needs the input {name!r}: {wanted.description}", hint=f"Add --input {name}=…"
+            )
+    return GivenWorkflow(
+        name=loaded.name,
+        source=str(loaded.path),
+        files={name: as_data(one) for name, one in loaded.forms.items()},
+        inputs=dict(inputs),
+    )
+
+
+def as_data(form: WorkflowForm) -> dict[str, Any]:
+    """The workflow as JSON that `revived` reads back."""
+    return form.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def revived(task: GivenWorkflow) -> Mapping[str, WorkflowForm]:
+    """The workflows that a task carries, by name."""
+    return {name: WorkflowForm.model_validate(data) for name, data in task.files.items()}
+
+
+def _used(form: WorkflowForm) -> list[str]:
+    return [node.workflow for node in form.nodes.values() if isinstance(node, WorkflowNode)]
+
+
+def _located(file: YamlFile, problem: Problem) -> UsageError:
+    return file.problem(problem.place, problem.text, _HINT)

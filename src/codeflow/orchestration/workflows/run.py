@@ -1,0 +1,221 @@
+"""Walks a workflow: starts what is ready, side by side where nothing is changed, until nothing is left."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from codeflow.core.errors import CodeflowError, CredentialsError, ModelError, NodeBudgetError, RunawayError
+from codeflow.core.node_events import NodeFinished, NodeStarted
+from codeflow.core.values import Mode
+from codeflow.core.workflows import GivenWorkflow
+from codeflow.orchestration.gates import red
+from codeflow.orchestration.job import Job
+from codeflow.orchestration.workflows.course import Course, Edge, Shape
+from codeflow.orchestration.workflows.expressions import ExpressionError, holds, rendered
+from codeflow.orchestration.workflows.form import (
+    AgentNode,
+    ApprovalNode,
+    CommandNode,
+    GateNode,
+    NodeForm,
+    ToolNode,
+    WorkflowForm,
+    WorkflowNode,
+)
+from codeflow.orchestration.workflows.loading import revived
+from codeflow.orchestration.workflows.work import (
+    Outcome,
+    Spot,
+    ask_person,
+    call_tool,
+    check_gates,
+    failed,
+    kind_of,
+    run_command,
+    visit_agent,
+)
+from codeflow.policies.faults import enough
+
+_CORRECT = "Correct the condition in the workflow, then run it again."
+
+
+async def run_workflow(job: Job, given: GivenWorkflow) -> str | None:
+    """Do the task by a workflow.
+
+    Returns:
+        None when the work was accepted, else what is wrong with it.
+
+    Raises:
+        CodeflowError: what ends the run, or the fault of a node that nothing in the workflow deals with.
+    """
+    forms = revived(given)
+    walk = Walk(job, forms, given.name, task=job.task.text, inputs=given.inputs)
+    problem = await walk.run()
+    job.answer = walk.answer or job.answer
+    if job.task.mode is Mode.PLAN or problem is not None:
+        return problem
+    if job.is_unchecked or red(job.gate_results):
+        return None if await job.check() else "the gates are red"
+    return None
+
+
+class Walk:
+    """One workflow at work; one that is a node of another has that one's path before its nodes' names."""
+
+    def __init__(
+        self,
+        job: Job,
+        forms: Mapping[str, WorkflowForm],
+        name: str,
+        *,
+        task: str,
+        inputs: Mapping[str, str],
+        path: str = "",
+    ) -> None:
+        self._job = job
+        self._forms = forms
+        self._form = form = forms[name]
+        self._path = path
+        self._room = asyncio.Semaphore(form.max_parallel)
+        defaults = {key: one.default for key, one in form.inputs.items()}
+        self._known: dict[str, Any] = {"task": task, "inputs": {**defaults, **inputs}}
+        self._faults: dict[str, CodeflowError] = {}
+        shape = Shape(tuple(form.nodes), form.all_edges)
+        self._course = Course(
+            shape,
+            self._holds,
+            {
+                name: partial(enough, group=len(shape.into[name]), minimum=node.at_least)
+                for name, node in form.nodes.items()
+                if node.at_least is not None
+            },
+        )
+        self._stop: CodeflowError | None = None
+
+    async def run(self) -> str | None:
+        """Until nothing is left.
+
+        Returns:
+            None, or what nothing in the workflow dealt with.
+
+        Raises:
+            CodeflowError: what ends the run, once the nodes at work have ended.
+        """
+        await self._walk()
+        if self._stop is not None:
+            raise self._stop
+        for name in self._course.unfollowed:
+            if not self._form.nodes[name].required:
+                continue
+            if name in self._faults:
+                raise self._faults[name]
+            return f"{self._at(name)}: {self._known[name]['text'] or self._known[name]['status']}"
+        for name in self._course.too_few:
+            return f"{self._at(name)}: too little of what it waits for went well"
+        return None
+
+    @property
+    def answer(self) -> str:
+        """What the workflow says in the end; empty when it does not say."""
+        return rendered(self._form.answer, self._known) if self._form.answer else ""
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return {key: rendered(text, self._known) for key, text in self._form.outputs.items()}
+
+    async def _walk(self) -> None:
+        working: dict[asyncio.Task[Outcome], str] = {}
+        try:
+            while True:
+                for name in () if self._stop else self._course.ready():
+                    visit = self._course.start(name)
+                    working[asyncio.create_task(self._work(name, visit))] = name
+                if not working:
+                    return
+                ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(ended, key=list(working).index):
+                    self._settle(working.pop(task), task.result())
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    def _settle(self, name: str, outcome: Outcome) -> None:
+        self._known[name] = outcome.known
+        self._course.settle(
+            name, ok=outcome.ok or (not self._form.nodes[name].required and self._stop is None)
+        )
+
+    async def _work(self, name: str, visit: int) -> Outcome:
+        """A node's work, told before and after; a fault is a failure of the node unless it concerns the whole run."""
+        node, path = self._form.nodes[name], self._at(name)
+        self._job.emit(NodeStarted(node=path, work=kind_of(node), visit=visit))
+        self._faults.pop(name, None)
+        try:
+            outcome = await self._do(node, name, visit)
+        except CodeflowError as error:
+            outcome = failed(str(error))
+            if isinstance(error, ModelError | RunawayError | NodeBudgetError) and not isinstance(
+                error, CredentialsError
+            ):
+                self._faults[name] = error
+            else:
+                self._stop = self._stop or error
+        self._job.emit(
+            NodeFinished(node=path, visit=visit, ok=outcome.ok, status=outcome.status, summary=outcome.text)
+        )
+        return outcome
+
+    async def _do(self, node: NodeForm, name: str, visit: int) -> Outcome:
+        spot = Spot(
+            job=self._job,
+            path=self._at(name),
+            visit=visit,
+            required=node.required,
+            known=dict(self._known),
+            room=self._room,
+        )
+        try:
+            match node:
+                case AgentNode():
+                    return await visit_agent(node, spot, self._at(self._origin(name)))
+                case GateNode():
+                    return await check_gates(node, spot)
+                case CommandNode():
+                    return await run_command(node, spot)
+                case ToolNode():
+                    return await call_tool(node, spot)
+                case ApprovalNode():
+                    return await ask_person(node, spot)
+                case WorkflowNode():
+                    return await self._nested(node, spot)
+        except ExpressionError as error:
+            return failed(str(error))
+        raise AssertionError(node)
+
+    async def _nested(self, node: WorkflowNode, spot: Spot) -> Outcome:
+        given = {key: await spot.render(text) for key, text in node.inputs.items()}
+        task = given.pop("task", self._known["task"])
+        walk = Walk(self._job, self._forms, node.workflow, task=task, inputs=given, path=spot.path)
+        problem = await walk.run()
+        text = problem or walk.answer or self._job.answer
+        return Outcome(ok=not problem, status="failed" if problem else "done", text=text, result=walk.outputs)
+
+    def _origin(self, name: str) -> str:
+        """The node whose conversation a node continues."""
+        node = self._form.nodes[name]
+        while isinstance(node, AgentNode) and node.continues is not None:
+            name, node = node.continues, self._form.nodes[node.continues]
+        return name
+
+    def _holds(self, edge: Edge) -> bool:
+        """Whether a condition is true; one that cannot be computed ends the run."""
+        try:
+            return holds(edge.when or "", self._known)
+        except ExpressionError as error:
+            self._stop = self._stop or CodeflowError(f"{self._at(edge.source)}: {error}", hint=_CORRECT)
+            return False
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name

@@ -1,0 +1,56 @@
+"""What a workflow says about faults and money, by the path of each node, for those who hold a run to it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from codeflow.core.reliability import FaultPolicy, FaultSettings
+from codeflow.core.values import Limits
+from codeflow.core.workflows import GivenWorkflow
+from codeflow.orchestration.workflows.form import NodeForm, WorkflowForm, WorkflowNode
+from codeflow.orchestration.workflows.loading import revived
+
+
+def nodes_by_path(given: GivenWorkflow) -> Mapping[str, NodeForm]:
+    """Every node, those of nested workflows as well."""
+    forms = revived(given)
+    return dict(_walk(forms, forms[given.name], ""))
+
+
+def _walk(
+    forms: Mapping[str, WorkflowForm], form: WorkflowForm, prefix: str
+) -> Iterator[tuple[str, NodeForm]]:
+    for name, node in form.nodes.items():
+        yield f"{prefix}{name}", node
+        if isinstance(node, WorkflowNode):
+            yield from _walk(forms, forms[node.workflow], f"{prefix}{name}.")
+
+
+def with_policies(faults: FaultSettings, nodes: Mapping[str, NodeForm]) -> FaultSettings:
+    """The policy of a run, with what each node wants otherwise."""
+    own = {
+        path: FaultPolicy.model_validate(
+            {
+                **{key: getattr(faults, key) for key in FaultPolicy.model_fields},
+                **node.faults.model_dump(exclude_unset=True),
+            }
+        )
+        for path, node in nodes.items()
+    }
+    return faults.model_copy(update={"nodes": {**faults.nodes, **own}})
+
+
+def spending(nodes: Mapping[str, NodeForm]) -> Mapping[str, Decimal]:
+    """US dollars that nodes may spend at most."""
+    return {path: node.max_cost for path, node in nodes.items() if node.max_cost is not None}
+
+
+def within(limits: Limits, form: WorkflowForm) -> Limits:
+    """The tighter of a run's limits and a workflow's."""
+    own = form.limits
+    costs = [cost for cost in (limits.max_cost, own.max_cost) if cost is not None]
+    return replace(
+        limits,
+        max_cost=min(costs, default=None),
+        timeout_s=min(limits.timeout_s, own.timeout_s or limits.timeout_s),
+    )

@@ -1,0 +1,221 @@
+"""What each kind of node does when it is its turn."""
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from codeflow.agents.crew import Visit
+from codeflow.agents.toolbox import PolicedTool
+from codeflow.core.values import LOOKING, Gate, GateResult, GateStatus, Mode, Question
+from codeflow.orchestration.briefs import failing_gates, node_message
+from codeflow.orchestration.gates import red
+from codeflow.orchestration.job import Job
+from codeflow.orchestration.replies import last_object
+from codeflow.orchestration.workflows.expressions import filled, placeholders, rendered, roots
+from codeflow.orchestration.workflows.form import (
+    AgentNode,
+    ApprovalNode,
+    CommandNode,
+    GateNode,
+    NodeForm,
+    ToolNode,
+)
+from codeflow.sessions.past import Conversation
+from codeflow.tools.registry import TOOLS
+
+NodeStatus = Literal["done", "failed", "green", "red", "unchecked", "approved", "refused"]
+"""`unchecked`: no gate ran."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a node; expressions see its status, text and result."""
+
+    ok: bool
+    status: NodeStatus
+    text: str = ""
+    result: Any = None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        return {"status": self.status, "text": self.text, "result": self.result}
+
+
+def failed(text: str) -> Outcome:
+    return Outcome(ok=False, status="failed", text=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A node in one round: its path through nested workflows, and what expressions may look at."""
+
+    job: Job
+    path: str
+    visit: int
+    required: bool
+    known: Mapping[str, Any]
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    """How many nodes may be at work."""
+
+    async def render(self, template: str) -> str:
+        return rendered(template, await self.seen(template))
+
+    async def seen(self, *templates: str) -> Mapping[str, Any]:
+        """What is known, with the diff of the run where a text asks for it."""
+        names = {name for text in templates for one in placeholders(text) for name in roots(one)}
+        if "diff" not in names:
+            return self.known
+        return {**self.known, "diff": await self.job.current_diff()}
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, *, writes: bool) -> AsyncIterator[None]:
+        """Its turn: one that may change something has the work tree to itself, apart from those who only read."""
+        async with self.job.writer if writes else contextlib.nullcontext(), self.room:
+            yield
+
+    async def ask(self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False) -> Visit:
+        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them."""
+        seat = f"{agent}@{seat or self.path}"
+        message = (
+            prompt if self.job.crew.knows(seat) else node_message(self.job.task.text, self.job.facts, prompt)
+        )
+        writes = not reads_only and self._can_write(agent)
+        async with self.at_work(writes=writes):
+            self.job.is_unchecked |= writes
+            return await self.job.visits.make(
+                agent,
+                message,
+                node=self.path,
+                dispensable=not self.required,
+                seat=seat,
+                reads_only=reads_only,
+            )
+
+    def _can_write(self, agent: str) -> bool:
+        specialist = self.job.crew.specialists[agent]
+        return any(TOOLS[name].effect not in LOOKING for name in specialist.tools)
+
+
+async def visit_agent(node: AgentNode, spot: Spot, seat: str) -> Outcome:
+    """A specialist's visit, and once more when the keys of its result are missing."""
+    visit = await spot.ask(node.agent, await spot.render(node.task), seat=seat, reads_only=node.reads_only)
+    result: dict[str, Any] | None = None
+    if visit.ok and node.result:
+        result = last_object(visit.text)
+        if missing := _missing(node, result):
+            prompt = f"Your answer has to end with a single JSON object; missing: {missing}. Give it now."
+            visit = await spot.ask(node.agent, prompt, seat=seat, reads_only=node.reads_only)
+            result = last_object(visit.text) if visit.ok else None
+        if visit.ok and (missing := _missing(node, result)):
+            return failed(f"{node.agent}'s answer has no {missing}")
+    if not visit.ok:
+        return failed(f"{node.agent} did not finish: {visit.text}")
+    spot.job.answer = visit.text
+    return Outcome(ok=True, status="done", text=visit.text, result=result)
+
+
+def _missing(node: AgentNode, result: Mapping[str, Any] | None) -> str:
+    return ", ".join(key for key in node.result if key not in (result or {}))
+
+
+async def check_gates(node: GateNode, spot: Spot) -> Outcome:
+    """The project's gates, all or some."""
+    job = spot.job
+    if job.task.mode is Mode.PLAN:
+        return Outcome(ok=True, status="unchecked")
+    async with spot.at_work(writes=True):
+        await job.gates.baseline_ready()
+        chosen = [gate for gate in job.gates.gates if node.gate == "all" or gate.name in node.gate]
+        results = await job.gates.run_only(chosen)
+        await job.took(results)
+    return _judged(results, node.expect)
+
+
+async def run_command(node: CommandNode, spot: Spot) -> Outcome:
+    """A command as a gate; what is put into it is quoted for the shell."""
+    job = spot.job
+    if job.task.mode is Mode.PLAN:
+        return Outcome(ok=True, status="unchecked")
+    command = rendered(node.command, await spot.seen(node.command), quote=shlex.quote)
+    timeout_s = node.timeout_s or job.settings.tools.command_timeout_s
+    async with spot.at_work(writes=True):
+        results = await job.gates.run_only([Gate(name=spot.path, command=command, timeout_s=timeout_s)])
+        await job.took(results if node.expect == "green" else ())
+    return _judged(results, node.expect)
+
+
+def _judged(results: tuple[GateResult, ...], expect: str) -> Outcome:
+    ran = [result for result in results if result.status is not GateStatus.SKIPPED]
+    is_red = bool(red(ran)) or (expect == "red" and any(one.status is GateStatus.ALREADY_RED for one in ran))
+    status: NodeStatus = "red" if is_red else "green" if ran else "unchecked"
+    return Outcome(
+        ok=status == expect or (status == "unchecked" and expect == "green"),
+        status=status,
+        text=failing_gates([one for one in ran if one.status is not GateStatus.GREEN] if is_red else ran),
+        result=[{"name": one.name, "status": one.status, "exit_code": one.exit_code} for one in results],
+    )
+
+
+async def call_tool(node: ToolNode, spot: Spot) -> Outcome:
+    """One call, which a resumed run does not make again."""
+    tool, job = TOOLS[node.tool], spot.job
+    who = f"workflow@{spot.path}"
+
+    async def call() -> dict[str, Any]:
+        past = job.past.conversations.get(who, Conversation())
+        policed = PolicedTool(tool, who, job.crew.bench, job.crew.bench.workspace.for_agent(who), past=past)
+        arguments = filled(node.arguments, {**spot.known, **await _diff(node, spot)})
+        result = await policed.call(f"{spot.path}-{spot.visit}", arguments)
+        return {"ok": not result.is_error, "text": result.content}
+
+    writes = tool.effect not in LOOKING
+    async with spot.at_work(writes=writes):
+        job.is_unchecked |= writes
+        came = await job.once_done(f"tool of {spot.path}, visit {spot.visit}", call)
+    return Outcome(ok=came["ok"], status="done" if came["ok"] else "failed", text=came["text"])
+
+
+async def _diff(node: ToolNode, spot: Spot) -> Mapping[str, Any]:
+    wants = "diff" in str(node.arguments)
+    return {"diff": await spot.job.current_diff()} if wants else {}
+
+
+async def ask_person(node: ApprovalNode, spot: Spot) -> Outcome:
+    """A person's yes or no.
+
+    Raises:
+        PausedError: nobody is here to be asked.
+    """
+    question = Question(
+        tool="workflow",
+        summary=spot.path,
+        reason=await spot.render(node.approve),
+        preview="",
+    )
+
+    async def ask() -> str:
+        return await spot.job.crew.bench.consent(question) or ""
+
+    refusal = await spot.job.once_done(f"approval at {spot.path}, visit {spot.visit}", ask)
+    return Outcome(ok=not refusal, status="refused" if refusal else "approved", text=refusal)
+
+
+def kind_of(node: NodeForm) -> str:
+    """What a node is, in a few words for people."""
+    match node:
+        case AgentNode(agent=agent):
+            return agent
+        case GateNode(gate=gate, expect=expect):
+            names = gate if isinstance(gate, str) else ", ".join(gate)
+            return f"gate {names}" + (", red expected" if expect == "red" else "")
+        case CommandNode(command=command):
+            return f"command {command}"
+        case ToolNode(tool=tool):
+            return f"tool {tool}"
+        case ApprovalNode():
+            return "a person's approval"
+        case _:
+            return f"workflow {getattr(node, 'workflow', '')}"
