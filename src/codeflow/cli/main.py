@@ -25,6 +25,7 @@ from codeflow.cli import (
     tools,
     trust,
     undo,
+    workflows,
     worktrees,
 )
 
@@ -53,6 +54,7 @@ def command_line() -> typer.Typer:
     app.add_typer(memory.app, name="memory")
     app.add_typer(permissions.app, name="permissions")
     app.command("trust")(trust.trust)
+    app.add_typer(workflows.app, name="workflows")
     app.add_typer(worktrees.app, name="worktrees")
     app.command("init")(init.init)
     app.command("demo")(demo.demo)

@@ -151,10 +151,13 @@ def _judged(results: tuple[GateResult, ...], expect: str) -> Outcome:
     ran = [result for result in results if result.status is not GateStatus.SKIPPED]
     is_red = bool(red(ran)) or (expect == "red" and any(one.status is GateStatus.ALREADY_RED for one in ran))
     status: NodeStatus = "red" if is_red else "green" if ran else "unchecked"
+    ok = status == expect or (status == "unchecked" and expect == "green")
+    surprise = "" if ok else f"{status}, where {expect} was expected\n\n"
+    shown = [one for one in ran if one.status is not GateStatus.GREEN] if is_red else ran
     return Outcome(
-        ok=status == expect or (status == "unchecked" and expect == "green"),
+        ok=ok,
         status=status,
-        text=failing_gates([one for one in ran if one.status is not GateStatus.GREEN] if is_red else ran),
+        text=f"{surprise}{failing_gates(shown)}",
         result=[{"name": one.name, "status": one.status, "exit_code": one.exit_code} for one in results],
     )
 
