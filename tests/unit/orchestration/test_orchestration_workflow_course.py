@@ -29,26 +29,26 @@ def walk(nodes, edges, *, fails=(), holds=lambda _edge: True, at_least=None):
 
 def test_a_join_waits_for_branches_of_unequal_length_and_runs_once():
     edges = [edge("a>b"), edge("b>c"), edge("c>join"), edge("a>join")]
-    assert walk("a b c join".split(), edges)[0] == ["a", "b", "c", "join"]
+    assert walk(["a", "b", "c", "join"], edges)[0] == ["a", "b", "c", "join"]
 
 
 def test_a_branch_that_is_not_taken_does_not_hold_up_the_join():
     edges = [edge("a>b", when="no"), edge("a>c"), edge("b>d"), edge("d>join"), edge("c>join")]
-    order, course = walk("a b c d join".split(), edges, holds=lambda one: one.when != "no")
+    order, course = walk(["a", "b", "c", "d", "join"], edges, holds=lambda one: one.when != "no")
     assert order == ["a", "c", "join"]
     assert course.state("d") is State.SKIPPED
 
 
 def test_a_failure_without_an_edge_for_it_is_unfollowed_and_siblings_go_on():
     edges = [edge("a>b"), edge("a>c"), edge("b>join"), edge("c>join")]
-    order, course = walk("a b c join".split(), edges, fails={"b"})
+    order, course = walk(["a", "b", "c", "join"], edges, fails={"b"})
     assert order == ["a", "b", "c", "join"]
     assert course.unfollowed == ("b",)
 
 
 def test_a_failure_with_an_edge_for_it_is_dealt_with():
     edges = [edge("a>b", when="failed"), edge("a>c")]
-    order, course = walk("a b c".split(), edges, fails={"a"})
+    order, course = walk(["a", "b", "c"], edges, fails={"a"})
     assert order == ["a", "b"]
     assert course.unfollowed == ()
 
@@ -61,14 +61,14 @@ def test_a_loop_goes_round_until_its_condition_no_longer_holds():
         edge("check>done", when="green"),
     ]
     order, _ = walk(
-        "work check done".split(), edges, holds=lambda one: next(asked) if one.when == "red" else True
+        ["work", "check", "done"], edges, holds=lambda one: next(asked) if one.when == "red" else True
     )
     assert order == ["work", "check"] * 3 + ["done"]
 
 
 def test_a_loop_ends_at_its_bound():
     edges = [edge("work>check"), edge("check>work", at_most=2)]
-    assert walk("work check".split(), edges)[0] == ["work", "check"] * 3
+    assert walk(["work", "check"], edges)[0] == ["work", "check"] * 3
 
 
 def test_what_lies_behind_a_loop_waits_until_it_is_over():
@@ -81,7 +81,7 @@ def test_what_lies_behind_a_loop_waits_until_it_is_over():
         edge("report>end"),
     ]
     order, _ = walk(
-        "check debug report end".split(),
+        ["check", "debug", "report", "end"],
         edges,
         holds=lambda one: next(rounds) if one.when == "red" else True,
     )
@@ -95,12 +95,12 @@ def test_an_inner_loop_has_its_rounds_again_in_each_outer_one():
         edge("b>c"),
         edge("c>a", when="outer", at_most=1),
     ]
-    assert walk("a b c".split(), edges)[0] == ["a", "b", "a", "b", "c"] * 2
+    assert walk(["a", "b", "c"], edges)[0] == ["a", "b", "a", "b", "c"] * 2
 
 
 def test_a_join_that_wants_more_than_it_gets_is_left_out_and_named():
     edges = [edge("a>join"), edge("b>join"), edge("c>join")]
-    nodes = "a b c join".split()
+    nodes = ["a", "b", "c", "join"]
     order, course = walk(nodes, edges, fails={"b", "c"}, at_least={"join": lambda taken: taken >= 2})
     assert "join" not in order
     assert course.too_few == ("join",)
@@ -120,7 +120,8 @@ def shapes(draw):
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
     chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=14, unique=True))
     edges = [
-        Edge(source=nodes[a], target=nodes[b], when=draw(st.sampled_from([None, "x", "y"]))) for a, b in chosen
+        Edge(source=nodes[a], target=nodes[b], when=draw(st.sampled_from([None, "x", "y"])))
+        for a, b in chosen
     ]
     for _ in range(draw(st.integers(0, 3))):
         a, b = sorted((draw(st.integers(0, count - 1)), draw(st.integers(0, count - 1))))
@@ -177,7 +178,7 @@ def test_a_join_fires_once_in_a_round_and_after_all_that_leads_to_it(shape, seed
 
 @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
 def test_parallel_nodes_may_end_in_any_order(order):
-    course = Course(Shape("a b join".split(), [edge("a>join"), edge("b>join")]), lambda _edge: True)
+    course = Course(Shape(["a", "b", "join"], [edge("a>join"), edge("b>join")]), lambda _edge: True)
     assert course.ready() == ("a", "b")
     for node in ("a", "b"):
         course.start(node)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from codeflow.core.errors import UsageError
+from codeflow.core.values import Usage
 from codeflow.models.endpoint import wire
 from codeflow.models.endpoint.service import (
     JsonResponse,
@@ -63,6 +64,11 @@ class Endpoint:
     def requests(self) -> list[Request]:
         """Every request that matched the service model, in order of arrival."""
         return self._service.requests
+
+    @property
+    def billed(self) -> Usage:
+        """What all answers together took, by the endpoint's own count."""
+        return sum(self._service.billed, Usage())
 
     @property
     def violations(self) -> list[str]:

@@ -84,6 +84,7 @@ class Service:
 
     def __init__(self, transcript: Transcript, rules_for: RulesFor) -> None:
         self.requests: list[Request] = []
+        self.billed: list[Usage] = []
         self.violations: list[str] = []
         self._denied = transcript.denied_models
         self._rules_for = rules_for
@@ -167,6 +168,7 @@ class Service:
             return replace(response, latency_ms=asked.latency_ms, retry_after_s=asked.retry_after_s)
         said = answer(turn.reply, turn.step, turn.fault)
         usage = self._usage(request, turn, said)
+        self.billed.append(usage)
         echoed = {key: request.body[key] for key in _ECHOED if key in request.body}
         latency_ms = turn.reply.latency_ms
         if request.operation == "ConverseStream":

@@ -113,7 +113,11 @@ Step = Annotated[
     | Annotated[ToolNode, Tag("[tool]")]
     | Annotated[WorkflowNode, Tag("[workflow]")]
     | Annotated[ApprovalNode, Tag("[approve]")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind,
+        custom_error_type="node",
+        custom_error_message=f"a node needs one of the keys {', '.join(_KINDS)}",
+    ),
 ]
 
 
