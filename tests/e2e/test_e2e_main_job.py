@@ -51,6 +51,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "duration_s",
         "denied",
         "question",
+        "outputs",
         "worktree",
         "error",
     ]

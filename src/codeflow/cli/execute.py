@@ -53,13 +53,14 @@ def execute(
     session: "Continued | None" = None,
     notes: Sequence[str] = (),
     after: "Callable[[RunResult], None] | None" = None,
+    answer_to: "Console | None" = None,
 ) -> int:
     """Run the task and return its exit code; does not return after an interruption.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
-    `session` is the one that goes on; by default a new one begins. `notes` are told first; `after` is called when
-    the result has been shown.
+    `answer_to` gets the answer as text, by default stdout does.
+    `session` is the one that goes on, else a new one begins. `notes` are told first, `after` is called last.
     """
     from codeflow.cli.drive import InFlight, Shield, drive, leave
     from codeflow.cli.render.console import console
@@ -68,7 +69,7 @@ def execute(
     err = canvas or console(stderr=True)
     live = output is Output.TEXT and not quiet and canvas is None
     with StatusLine(err, enabled=live) as line:
-        renderer = _renderer(output, canvas, err, line, quiet=quiet)
+        renderer = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
         from codeflow.app.build import build
         from codeflow.cli.approval import TerminalApproval, can_ask
 

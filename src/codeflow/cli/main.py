@@ -20,6 +20,7 @@ from codeflow.cli import (
     plan,
     replay,
     resume,
+    review,
     run,
     sessions,
     tools,
@@ -42,6 +43,7 @@ def command_line() -> typer.Typer:
     app.command("run", cls=run.RunCommand)(run.run)
     app.command("plan")(plan.plan)
     app.command("resume")(resume.resume)
+    app.command("review")(review.review)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)

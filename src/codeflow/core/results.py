@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from codeflow.core.values import (
     Complexity,
@@ -57,5 +58,7 @@ class RunResult:
     """Actions the policy refused, one line each."""
     question: Question | None = None
     """What a paused run waits for."""
+    outputs: dict[str, Any] | None = None
+    """What a workflow gives in the end, by name."""
     worktree: Worktree | None = None
     """Where it worked, when not in the session's own folder."""

@@ -341,6 +341,7 @@ class Engine:
             or (f"Undo: codeflow undo {self.session_id}" if files and verdict.error else None),
             denied=tuple(job.crew.bench.denied) if job else (),
             question=self._question,
+            outputs=job.outputs if job else None,
             worktree=self.task.worktree,
         )
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from codeflow.agents.crew import Crew, Visit
 from codeflow.core.errors import CodeflowError
@@ -38,6 +38,7 @@ class Job:
     plan: Plan | None = None
     answer: str = ""
     gate_results: tuple[GateResult, ...] = ()
+    outputs: dict[str, Any] | None = None
     helpers: dict[str, bool] = field(default_factory=dict)
     """Node -> whether its last visit went well, of those that the work does not depend on."""
     writer: asyncio.Lock = field(default_factory=asyncio.Lock)

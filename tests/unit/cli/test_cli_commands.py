@@ -53,6 +53,7 @@ Commands:
   run          Do a task in this folder.
   plan         Let the architect plan a task; nothing is changed.
   resume       Go on with a run that was cut short.
+  review       Let reviewers look at a change for security, performance,...
   doctor       Check credentials, models and tools.
   models       List the known models.
   agents       List the specialists, also your own.
@@ -68,6 +69,7 @@ Commands:
   checkpoints  List, compare and prune checkpoints.
   memory       List and change what later runs are told.
   permissions  List the rules in force, and try a call.
+  workflows    Graphs of nodes to run with `codeflow run --workflow NAME`.
   worktrees    List, merge and drop the worktrees of `run --worktree`.
 """)
 

@@ -29,6 +29,7 @@ FIELDS = [
     "duration_s",
     "denied",
     "question",
+    "outputs",
     "worktree",
     "error",
 ]

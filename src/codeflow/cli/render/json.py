@@ -47,6 +47,7 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "duration_s": result.duration_s,
         "denied": list(result.denied),
         "question": asdict(result.question) if result.question else None,
+        "outputs": result.outputs,
         "worktree": _worktree(result.worktree) if result.worktree else None,
         "error": error,
     }
@@ -76,6 +77,7 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "duration_s": 0.0,
         "denied": [],
         "question": None,
+        "outputs": None,
         "worktree": None,
         "error": {"message": message, "hint": hint},
     }

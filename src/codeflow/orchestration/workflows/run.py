@@ -12,7 +12,7 @@ from codeflow.core.workflows import GivenWorkflow
 from codeflow.orchestration.gates import red
 from codeflow.orchestration.job import Job
 from codeflow.orchestration.workflows.course import Course, Edge, Shape
-from codeflow.orchestration.workflows.expressions import ExpressionError, holds, rendered
+from codeflow.orchestration.workflows.expressions import ExpressionError, filled, holds, rendered
 from codeflow.orchestration.workflows.form import (
     AgentNode,
     ApprovalNode,
@@ -52,7 +52,7 @@ async def run_workflow(job: Job, given: GivenWorkflow) -> str | None:
     forms = revived(given)
     walk = Walk(job, forms, given.name, task=job.task.text, inputs=given.inputs)
     problem = await walk.run()
-    job.answer = walk.answer or job.answer
+    job.answer, job.outputs = walk.answer or job.answer, walk.outputs
     if job.task.mode is Mode.PLAN or problem is not None:
         return problem
     if job.is_unchecked or red(job.gate_results):
@@ -121,8 +121,9 @@ class Walk:
         return rendered(self._form.answer, self._known) if self._form.answer else ""
 
     @property
-    def outputs(self) -> dict[str, str]:
-        return {key: rendered(text, self._known) for key, text in self._form.outputs.items()}
+    def outputs(self) -> dict[str, Any]:
+        """What it gives in the end, by name; a text that is a single expression gives that one's value."""
+        return {key: filled(text, self._known) for key, text in self._form.outputs.items()}
 
     async def _walk(self) -> None:
         working: dict[asyncio.Task[Outcome], str] = {}

@@ -1,0 +1,105 @@
+"""`codeflow review`: reviewers side by side, their findings checked against the code, merged and written down."""
+
+import json
+
+import pytest
+from tests.e2e.harness import FIXED
+
+from codeflow.models.endpoint import environment
+
+WORSE = "def add(a, b):\n    return eval(f'{a} + {b}')\n"
+INJECTION = {
+    "file": "calc.py",
+    "line": 2,
+    "severity": "high",
+    "problem": "eval runs whatever a caller passes as a or b",
+    "evidence": "calc.py:2 puts both into the text of a program",
+    "old": "    return eval(f'{a} + {b}')",
+    "new": "    return a + b",
+}
+SLOW = {
+    **INJECTION,
+    "severity": "low",
+    "problem": "eval runs whatever a caller passes as a or b, slowly",
+    "old": "",
+}
+INVENTED = {"file": "calc.py", "line": 99, "severity": "high", "problem": "not there"}
+
+
+def found(kind: str, *findings: object) -> dict[str, object]:
+    return {"agent": f"reviewer@{kind}", "say": json.dumps({"findings": findings})}
+
+
+REPLIES = [
+    found("security", INJECTION),
+    found("performance", SLOW),
+    found("correctness", INVENTED),
+    found("style"),
+]
+
+
+@pytest.fixture
+def change(project):
+    (project / "calc.py").write_text(WORSE)
+    return project
+
+
+def review(shell, endpoint, *arguments: str, stdin: str = ""):
+    return shell("review", *arguments, stdin=stdin, env=environment(endpoint.url))
+
+
+def test_findings_are_checked_merged_and_decide_the_exit_code(shell, change, scripted):
+    with scripted(REPLIES) as endpoint:
+        done = review(shell, endpoint, "--output", "json")
+        asked = endpoint.requests[0].body["messages"][0]["content"][0]["text"]
+        offered = {tool["toolSpec"]["name"] for tool in endpoint.requests[0].body["toolConfig"]["tools"]}
+    assert "return eval" in asked
+    assert offered.isdisjoint({"run_command", "run_tests", "edit_file"})
+    assert done.code == 1, done.stderr
+    (finding,) = done.result["findings"]
+    assert finding["kinds"] == ["security", "performance"]
+    assert finding["patch"].endswith("-    return eval(f'{a} + {b}')\n+    return a + b\n")
+    assert done.result["dropped"] == ["calc.py:99: there is no such line (not there)"]
+    assert (change / "calc.py").read_text() == WORSE
+
+
+@pytest.mark.slow
+def test_reports_for_people_code_hosts_and_editors(shell, change, scripted, tmp_path):
+    with scripted(REPLIES) as endpoint:
+        text = review(shell, endpoint, "--fail-on", "never")
+    assert text.code == 0
+    assert text.stdout.startswith("calc.py:2: high (security, performance): eval runs whatever")
+    with scripted(REPLIES) as endpoint:
+        sarif = review(shell, endpoint, "--output", "sarif", "--save", str(tmp_path / "found.sarif"))
+    assert (sarif.code, sarif.stdout) == (1, "")
+    (run,) = json.loads((tmp_path / "found.sarif").read_text())["runs"]
+    (result,) = run["results"]
+    assert (result["ruleId"], result["level"]) == ("security", "error")
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 2}
+    (replaced,) = result["fixes"][0]["artifactChanges"][0]["replacements"]
+    assert replaced["insertedContent"] == {"text": "    return a + b"}
+    with scripted(REPLIES) as endpoint:
+        markdown = review(shell, endpoint, "--output", "markdown")
+    assert markdown.stdout.startswith("**1 findings** (1 high)\n\n### `calc.py:2`")
+    assert "```diff" in markdown.stdout
+
+
+@pytest.mark.slow
+def test_a_reviewer_that_fails_is_named_and_the_others_findings_stay(shell, change, scripted):
+    gone = {**found("performance"), "faults": [{"error": "AccessDeniedException"}] * 9}
+    with scripted([REPLIES[0], gone, *REPLIES[2:]]) as endpoint:
+        done = review(shell, endpoint, "--output", "json")
+    assert "nobody looked for performance: that reviewer did not finish" in done.stderr
+    assert len(done.result["findings"]) == 1
+
+
+@pytest.mark.slow
+def test_a_diff_from_stdin_and_nothing_to_review(shell, project, scripted):
+    with scripted([found(kind) for kind in ("security", "performance", "correctness", "style")]) as endpoint:
+        done = review(shell, endpoint, "-", stdin="--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-x\n+y\n")
+        assert "a diff from stdin" in str(endpoint.requests[0].body)
+    assert (done.code, done.stdout) == (0, "No findings.\n")
+    with scripted([]) as endpoint:
+        assert (review(shell, endpoint).code, endpoint.requests) == (0, [])
+        assert review(shell, endpoint, "no-such-branch").code == 2
+    (project / "calc.py").write_text(FIXED)

@@ -1,0 +1,69 @@
+"""Which of a review's claims the code bears out, and which of them are the same."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeflow.orchestration.reviewing import Finding, Severity, check_findings, merge
+
+CODE = "def f(x):\n    total = 0\n    for y in x:\n        total += y\n    return total\n"
+CLAIM = {"file": "a.py", "line": 3, "severity": "high", "kind": "style", "problem": "sum does this"}
+
+
+def findings():
+    return st.builds(
+        Finding,
+        file=st.sampled_from(["a.py", "b.py"]),
+        line=st.integers(1, 9),
+        severity=st.sampled_from(Severity),
+        kinds=st.sampled_from([("security",), ("style",)]),
+        problem=st.sampled_from(["a loop is slow here", "a loop is slow", "x may be None", "no check of x"]),
+        evidence=st.sampled_from(["", "seen", "read"]),
+    )
+
+
+@given(st.lists(findings(), max_size=8))
+def test_merging_loses_no_severity_no_kind_and_no_evidence(found):
+    merged = merge(found)
+    assert merge(merged) == merged or len(merge(merged)) <= len(merged)
+    assert max((one.severity for one in merged), default=0) == max((one.severity for one in found), default=0)
+    assert {kind for one in merged for kind in one.kinds} == {kind for one in found for kind in one.kinds}
+    said = "\n".join(one.evidence for one in merged)
+    assert all(one.evidence in said for one in found)
+    assert [one.severity for one in merged] == sorted((one.severity for one in merged), reverse=True)
+
+
+def test_the_same_fault_told_twice_is_one():
+    one = Finding(
+        file="a.py", line=3, severity=Severity.LOW, kinds=("style",), problem="sum does this", evidence="x"
+    )
+    other = replace(one, line=4, severity=Severity.HIGH, kinds=("performance",), evidence="y")
+    (merged,) = merge([one, other])
+    assert merged == replace(other, kinds=("performance", "style"), evidence="y\nx")
+    assert len(merge([one, replace(other, line=9)])) == len(merge([one, replace(other, file="b.py")])) == 2
+
+
+def test_a_suggestion_becomes_a_patch_where_its_old_lines_stand_once(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    fits = {**CLAIM, "old": "    for y in x:\n        total += y", "new": "    total = sum(x)"}
+    (finding,) = check_findings([fits], tmp_path).findings
+    assert finding.replaces == (3, 4)
+    assert "-    for y in x:\n-        total += y\n+    total = sum(x)\n" in finding.patch
+    (without,) = check_findings([{**fits, "old": "    for z in x:"}], tmp_path).findings
+    assert without.patch == ""
+
+
+def test_what_cites_no_line_or_has_no_form_is_dropped_aloud(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    claims = [{**CLAIM, "line": 6}, {**CLAIM, "file": "../a.py"}, {"file": "a.py"}, "nonsense", CLAIM]
+    checked = check_findings(claims, tmp_path)
+    assert len(checked.findings) == 1
+    assert len(checked.dropped) == 4
+
+
+def test_severities_that_nobody_knows_are_in_the_middle(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    claims = [{**CLAIM, "line": 1, "severity": word} for word in ("critical", "odd", "minor")]
+    found = [check_findings([claim], tmp_path).findings[0].severity for claim in claims]
+    assert found == [Severity.HIGH, Severity.MEDIUM, Severity.LOW]
