@@ -1,4 +1,4 @@
-"""A patch whose lines stand in the file already does not bring them in twice."""
+"""A patch whose lines stand in the file already does not bring them in twice; one may write a file anew."""
 
 import difflib
 
@@ -9,6 +9,7 @@ from tests.unit.tools.test_tools_patch import patch, tree, write
 
 from codeflow.tools.edits import parsing
 from codeflow.tools.edits.patch import patched
+from codeflow.tools.files import read_file
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
@@ -60,6 +61,18 @@ async def test_lines_with_their_own_endings_are_not_added_again(ws: Workspace):
     result = await patch(ws, "--- a/a\n+++ b/a\n@@ -1 +1,2 @@\n x\r\n+y\n")
     assert "is it done already?" in result.content
     assert (ws.root / "a").read_bytes() == b"x\r\ny\n"
+
+
+async def test_a_file_is_written_anew_by_its_deletion_and_an_addition(ws: Workspace):
+    write(ws, a="x\n")
+    anew = "*** Begin Patch\n*** Delete File: a\n*** Add File: a\n+y\n*** End Patch\n"
+    refused = await patch(ws, anew)
+    assert refused.content == (
+        "Nothing was changed: 1 of 2 files cannot be made.\na: Read the whole file before you delete it."
+    )
+    await read_file.function(ws, "a")
+    assert not (await patch(ws, anew)).is_error
+    assert tree(ws) == {"a": "y\n"}
 
 
 LINES = st.lists(st.sampled_from(["a = 1\n", "b = 2\n", "    c = 3\n", "\n"]), min_size=1, max_size=6)
