@@ -19,6 +19,7 @@ from codeflow.tools.packages_managers import (
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.project_managers import INSTALL
+from codeflow.tools.project_scripts import package_section
 from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
 
@@ -51,6 +52,8 @@ _TRACKED = [
     "go.mod",
     "go.sum",
 ]
+_IN_PRODUCTION = ("dependencies", "optionalDependencies")
+"""Sections of package.json that an installation without development dependencies takes."""
 _INSTALL_TIMEOUT_S = 600.0
 _SETTINGS = {"PIP_NO_INPUT": "1", "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
 """Poetry makes its environments in the user's cache otherwise, where a sandbox keeps nothing."""
@@ -74,6 +77,8 @@ async def install_dependency(
     manager = _one_manager(find_managers(ws.root), ecosystem)
     if manager.language == "javascript" and _SHORT_REMOTE.match(name) and not (ws.root / name).is_file():
         raise _not_of_the_index(name)
+    if manager.language == "javascript" and dev:
+        _refuse_to_move(ws, name)
     before = _manifests(ws)
     wish = await asyncio.to_thread(_wish, ws, name, dev=dev) if manager.name == "pip" else None
     command = await (
@@ -102,6 +107,8 @@ async def install_dependency(
         told = f"The manifest listed it before: {wish.listed.requirement!r} in {wish.listed.file}."
     else:
         told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
+    if manager.language == "javascript" and not dev and _is_for_development_only(ws, name):
+        told += " It stays among the devDependencies, where it was; to move it, edit package.json."
     return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
 
 
@@ -110,6 +117,29 @@ def _not_of_the_index(name: str) -> Mistake:
         f"{name!r} is not a package of the index, but code from an address. Name a released package, or ask the user to "
         "add it."
     )
+
+
+def _refuse_to_move(ws: Workspace, name: str) -> None:
+    """JavaScript's managers would take the package from the dependencies, where a production install looks for it."""
+    bare = _without_version(name)
+    for section in _IN_PRODUCTION:
+        if bare in package_section(ws.root, section):
+            raise Mistake(
+                f"{bare} is in {section} of package.json, and dev would move it to devDependencies, so a production "
+                "install would lack it. Install it without dev."
+            )
+
+
+def _is_for_development_only(ws: Workspace, name: str) -> bool:
+    bare = _without_version(name)
+    return bare in package_section(ws.root, "devDependencies") and not any(
+        bare in package_section(ws.root, section) for section in _IN_PRODUCTION
+    )
+
+
+def _without_version(name: str) -> str:
+    """The name of a JavaScript package, whose scope begins with an @ too."""
+    return name[:1] + name[1:].partition("@")[0]
 
 
 def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:

@@ -198,6 +198,7 @@ async def test_npm_itself(make_workspace: Callable[..., Workspace]):
     installed: ToolResult = await install_dependency.function(ws, "left-pad@1.2.0", dev=True)
     assert installed.changed == ("package.json", "package-lock.json")
     assert "left-pad 1.2.0 -> 1.3.0" in (await check_updates.function(ws)).content
+    assert "stays among the devDependencies" in (await install_dependency.function(ws, "left-pad")).content
 
 
 LAYOUTS = (
