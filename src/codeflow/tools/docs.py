@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from codeflow.core.values import Effect, ToolResult
-from codeflow.tools.docs_index import Found, bring_up_to_date, find, opened
+from codeflow.tools.docs_index import Found, bring_up_to_date, find, named_first, opened
 from codeflow.tools.docs_sources import REPOSITORY, Source, sources
 from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
@@ -54,7 +54,7 @@ def _normal(name: str) -> str:
 
 def _answer(ws: Workspace, query: str, chosen: list[Source]) -> ToolResult:
     with opened(ws.cache) as database:
-        ready, waiting = bring_up_to_date(database, chosen, seconds=_INDEX_SECONDS)
+        ready, waiting = bring_up_to_date(database, named_first(chosen, query), seconds=_INDEX_SECONDS)
         hits = find(database, query, ready, _MOST_HITS)
     parts = [_described(hit) for hit in hits] or ["Nothing found; use other words."]
     if waiting:

@@ -121,6 +121,17 @@ def bring_up_to_date(
     return known, waiting
 
 
+def named_first(sources: Iterable[Source], query: str) -> list[Source]:
+    """The sources, beginning with those whose whole name is in the query, then with those whose first word is."""
+    asked = set(_words(query))
+
+    def rank(source: Source) -> int:
+        words = _words(source.name)
+        return 0 if asked.issuperset(words) else 1 if asked.intersection(words[:1]) else 2
+
+    return sorted(sources, key=rank)
+
+
 def find(database: sqlite3.Connection, query: str, known: dict[int, Source], count: int) -> list[Found]:
     """The best entries of the known sources: the best by BM25, ranked again by how well their names fit."""
     asked = list(dict.fromkeys(word for word in _words(query) if word not in _STOPWORDS))

@@ -48,7 +48,7 @@ class Source:
 
 async def sources(ws: Workspace) -> list[Source]:
     """The repository's own documents first, then every installed package, then Python's standard library."""
-    names = await visible_files(ws, ".", "--glob=*.md")
+    names = [name for name in await visible_files(ws, ".") if name.endswith(".md")]
     site, standard = await _python_folders(ws)
     return await asyncio.to_thread(_sources, ws.root, names, site, standard)
 

@@ -125,11 +125,15 @@ async def apply_patch(ws: Workspace, patch: str) -> ToolResult:
     """
     files = parsing.parse(patch)
     changes = Changeset(ws, syntax_errors)
-    problems = [
-        f"{file.source or file.target}: {problem}"
-        for file in files
-        if (problem := _attempt(_make_patch, changes, file))
-    ]
+    refused: dict[str, list[FilePatch]] = {}
+    problems: list[str] = []
+    for file in files:
+        name = file.source or file.target or ""
+        if file.source is None and any(earlier.target is None for earlier in refused.get(name, ())):
+            continue  # made anew in place of a file whose deletion was refused, which is said already
+        if problem := _attempt(_make_patch, changes, file):
+            refused.setdefault(name, []).append(file)
+            problems.append(f"{name}: {problem}")
     _refuse(problems, len(files), "files")
     return await committed(ws, changes, "patched.")
 

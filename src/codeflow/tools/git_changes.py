@@ -72,7 +72,9 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     wanted = [ws.relative(ws.entry(path)) for path in paths]
     if not on_protected:
         await _refuse_protected(ws)
-    await _refuse_conflicts(ws, wanted)
+    changed = await changed_files(ws, *wanted)
+    _refuse_repositories(changed)
+    await _refuse_conflicts(ws, [name for _, name in changed])
     await refuse_secrets(ws, message, wanted)
     kept = await _sources_left_out(ws, wanted)
     if to_add := await _without_staged_deletions(ws, wanted):
@@ -124,8 +126,18 @@ async def _refuse_protected(ws: Workspace) -> None:
         )
 
 
-async def _refuse_conflicts(ws: Workspace, wanted: list[str]) -> None:
-    for _, name in await changed_files(ws, *wanted):
+def _refuse_repositories(changed: list[tuple[str, str]]) -> None:
+    """Of a repository that is no submodule, git would add the number of its commit alone: a clone finds it empty."""
+    for state, name in changed:
+        if state == "??" and name.endswith("/"):
+            raise Mistake(
+                f"{name} is a repository of its own, of which a commit here would hold no file. Name paths beside it, "
+                "or put it into .gitignore; if it belongs here, run_command with `git submodule add` makes it a submodule."
+            )
+
+
+async def _refuse_conflicts(ws: Workspace, names: list[str]) -> None:
+    for name in names:
         regions = await asyncio.to_thread(conflicts_in, ws, name)
         if regions:
             raise Mistake(f"{name} has conflict markers in line {regions[0].first}; resolve them first.")

@@ -4,7 +4,7 @@ import asyncio
 import re
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import verdict
@@ -19,8 +19,12 @@ from codeflow.tools.packages_managers import (
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.project_managers import INSTALL
+from codeflow.tools.project_scripts import package_section
 from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from codeflow.tools.packages_manifest import Wish
 
 Ecosystem = Literal["auto", "python", "javascript", "rust", "go"]
 
@@ -48,6 +52,8 @@ _TRACKED = [
     "go.mod",
     "go.sum",
 ]
+_IN_PRODUCTION = ("dependencies", "optionalDependencies")
+"""Sections of package.json that an installation without development dependencies takes."""
 _INSTALL_TIMEOUT_S = 600.0
 _SETTINGS = {"PIP_NO_INPUT": "1", "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
 """Poetry makes its environments in the user's cache otherwise, where a sandbox keeps nothing."""
@@ -71,8 +77,13 @@ async def install_dependency(
     manager = _one_manager(find_managers(ws.root), ecosystem)
     if manager.language == "javascript" and _SHORT_REMOTE.match(name) and not (ws.root / name).is_file():
         raise _not_of_the_index(name)
+    if manager.language == "javascript" and dev:
+        _refuse_to_move(ws, name)
     before = _manifests(ws)
-    command = await _install_command(ws, manager, name, dev=dev)
+    wish = await asyncio.to_thread(_wish, ws, name, dev=dev) if manager.name == "pip" else None
+    command = await (
+        _pip_command(ws, manager, wish) if wish else _install_command(ws, manager, name, dev=dev)
+    )
     outcome = await execute(
         command,
         cwd=ws.root,
@@ -88,11 +99,16 @@ async def install_dependency(
     if outcome.exit_code != 0:
         why = ": its index cannot be reached" if is_unreached(outcome.output) else ""
         raise Mistake(f"{name} was not installed{why}.\n{shown}\n{outcome.output.strip()}")
-    if manager.name == "pip":
-        await _list(ws, manager, name, dev=dev)
+    if wish:
+        await _list(ws, manager, name, wish, dev=dev)
     after = _manifests(ws)
     changed = tuple(file for file in after if after[file] != before.get(file))
-    told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
+    if wish and wish.listed:
+        told = f"The manifest listed it before: {wish.listed.requirement!r} in {wish.listed.file}."
+    else:
+        told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
+    if manager.language == "javascript" and not dev and _is_for_development_only(ws, name):
+        told += " It stays among the devDependencies, where it was; to move it, edit package.json."
     return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
 
 
@@ -101,6 +117,29 @@ def _not_of_the_index(name: str) -> Mistake:
         f"{name!r} is not a package of the index, but code from an address. Name a released package, or ask the user to "
         "add it."
     )
+
+
+def _refuse_to_move(ws: Workspace, name: str) -> None:
+    """JavaScript's managers would take the package from the dependencies, where a production install looks for it."""
+    bare = _without_version(name)
+    for section in _IN_PRODUCTION:
+        if bare in package_section(ws.root, section):
+            raise Mistake(
+                f"{bare} is in {section} of package.json, and dev would move it to devDependencies, so a production "
+                "install would lack it. Install it without dev."
+            )
+
+
+def _is_for_development_only(ws: Workspace, name: str) -> bool:
+    bare = _without_version(name)
+    return bare in package_section(ws.root, "devDependencies") and not any(
+        bare in package_section(ws.root, section) for section in _IN_PRODUCTION
+    )
+
+
+def _without_version(name: str) -> str:
+    """The name of a JavaScript package, whose scope begins with an @ too."""
+    return name[:1] + name[1:].partition("@")[0]
 
 
 def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
@@ -112,8 +151,6 @@ def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
 
 
 async def _install_command(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> str:
-    if manager.name == "pip":
-        return shlex.join([*await pip_of(ws, manager), "install", name])
     subcommand, options = INSTALL[manager.name]
     command = [manager_program(ws, manager), *subcommand, *(options if dev else ())]
     if manager.name == "pnpm" and (ws.root / "pnpm-workspace.yaml").exists():
@@ -123,16 +160,31 @@ async def _install_command(ws: Workspace, manager: Manager, name: str, *, dev: b
     return f"{line} && {shlex.join([command[0], 'fetch'])}" if manager.name == "cargo" else line
 
 
-async def _list(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> None:
+def _wish(ws: Workspace, name: str, *, dev: bool) -> "Wish":
+    from codeflow.tools.packages_manifest import wish
+
+    return wish(ws.root, name, dev=dev)
+
+
+async def _pip_command(ws: Workspace, manager: Manager, wish: "Wish") -> str:
+    constraints = [f"--constraint={file}" for file in wish.constraints]
+    return shlex.join([*await pip_of(ws, manager), "install", *constraints, *wish.requirements])
+
+
+async def _list(ws: Workspace, manager: Manager, name: str, wish: "Wish", *, dev: bool) -> None:
     """Pip leaves manifests alone; a requirement without a version gets the installed one as its lowest."""
     from codeflow.tools.packages_manifest import add_to_manifest
 
-    requirement = name
+    version = ""
     if _PLAIN_NAME.fullmatch(name):
         probe = f"import importlib.metadata as m; print(m.version({name!r}))"
-        outcome, version = await run_for_stdout(ws, [await python_of(ws, manager), "-c", probe])
-        requirement = f"{name}>={version.strip()}" if outcome.exit_code == 0 else name
-    await asyncio.to_thread(add_to_manifest, ws, requirement, dev=dev)
+        outcome, printed = await run_for_stdout(ws, [await python_of(ws, manager), "-c", probe])
+        version = printed.strip() if outcome.exit_code == 0 else ""
+        if not version and any(";" in requirement for requirement in wish.requirements):
+            raise Mistake(f"{name} was not installed: {' and '.join(wish.requirements)} rules it out here.")
+    if not wish.listed:
+        requirement = f"{name}>={version}" if version else name
+        await asyncio.to_thread(add_to_manifest, ws, requirement, dev=dev)
 
 
 def _manifests(ws: Workspace) -> dict[str, bytes]:

@@ -1,9 +1,17 @@
-"""Adds one requirement to a Python project's manifest without touching the rest of the file."""
+"""What a Python project's manifest lists; adds one requirement to it without touching the rest of the file."""
 
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.tools.packages_requirements import (
+    Listed,
+    Requirements,
+    is_plain,
+    normal_name,
+    read_requirements,
+)
 from codeflow.tools.project_files import small_text
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
@@ -12,8 +20,13 @@ _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
 _REQUIREMENT = re.compile(
     r"(?!.*\.(?:whl|zip|gz)$)[A-Za-z0-9][\w.-]*(\[[\w.,-]+\])?([<>=!~]=?=?[\w.*+!-]+,?)*"
 )
-_VERSION = re.compile(r"[<>=!~]")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+_PYPROJECT = "pyproject.toml"
+_REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+_DEV_EXTRA = ("project.optional-dependencies", "dev")
+_DEV_GROUP = ("dependency-groups", "dev")
+_TABLES = (("project", "dependencies"), _DEV_EXTRA, _DEV_GROUP)
+"""Where a pyproject.toml lists what this tool adds."""
 
 
 def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
@@ -24,7 +37,7 @@ def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
         before = file.read_bytes().decode("utf-8")
         after = add_to_pyproject(before, requirement, dev=dev)
     else:
-        file = ws.writable("requirements-dev.txt" if dev else "requirements.txt")
+        file = ws.writable(_requirements_file(dev=dev))
         before = file.read_bytes().decode("utf-8") if file.exists() else ""
         after = add_to_requirements(before, requirement)
     if after != before:
@@ -34,25 +47,85 @@ def add_to_manifest(ws: Workspace, requirement: str, *, dev: bool) -> None:
 def declared(root: Path) -> list[str]:
     """The requirements that the manifest of a Python project lists, but for those of extras and groups."""
     data = _parsed(small_text(root / "pyproject.toml")) or {}
-    lines = [
-        line.partition(" #")[0].strip()
-        for name in ("requirements.txt", "requirements-dev.txt")
-        for line in small_text(root / name).splitlines()
+    files = [read_requirements(root, name).listed for name in _REQUIREMENTS]
+    entries = [
+        *_listed(data, "project", "dependencies"),
+        *(one.requirement for file in files for one in file),
     ]
-    return [entry for entry in [*_listed(data, "project", "dependencies"), *lines] if _NAME.match(entry)]
+    return [entry for entry in entries if normal_name(entry)]
 
 
-def normal_name(requirement: str) -> str:
-    """The name of a requirement as indexes compare it; empty when there is none."""
-    found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to install a package of a Python project so that all of its files agree."""
+
+    requirements: tuple[str, ...]
+    """For pip, together."""
+    constraints: tuple[str, ...]
+    """Files of versions that pip has to keep to."""
+    listed: Listed | None
+    """Where the manifest has it already; None when it has to be added."""
+
+
+def wish(root: Path, asked: str, *, dev: bool) -> Wish:
+    """What to install when a package is asked for: what the project's files say of it, where they say something.
+
+    Raises:
+        Mistake: when something else is asked for than the manifest says, or when its files cannot be followed.
+    """
+    data = _parsed(small_text(root / _PYPROJECT)) or {}
+    files = {name: read_requirements(root, name) for name in _REQUIREMENTS}
+    for name, file in files.items():
+        _refuse_unfollowed(name, file)
+    tables = {place: [Listed(_PYPROJECT, entry) for entry in _listed(data, *place)] for place in _TABLES}
+    everywhere = [*tables.values(), *(file.listed for file in files.values())]
+    same = [one for entries in everywhere for one in entries if _same_package(one.requirement, asked)]
+    own = tables[_place(data, dev=dev)] if "project" in data else files[_requirements_file(dev=dev)].listed
+    here = [one for one in same if one in own]
+    is_bare = _NAME.fullmatch(asked) is not None
+    if here and not is_bare and all(_rest(one.requirement) != _rest(asked) for one in here):
+        raise Mistake(
+            f"Nothing was installed: {asked} was asked for, but the manifest says {here[0].requirement!r} "
+            f"({here[0].file}). Change that line first, or ask for the name alone to install what it says."
+        )
+    for one in same:
+        if not is_plain(one.requirement):
+            raise _unfollowed(one.file, one.requirement)
+    asking = [] if is_bare and same else [asked]
+    return Wish(
+        requirements=tuple(dict.fromkeys([*asking, *(one.requirement for one in same)])),
+        constraints=tuple(dict.fromkeys(path for file in files.values() for path in file.constraints)),
+        listed=here[0] if here else None,
+    )
+
+
+def _refuse_unfollowed(name: str, file: Requirements) -> None:
+    if file.unread:
+        raise _unfollowed(name, file.unread[0])
+    if file.strange:
+        raise _unfollowed(file.strange[0].file, file.strange[0].requirement)
+
+
+def _unfollowed(file: str, what: str) -> Mistake:
+    return Mistake(
+        f"Nothing was installed: {file} has {what!r}, which is no version of a package of the index or no file of this "
+        "project, so what fits it is not certain. Correct it, or ask the user to install the package."
+    )
+
+
+def _requirements_file(*, dev: bool) -> str:
+    return "requirements-dev.txt" if dev else "requirements.txt"
+
+
+def _rest(requirement: str) -> str:
+    """What a requirement says beside the name."""
+    return _NAME.sub("", requirement).replace(" ", "")
 
 
 def add_to_requirements(text: str, requirement: str) -> str:
     """The requirements file with one more line."""
     for line in text.splitlines():
         if _same_package(line.strip(), requirement):
-            _refuse_another_version(line.strip(), requirement)
             return text
     newline = "\r\n" if "\r\n" in text else "\n"
     start = text if not text or text.endswith("\n") else text + newline
@@ -71,7 +144,6 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
     listed = _listed(before, table, key)
     for entry in listed:
         if _same_package(entry, requirement):
-            _refuse_another_version(entry, requirement)
             return text
     after = _with_entry(text, table, key, requirement)
     parsed = _parsed(after)
@@ -81,16 +153,6 @@ def add_to_pyproject(text: str, requirement: str, *, dev: bool) -> str:
             f"add {requirement!r} to {table}.{key} yourself."
         )
     return after
-
-
-def _refuse_another_version(listed: str, requirement: str) -> None:
-    """A Mistake when versions were asked for and the manifest says something else."""
-    wanted = requirement.replace(" ", "")
-    if not _VERSION.search(wanted) or listed.partition("#")[0].replace(" ", "") == wanted:
-        return
-    raise Mistake(
-        f"{requirement} is installed, but the manifest still says {listed!r}: change that line, or install what it says."
-    )
 
 
 def _parsed(text: str) -> dict[str, object] | None:
@@ -104,11 +166,11 @@ def _parsed(text: str) -> dict[str, object] | None:
 def _place(data: dict[str, object], *, dev: bool) -> tuple[str, str]:
     if not dev:
         return "project", "dependencies"
-    extras = data["project"]
+    extras = data.get("project")
     optional = extras.get("optional-dependencies") if isinstance(extras, dict) else None
     if isinstance(optional, dict) and "dev" in optional and "dependency-groups" not in data:
-        return "project.optional-dependencies", "dev"
-    return "dependency-groups", "dev"
+        return _DEV_EXTRA
+    return _DEV_GROUP
 
 
 def _listed(data: dict[str, object], table: str, key: str) -> list[str]:

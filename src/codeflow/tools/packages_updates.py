@@ -16,7 +16,8 @@ from codeflow.tools.packages_managers import (
     pip_of,
     required_program,
 )
-from codeflow.tools.packages_manifest import declared, normal_name
+from codeflow.tools.packages_manifest import declared
+from codeflow.tools.packages_requirements import normal_name
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import failure
 from codeflow.tools.workspace import Workspace

@@ -52,14 +52,19 @@ _ANOTHER_SCRIPT = "give package.json a script that only checks, or set the gate 
 
 def package_scripts(root: Path) -> Mapping[str, str]:
     """The scripts of package.json; none when it cannot be read."""
+    return package_section(root, "scripts")
+
+
+def package_section(root: Path, name: str) -> Mapping[str, str]:
+    """The texts by their names in a section of package.json; none when it cannot be read."""
     try:
         package = json.loads(small_text(root / "package.json") or "{}")
     except json.JSONDecodeError:
         return {}
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    if not isinstance(scripts, dict):
+    section = package.get(name) if isinstance(package, dict) else None
+    if not isinstance(section, dict):
         return {}
-    return {name: script for name, script in scripts.items() if isinstance(script, str)}
+    return {key: text for key, text in section.items() if isinstance(text, str)}
 
 
 def _with_what_it_calls(name: str, scripts: Mapping[str, str]) -> str:

@@ -81,6 +81,9 @@ async def search_files(
         skip: Matches to pass over.
     """
     narrow = [f"--glob={glob}"] if glob else []
+    if glob and ws.resolve(path).is_file():
+        await _refuse_other_file(ws, path, glob)
+        narrow = []
     command = [*_LINES, *_WHOLE_LINES, *narrow, f"--regexp={pattern}"]
     (outcome, raw), visible = await asyncio.gather(
         _ripgrep(ws, [path], command, most=_COLLECTED_CHARS), _narrowed(ws, path, narrow)
@@ -94,7 +97,7 @@ async def search_files(
         )
     if not hits and outcome.exit_code != 1 and not binary:
         raise Mistake(f"The search failed:\n{outcome.output.strip()}\nA literal ( [ . * needs a backslash.")
-    if glob:  # to ripgrep, a glob outranks what git ignores
+    if narrow:  # to ripgrep, a glob outranks what git ignores
         seen = set(visible)
         hits, binary = [hit for hit in hits if hit.path in seen], [name for name in binary if name in seen]
     hits, binary, unsearched = await asyncio.to_thread(_without_secrets, ws, visible, hits, binary)
@@ -144,6 +147,14 @@ async def _narrowed(ws: Workspace, path: str, narrow: Sequence[str]) -> list[str
         return names
     matching = set((await listed(ws, path, *narrow))[1])
     return [name for name in names if name in matching]
+
+
+async def _refuse_other_file(ws: Workspace, path: str, glob: str) -> None:
+    """A Mistake when a file is none that the glob means, which ripgrep does not ask of a file that it is given."""
+    real = ws.resolve(path)
+    beside = ("--no-ignore", "--max-depth=1", f"--glob={glob}")
+    if ws.relative(real) not in await visible_files(ws, str(real.parent), *beside):
+        raise Mistake(f"{path} is a file, and the glob {glob} leaves it out. Leave out one of the two.")
 
 
 def _binary_notes(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codeflow.core.values import ToolResult
 from codeflow.tools.docs import docs_search
 from codeflow.tools.docs_entries import Entry, markdown_entries, python_entries
-from codeflow.tools.docs_index import bring_up_to_date, find, opened
+from codeflow.tools.docs_index import bring_up_to_date, find, named_first, opened
 from codeflow.tools.docs_sources import Source
 from codeflow.tools.workspace import Workspace
 
@@ -115,6 +115,27 @@ async def test_the_repositorys_documents_follow_their_changes(project: Workspace
     assert first_line(await search(project, "balloon", "repository")) == "Deploying now"
     guide.unlink()
     assert "is not installed" in (await search(project, "balloon", "repository")).content
+
+
+async def test_documents_that_git_ignores_are_not_the_repositorys(project: Workspace):
+    for folder, ignored in ((".pytest_cache", "*\n"), ("notes", "")):
+        (project.root / folder).mkdir()
+        (project.root / folder / ".gitignore").write_text(ignored)
+        (project.root / folder / "README.md").write_text(f"# Cache\n\nA zeppelin of {folder}.\n")
+    content = (await search(project, "zeppelin", "repository")).content
+    assert "notes/README.md" in content
+    assert ".pytest_cache" not in content
+
+
+@pytest.mark.parametrize(
+    "query", ["pytest.mark.parametrize", "PYTEST parametrize", "how to parametrize with pytest"]
+)
+def test_what_a_query_names_is_indexed_first(query: str):
+    names = ["repository", "boto3", "pytest-cov", "PyYAML", "pytest", "python"]
+    known = [Source(name=name, version="1", location=name, read=lambda: iter(())) for name in names]
+    order = [source.name for source in named_first(known, query)]
+    assert order == ["pytest", "pytest-cov", "repository", "boto3", "PyYAML", "python"]
+    assert next(source.name for source in named_first(known, "boto3 client")) == "boto3"
 
 
 async def test_pythons_own_modules_are_documented(project: Workspace, tmp_path: Path):

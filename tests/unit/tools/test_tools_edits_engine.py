@@ -101,6 +101,13 @@ def test_blank_lines_that_differ_do_not_hide_the_place():
         ("    a\n", "a", "b\nc", "begins after the indentation"),
         ("    a\n    b\n", "    a\n", "c\n", "indented otherwise"),
         ("a = 1\n", "a = 2\n", "a = 1\n", "is it done already?"),
+        ("a = 1\n\nb = 2\n", "a = 1\n", "a = 1\n\nb = 2\n", "at line 1, and old_text is a part of it"),
+        ("x\n  a = 1\n\n  b = 2\n", "  a = 1\n", "  a = 1\n\n  b = 2\n", "at line 2, and old_text is a part"),
+        ("  x\n  a = 1\n\n  b = 2\n", "x\na = 1\n", "x\na = 1\n\nb = 2\n", "is it done already?"),
+        ("a = 1\n\nb = 2\n", "a = 1\n\n", "a = 1\n\nb = 2\n\n", "is it done already?"),
+        ("b = 2\nc = 3\na = 1\n", "a = 1\n", "b = 2\nc = 3\na = 1\n", "is it done already?"),
+        ("f(a, b)\n", "f(a", "f(a, b", "is it done already?"),
+        ("a\nx\nb\n\nc = 3\nd\n", "a\n...\nb\n", "a\n...\nb\n\nc = 3\nd\n", "is it done already?"),
         (
             "def compute(total):\n    return total\n",
             "def compute(totals):\n    return totals\n",
@@ -123,6 +130,37 @@ def test_what_is_not_certain_is_refused_with_its_cause(content: str, old: str, n
     with pytest.raises(Mistake) as refusal:
         apply(content, old, new)
     assert cause.casefold() in str(refusal.value).casefold()
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "new", "wanted"),
+    [
+        ("a = 1\nb = 2\nc = 3\n", "b = 2\nc = 3\n", "b = 2\nb = 2\nc = 3\n", "a = 1\nb = 2\nb = 2\nc = 3\n"),
+        (
+            "import os\nimport requests\n",
+            "import os",
+            "import os\nimport re",
+            "import os\nimport re\nimport requests\n",
+        ),
+        (
+            "import os\nimport requests\n",
+            "import os\n",
+            "import os\nimport re\n",
+            "import os\nimport re\nimport requests\n",
+        ),
+        ("f(self, user_id)\n", "f(self", "f(self, user", "f(self, user, user_id)\n"),
+        ("a\n\nb\n", "a\n\nb\n", "a\n\n\nb\n", "a\n\n\nb\n"),
+    ],
+    ids=[
+        "its surroundings say so",
+        "the beginning of a line",
+        "the same, whole lines",
+        "of a word",
+        "a blank line",
+    ],
+)
+def test_what_only_looks_like_the_new_text_does_not_hinder_it(content: str, old: str, new: str, wanted: str):
+    assert apply(content, old, new) == wanted
 
 
 @pytest.mark.parametrize(

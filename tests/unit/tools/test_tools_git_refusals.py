@@ -168,3 +168,19 @@ async def test_a_commit_needs_an_author(ws: Workspace, git: Git):
     git("config", "user.useConfigOnly", "true")
     text = (await run(ws, "git_commit", message="m", paths=["a.txt"], on_protected=True)).content
     assert text.startswith("git does not know who commits. Ask the user")
+
+
+@pytest.mark.parametrize("path", [".", "lib", "tools"])
+async def test_another_repository_is_not_committed_as_a_link_to_nowhere(
+    repository: Workspace, git: Git, path: str
+):
+    for folder in ("lib", "tools/deep"):
+        git("init", "--quiet", folder)
+        git("-C", folder, "commit", "--quiet", "--allow-empty", "--message=theirs")
+    (repository.root / "a.txt").write_text("two\n")
+    refusal = await refused(repository, "git_commit", message="m", paths=["a.txt", path])
+    assert "is a repository of its own" in refusal
+    assert git("status", "--short").splitlines() == [" M a.txt", "?? lib/", "?? tools/"]
+    (repository.root / ".gitignore").write_text("lib/\ntools/\n")
+    assert not (await run(repository, "git_commit", message="m", paths=["."])).is_error
+    assert git("ls-files").split() == [".gitignore", "a.txt"]

@@ -198,6 +198,7 @@ async def test_npm_itself(make_workspace: Callable[..., Workspace]):
     installed: ToolResult = await install_dependency.function(ws, "left-pad@1.2.0", dev=True)
     assert installed.changed == ("package.json", "package-lock.json")
     assert "left-pad 1.2.0 -> 1.3.0" in (await check_updates.function(ws)).content
+    assert "stays among the devDependencies" in (await install_dependency.function(ws, "left-pad")).content
 
 
 LAYOUTS = (
@@ -246,20 +247,13 @@ def test_requirements_keep_their_line_endings():
     assert add_to_requirements("A_b==1\n", "a-b") == "A_b==1\n"
 
 
-@pytest.mark.parametrize("wanted", ["a==2", "a>=1.16", "a~=1.1", "a != 3"])
-def test_other_versions_than_those_listed_are_said(wanted: str):
-    with pytest.raises(Mistake, match="the manifest still says 'a==1'"):
-        add_to_requirements("a==1\n", wanted)
-    assert add_to_requirements(f"{wanted}\n", wanted.replace(" ", "")) == f"{wanted}\n"
-
-
 async def test_a_version_that_the_manifest_contradicts_is_said(project: Workspace):
     await install_dependency.function(project, "sums==1.5")
     text = (project.root / "pyproject.toml").read_text()
     (project.root / "pyproject.toml").write_text(text.replace("sums==1.5", "sums==1.4"))
     result = await install_dependency.function(project, "sums==1.5")
     assert result.is_error
-    assert "the manifest still says 'sums==1.4'" in result.content
+    assert "the manifest says 'sums==1.4'" in result.content
 
 
 @pytest.mark.parametrize("name", ["left-pad@file:../evil", "x@link:/tmp", "a@../b", "../b", "./b"])

@@ -137,6 +137,18 @@ def make_tarball(file: Path) -> None:
         tar.addfile(entry, io.BytesIO(data))
 
 
+@pytest.mark.parametrize("section", ["dependencies", "optionalDependencies"])
+@pytest.mark.parametrize("name", ["pad@1.3.0", "@scope/pad", "@scope/pad@^1"])
+async def test_a_package_of_production_is_not_moved(ws: Workspace, section: str, name: str):
+    bare = "@scope/pad" if name.startswith("@") else "pad"
+    package = json.dumps({"name": "shop", section: {bare: "1.0.0"}})
+    (ws.root / "package.json").write_text(package)
+    result = await install_dependency.function(ws, name, dev=True)
+    assert result.is_error
+    assert result.content.startswith(f"{bare} is in {section} of package.json, and dev would move it")
+    assert (ws.root / "package.json").read_text() == package
+
+
 @pytest.mark.skipif(not shutil.which("npm"), reason="needs npm")
 async def test_npm_installs_from_a_file_and_an_audit_without_a_server_is_no_audit(ws: Workspace):
     (ws.root / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')

@@ -34,6 +34,16 @@ async def test_path_and_glob_narrow(tree: Workspace):
     assert (await search(tree, "two", path="src/a.py")).content == "src/a.py\n    3\tdef two():"
 
 
+@pytest.mark.parametrize("path", ["src/a.py", "b.txt", "ignored"])
+async def test_a_glob_holds_for_a_file_too(tree: Workspace, path: str):
+    for glob_of_it in (path, f"*{Path(path).suffix}" if "." in path else "ign*", "!*.ts"):
+        assert not (result := await search(tree, "def", path=path, glob=glob_of_it)).is_error, result.content
+        assert result.content.startswith(path)
+    refused = await search(tree, "def", path=path, glob="*.ts")
+    assert refused.is_error
+    assert refused.content == f"{path} is a file, and the glob *.ts leaves it out. Leave out one of the two."
+
+
 async def test_the_cap_is_said(tree: Workspace):
     content = (await search(tree, "e", max_results=1)).content
     assert content.endswith(

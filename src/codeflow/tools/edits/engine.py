@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from codeflow.tools.edits import depth, elision, ladder, refusal, undo
+from codeflow.tools.edits import depth, done, elision, ladder, refusal, undo
 from codeflow.tools.edits.delta import as_splices
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
@@ -125,9 +125,9 @@ def _literal(text: str, start: int, edit: Edit, *, open_end: bool) -> list[Splic
     if new.endswith("\n") and not old.endswith("\n") and ends_line and not at_end:
         raise refusal.one_line_break_more()
     _refuse_line_twice(text[:start], old, new, text[end:])
-    return _lines_that_differ(
-        start, old, _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
-    )
+    new = _with_line_breaks_of(old, new, after_blank=text[start - 1 : start] == "\n")
+    done.refuse(text, start, old, new)
+    return _lines_that_differ(start, old, new)
 
 
 def _refuse_line_twice(above: str, old: str, new: str, below: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
 
-from codeflow.tools.edits import depth, elision, places, refusal, scopes, stale, undo
+from codeflow.tools.edits import depth, done, elision, places, refusal, scopes, stale, undo
 from codeflow.tools.edits.delta import Change, carry_over
 from codeflow.tools.edits.learning import Translation, learn
 from codeflow.tools.edits.places import Place
@@ -181,7 +181,10 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     translation = learn([pair for before, _, place in parts for pair in _pairs(file, before, place)])
     for before, _, place in parts:
         _refuse_twin(file, before, place, translation)
-    return [change for part in parts for change in carry_over(file, *part, translation)]
+    changes = [list(carry_over(file, *part, translation)) for part in parts]
+    for (_, _, place), made in zip(parts, changes, strict=True):
+        _refuse_done(file, place, made)
+    return [change for made in changes for change in made]
 
 
 def _in_order(
@@ -239,7 +242,22 @@ def _at(file: Sequence[str], edit: Edit, place: Place) -> list[Change]:
     translation = learn(list(_pairs(file, old, place)))
     _refuse_twin(file, old, place, translation)
     depth.refuse_other(old, new, drifts=translation.drifts)
-    return list(carry_over(file, old, new, place, translation))
+    changes = list(carry_over(file, old, new, place, translation))
+    _refuse_done(file, place, changes)
+    return changes
+
+
+def _refuse_done(file: Sequence[str], place: Place, changes: Sequence[Change]) -> None:
+    """A Mistake when what a place would become stands there already."""
+    numbers = [at for at in place if at is not None]
+    first, stop = numbers[0], numbers[-1] + 1
+    made = list(file[first:stop])
+    for change in reversed(changes):
+        made[change.start - first : change.stop - first] = change.lines
+    above, here, text, after = (
+        "".join(f"{line}\n" for line in part) for part in (file[:first], file[first:stop], file, made)
+    )
+    done.refuse(text, len(above), here, after)
 
 
 def _refuse_twin(file: Sequence[str], old: Sequence[str], place: Place, translation: Translation) -> None:

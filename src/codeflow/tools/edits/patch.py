@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from codeflow.tools.edits import depth, engine
+from codeflow.tools.edits import depth, done, engine
 from codeflow.tools.edits.headings import Section, is_heading
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.places import Place
@@ -128,7 +128,10 @@ def _apply(
         raise Mistake("It only adds lines. Put unchanged lines before and after them to say where they go.")
     else:
         lines = newline.join(hunk.new) + newline
-        content = content + (newline if content and not content.endswith("\n") else "") + lines
+        closed = content + (newline if content and not content.endswith("\n") else "")
+        if f"{newline}{closed}".endswith(f"{newline}{lines}"):
+            raise Mistake("The file ends with the lines that it adds; is it done already?")
+        content = closed + lines
     if hunk.new_open and not hunk.old_open:
         return content.removesuffix("\n").removesuffix("\r")
     if hunk.old_open and not hunk.new_open and was_open and (hunk.new or content):
@@ -154,6 +157,7 @@ def _apply_to_the_byte(content: str, hunk: Hunk, section: Section | None) -> str
             "place; it does not. End all lines alike to change text and keep the file's line endings."
         )
     start = (hinted or found)[0]
+    done.refuse(content, start, old, new)
     return content[:start] + new + content[start + len(old) :]
 
 

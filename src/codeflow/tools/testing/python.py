@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codeflow.tools.testing.python_names import to_ids
 from codeflow.tools.testing.report import Failure, Report, relative
 from codeflow.tools.testing.runner import Line, Ran, Runner
 
@@ -21,8 +22,9 @@ _BLOCK = re.compile(
 _FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 
 
-def _appended(command: str, targets: Sequence[str], _: Path) -> str:
-    return f"{command} {shlex.join(targets)}"
+def _aim_pytest(command: str, targets: Sequence[str], root: Path) -> str:
+    ids = dict.fromkeys(one for target in targets for one in to_ids(target, root))
+    return f"{command} {shlex.join(ids)}"
 
 
 def _pytest_reporting(line: Line, report: Path) -> Line:
@@ -151,7 +153,7 @@ def _unittest_failure(match: re.Match[str], root: Path) -> Failure:
 PYTEST = Runner(
     name="pytest",
     pattern=re.compile(r"\bpytest\b"),
-    aim=_appended,
+    aim=_aim_pytest,
     reporting=_pytest_reporting,
     read=_read_pytest,
     always_reports=True,

@@ -22,6 +22,7 @@ from codeflow.tools.workspace import Workspace, special_kind
 _NOT_FOUND = 127
 _LIKE_A_PATH = re.compile(r"\.(py|[cm]?[jt]sx?|go|rs|java|kt|php|rb)$")
 """Other targets may be packages, classes and names of tests, which only the runner knows."""
+_LINE = re.compile(r"(?<=\.py):\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ async def run_tests(
     """Run the project's tests (stopped after 600 s unless gates.timeout_s says otherwise): counts, then each failure with place and reason.
 
     Args:
-        target: Test file, folder or test id; everything by default.
+        target: Test file, folder, name or id; FILE:LINE with pytest; everything by default.
         only_failed: Run those that failed last time.
         timeout_s: A shorter time limit.
     """
@@ -79,7 +80,7 @@ def to_targets(ws: Workspace, target: str) -> Sequence[str]:
     target = target.strip()
     if target.startswith("-"):
         raise Mistake("The target is a file, folder or test id, not an option.")
-    path = target.partition("::")[0]
+    path = _LINE.sub("", target.partition("::")[0])
     real = ws.resolve(path)
     if real.exists() and not real.is_file() and not real.is_dir():
         kind = special_kind(real.stat().st_mode)
@@ -105,7 +106,7 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
         raise Mistake(
             f"{command!r} takes no target. Run everything without one, or a single test with run_command."
         )
-    return Line(command=runner.aim(command, targets, ws.root))
+    return Line(command=await asyncio.to_thread(runner.aim, command, targets, ws.root))
 
 
 async def run_line_of_tests(ws: Workspace, line: Line, *, timeout_s: float | None = None) -> TestRun:
