@@ -56,13 +56,14 @@ format: $(VENV)/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, documentation, 500 turns, sandbox; fetches what it measures on
+bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, documentation, 500 turns, sandbox, workflows; fetches what it measures on
 	$(BIN)/python tests/bench/startup.py
 	$(BIN)/python -m tests.bench.edits
 	$(BIN)/python tests/bench/repomap.py
 	$(BIN)/python -m tests.bench.docs
 	$(BIN)/python -m tests.bench.soak
 	$(BIN)/python -m tests.bench.sandbox
+	$(BIN)/python -m tests.bench.workflows
 
 clean: ## forget the virtual environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

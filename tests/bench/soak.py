@@ -140,7 +140,7 @@ def measure(count: int, context: int, folder: Path) -> tuple[Cost, RunResult]:
     }
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        os.environ.update(environment(_url(server.stdout)))
+        os.environ.update(environment(url_of(server.stdout)))
         cost = Cost()
         try:
             result = asyncio.run(
@@ -151,7 +151,8 @@ def measure(count: int, context: int, folder: Path) -> tuple[Cost, RunResult]:
     return cost, result
 
 
-def _url(lines: Any) -> str:
+def url_of(lines: Any) -> str:
+    """The address that an endpoint says it listens on."""
     for line in lines:
         if found := re.search(r"http://[\d.:]+", line):
             return found[0]

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal, cast
 
 from docstring_parser import parse as parse_docstring
@@ -31,6 +32,7 @@ from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 
+@cache
 def arguments_model(tool: Tool) -> type[BaseModel]:
     """A pydantic model of a tool's arguments, described by its docstring; the workspace is not one of them."""
     described = {p.arg_name: p.description or "" for p in parse_docstring(tool.function.__doc__ or "").params}
@@ -51,6 +53,7 @@ def _untitled(schema: Any) -> Any:
     return schema
 
 
+@cache
 def tool_spec(tool: Tool, model: type[BaseModel]) -> ToolSpec:
     """What a model is told about a tool."""
     documentation = parse_docstring(tool.function.__doc__ or "")
