@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from codeflow.tools.sandbox.repositories import first_link, git_folder
 
@@ -22,6 +23,13 @@ def is_harmless(git: Path) -> bool:
 
     A file may only name a folder in the `modules` or `worktrees` of a repository that it lies in.
     """
+    try:
+        return _is_harmless(git)
+    except OSError:  # what cannot be looked at is not known to be
+        return False
+
+
+def _is_harmless(git: Path) -> bool:
     if git.is_symlink():
         return False
     if not git.is_file():
@@ -60,8 +68,12 @@ def _shares_its_own(git: Path) -> bool:
 
 def _own(git: Path) -> Iterator[Path]:
     """What links could stand for, so that git shows what is elsewhere."""
-    for folder, folders, names in os.walk(git):
+    for folder, folders, names in os.walk(git, onerror=_fail):
         yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
 
 
 def _place_of(git: Path) -> Path | None:

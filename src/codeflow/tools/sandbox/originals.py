@@ -21,7 +21,7 @@ def copied(paths: Iterable[Path], roots: Iterable[Path], folder: Path) -> Copies
     held = [(root, path) for path in paths for root in roots if path.is_relative_to(root)]
     copies = tuple((root, path, folder / str(number)) for number, (root, path) in enumerate(held))
     for _, path, copy in copies:
-        _copy(path, copy)
+        copy_plain(path, copy)
     return copies
 
 
@@ -39,7 +39,7 @@ def put_back(root: Path, path: Path, copy: Path, move: Callable[[Path], Path]) -
     moved = [move(there) for there in (*in_the_way, path) if os.path.lexists(there)]
     for folder in _between(root, path):
         folder.mkdir(exist_ok=True)
-    _copy(copy, path)
+    copy_plain(copy, path)
     now = f"; what was there is now {moved[-1]}" if moved else ""
     return f"{path} is protected and was changed during the command; it is as before{now}"
 
@@ -72,10 +72,11 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and os.access(path, os.R_OK | os.X_OK)
 
 
-def _copy(path: Path, to: Path) -> None:
+def copy_plain(path: Path, to: Path) -> None:
+    """Copies a file, link or folder; pipes, sockets and devices hold nothing, and are left out."""
     if path.is_dir() and not path.is_symlink():
         shutil.copytree(path, to, symlinks=True, ignore=_special)
-    else:
+    elif _is_kept(path):
         shutil.copy2(path, to, follow_symlinks=False)
 
 

@@ -20,11 +20,13 @@ from pathlib import Path
 
 from codeflow.core.places import private_folder
 from codeflow.tools.sandbox.harmless import is_harmless
-from codeflow.tools.sandbox.originals import CHANGE, LOOK, Copies, is_changed, open_way, put_back
+from codeflow.tools.sandbox.originals import CHANGE, LOOK, Copies, copy_plain, is_changed, open_way, put_back
 from codeflow.tools.sandbox.protected import Protection
 from codeflow.tools.sandbox.repositories import ask_git, first_link, nested_repositories
 
 _SHA1_DIGITS = 40
+_FILE_OR_LINK = ("100", "120")
+"""How git's modes of them begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Watch:
                 left = True
                 text = (
                     f"{path} is protected, was changed during the command and CANNOT BE PUT BACK ({error}): look at it "
-                    f"before git, an editor or a shell is used here"
+                    "before git, an editor or a shell is used here"
                 )
             told += [text] if text else []
         return Aftermath((*told, *self._behind()), left)
@@ -90,15 +92,15 @@ class Watch:
         """
         links = {link for link, _ in self.before.links}
         for root, path in self.before.absent:
+            open_way(root, path, LOOK)
             made = first_link(root, path) or path
-            open_way(root, made, LOOK)
             is_repository = path.name == ".git"
             if os.path.lexists(made) and made not in links and not (is_repository and is_harmless(made)):
                 yield made
 
     def _link_again(self, link: Path, target: str) -> str:
         self._open(link, LOOK)
-        if link.is_symlink() and str(link.readlink()) == target:
+        if _leads_to(link, target):
             return ""
         self._open(link, CHANGE)
         where = self._move(link) if os.path.lexists(link) else "gone"
@@ -116,6 +118,7 @@ class Watch:
     def touched(self) -> Iterator[Path]:
         """Protected paths that are not as they were."""
         yield from self._made()
+        yield from (link for link, target in self.before.links if not _leads_to(link, target))
         yield from (path for root, path, copy in self.copies if is_changed(root, path, copy))
 
     def _new_repositories(self) -> Iterator[Path]:
@@ -142,7 +145,7 @@ class Watch:
                 continue
             paths = [str(path) for path in self.before.real if path.is_relative_to(root)]
             entries = ask_git(self.git, root, "ls-files", "--stage", "-z", "--", *paths) if paths else []
-            if names := [name for name, digest in map(_entry, entries) if not _is_blob(root / name, digest)]:
+            if names := [entry.partition("\t")[2] for entry in entries if not _is_current(root, entry)]:
                 yield (
                     f"{', '.join(names)} are protected, and not as in the commit that is checked out now: git could not "
                     "change them here. Leave them out of commits; the user can `git checkout` them"
@@ -161,35 +164,36 @@ class Watch:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            shutil.move(path, target)
+            copy_plain(path, target)
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return target
 
 
+def _leads_to(link: Path, target: str) -> bool:
+    return link.is_symlink() and str(link.readlink()) == target
+
+
 def _unlock(path: Path) -> None:
-    """Folders that their owner cannot write cannot be moved; pipes and sockets not to another file system, and they hold
-    nothing.
-    """
+    """Folders that their owner cannot write cannot be moved, and files that he cannot read not copied."""
     folders = [path]
     while folders:
         folder = folders.pop()
         mode = folder.lstat().st_mode
-        if stat.S_ISDIR(mode):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if stat.S_ISDIR(mode):
                 folder.chmod(0o700)
                 folders += folder.iterdir()
-        elif stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-            with contextlib.suppress(OSError):
-                folder.unlink()
+            elif stat.S_ISREG(mode) and not mode & stat.S_IRUSR:
+                folder.chmod(stat.S_IMODE(mode) | stat.S_IRUSR)
 
 
-def _entry(line: str) -> tuple[str, str]:
-    """The name and the blob of an entry of the index."""
-    facts, _, name = line.partition("\t")
-    return name, facts.split(" ")[1]
-
-
-def _is_blob(file: Path, digest: str) -> bool:
-    """Whether a file, or a link, is what git keeps under a name; line ends apart. git itself would start filters."""
+def _is_current(top: Path, entry: str) -> bool:
+    """Whether a file, or a link, is what an entry of the index says; line ends apart. git itself would start filters."""
+    facts, _, name = entry.partition("\t")
+    mode, digest, _ = facts.split(" ")
+    file = top / name
+    if not mode.startswith(_FILE_OR_LINK):
+        return True
     try:
         data = os.fsencode(file.readlink()) if file.is_symlink() else file.read_bytes()
     except OSError:
