@@ -37,6 +37,21 @@ REPOSITORIES = {
             "cd ..; git add sub"
         )
     ],
+    "one in one in the index": [
+        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; {{evil}}; cd ..; git add s2; {COMMIT}; cd ..; git add sub"
+    ],
+    "one in one in the index, later": [
+        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; cd ..; git add s2; {COMMIT}; cd ..; git add sub",
+        "cd sub/s2; {evil}",
+    ],
+    "a file for one that is beside it": [
+        (
+            f"git init -q mid; mkdir -p mid/sub; cd mid/sub; git init -q .; {COMMIT}; {{evil}}; H=$(git rev-parse HEAD); "
+            "mkdir ../.git/modules; mv .git ../.git/modules/sub; echo 'gitdir: ../.git/modules/sub' > .git; cd ../..; "
+            "git --git-dir=mid/.git/modules/sub config core.worktree ../../../sub; "
+            "git update-index --add --cacheinfo 160000,$H,mid/sub"
+        )
+    ],
     "a filter": [
         (
             f"git init -q sub; cd sub; {COMMIT}; touch a; git add a; echo '* filter=x' > .gitattributes; "
