@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.attacks.test_attacks_commands import run, sandbox_of
@@ -91,7 +92,7 @@ def armed(world: World) -> Path:
     return mark
 
 
-TOOLS = {
+TOOLS: dict[str, dict[str, Any]] = {
     "git_status": {},
     "git_diff": {"ref": "HEAD"},
     "git_log": {},
