@@ -45,7 +45,7 @@ def filters_off(answer: bytes) -> dict[str, str]:
 
 def _may_stay(command: str) -> bool:
     """Whether a shell would start one of the kept programs, found by its name, and nothing else."""
-    if re.search(r"[^\w\s%./=\"'-]", command):
+    if re.search(r"[^\w %./=\"'-]", command):
         return False
     try:
         words = shlex.split(command)
