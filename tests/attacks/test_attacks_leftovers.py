@@ -17,7 +17,7 @@ from tests.attacks.world import CANARY, Picture, World, make
 from codeflow.core.settings import load_settings
 from codeflow.tools.code import get_type_info
 from codeflow.tools.git import git_log, git_show
-from codeflow.tools.sandbox.choosing import choose, told_late
+from codeflow.tools.sandbox.choosing import choose, private_place, told_late
 from codeflow.tools.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -35,6 +35,21 @@ REPOSITORIES = {
             f"git init -q sub; cd sub; {COMMIT}; {{evil}}; mkdir -p ../.git/modules; mv .git ../.git/modules/sub; "
             "echo 'gitdir: ../.git/modules/sub' > .git; git --git-dir=../.git/modules/sub config core.worktree ../../../sub; "
             "cd ..; git add sub"
+        )
+    ],
+    "one in one in the index": [
+        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; {{evil}}; cd ..; git add s2; {COMMIT}; cd ..; git add sub"
+    ],
+    "one in one in the index, later": [
+        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; cd ..; git add s2; {COMMIT}; cd ..; git add sub",
+        "cd sub/s2; {evil}",
+    ],
+    "a file for one that is beside it": [
+        (
+            f"git init -q mid; mkdir -p mid/sub; cd mid/sub; git init -q .; {COMMIT}; {{evil}}; H=$(git rev-parse HEAD); "
+            "mkdir ../.git/modules; mv .git ../.git/modules/sub; echo 'gitdir: ../.git/modules/sub' > .git; cd ../..; "
+            "git --git-dir=mid/.git/modules/sub config core.worktree ../../../sub; "
+            "git update-index --add --cacheinfo 160000,$H,mid/sub"
         )
     ],
     "a filter": [
@@ -149,6 +164,25 @@ def test_what_nobody_could_put_aside_is_told(tmp_path):
     (told,) = told_late(world.workspace, world.env)
     assert ".exrc" in told
     assert (world.workspace / ".exrc").exists(), "by now it may be the user's"
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
+def test_what_cannot_be_put_aside_is_told_twice_and_all_else_is_looked_after(tmp_path, backend):
+    world = make(tmp_path)
+    (world.workspace / ".cursor").symlink_to(".vscode")
+    sandbox = sandbox_of(world, backend=backend)
+    kept = private_place(world.home / ".local/state/codeflow", world.workspace)
+    kept.mkdir(parents=True)
+    (kept / "aside").write_text("in the way\n")
+    line = "echo evil > .exrc; echo evil > Jenkinsfile; rm .cursor .gitlab-ci.yml; true"
+    output = run(world, sandbox, line)
+    assert output.count("CANNOT BE PUT BACK") == 2
+    assert (world.workspace / ".cursor").is_symlink()
+    assert (world.workspace / ".gitlab-ci.yml").read_text() == "# the project's\n"
+    (told,) = told_late(world.workspace, world.env)
+    assert ".exrc" in told
+    assert "Jenkinsfile" in told
+    assert told_late(world.workspace, world.env) == ()
 
 
 def test_nothing_is_told_of_a_command_that_left_nothing(tmp_path):

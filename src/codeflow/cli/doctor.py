@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ import typer
 
 from codeflow.cli.listing import ListOutput, show
 from codeflow.core.places import config_home, state_home
+from codeflow.core.programs import program_outside
 from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def machine(root: Path) -> Iterator[Line]:
     from codeflow.tools.search import find_ripgrep
 
     yield Line(level=Level.OK, name="python", detail=platform.python_version())
-    yield _program("git", shutil.which("git"), "install git: without it there is no diff and no undo")
+    yield _program(
+        "git", program_outside("git", root), "install git: without it there is no diff and no undo"
+    )
     yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
     yield sandbox(root)
     if problem := Checkpoints(root, "doctor").unavailable:

@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from codeflow.core import inert_git
 from codeflow.core.errors import CodeflowError
 from codeflow.core.programs import program_outside
 
@@ -45,5 +46,5 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | No
     git = program_outside("git", folder)
     if git is None:
         return None
-    command = [git, "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    command = [git, "-C", str(folder), *inert_git.OPTIONS, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | _AUTHOR)

@@ -1,4 +1,4 @@
-"""Texts as they are meant: without characters that nobody sees, with JSON's escapes resolved, with base64 decoded."""
+"""Texts as they are meant: without characters that nobody sees, with escapes resolved, with base64 decoded."""
 
 import base64
 import binascii
@@ -14,10 +14,14 @@ _TERMINAL_ESCAPE = r"\x1b\[[0-?]{0,40}[ -/]{0,4}[@-~]"
 _DISGUISE = re.compile(
     rf"{_TERMINAL_ESCAPE}|{HIDDEN.pattern}|\r(?!\n)"
     r"|\\{1,8}(?:u(?P<code>[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})|(?P<slash>/)|r(?!\\{1,8}n|\n))"
+    r"|(?:\\{1,8}x|%)(?P<byte>[2-7][0-9A-Fa-f])|&#[xX](?P<entity>[2-7][0-9A-Fa-f]);|&#(?P<decimal>\d{2,3});"
+    r"|(?P<wide>[\uff01-\uff5e])|[\u0300-\u036f]"  # accents that are added to a letter
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}+={0,2}")
 _WRAP = re.compile(r"(?:\r?\n|\\n)[ \t]{0,40}(?:\d{1,7}[\t:|-] ?)?")
 """Between two lines of one value, as `base64` and YAML break it and tools number them."""
+_WIDER = 0xFEE0
+"""From ASCII to the same characters as wide as Chinese ones."""
 _QUANTUM = 4
 """Characters of base64 that stand for whole bytes."""
 
@@ -53,7 +57,7 @@ class Undisguised:
 
 
 def undisguised(text: str) -> Undisguised | None:
-    """The text that a reader, a terminal or a JSON parser makes of it; None where that is the text itself."""
+    """The text that a reader, a terminal, a browser or a parser makes of it; None where that is the text itself."""
     found = Undisguised()
     parts: list[str] = []
     at = length = 0
@@ -74,9 +78,14 @@ def undisguised(text: str) -> Undisguised | None:
 
 def _char(match: re.Match[str]) -> str:
     """The character that an escape stands for; "" for what is not seen."""
-    if not match["code"]:
+    if match["wide"]:
+        return chr(ord(match["wide"]) - _WIDER)
+    if match["decimal"]:
+        return chr(int(match["decimal"]))
+    code = match["code"] or match["byte"] or match["entity"]
+    if not code:
         return match["slash"] or ""
-    char = chr(min(int(match["code"].strip("{}"), 16), sys.maxunicode))
+    char = chr(min(int(code.strip("{}"), 16), sys.maxunicode))
     return "" if char == "\r" or HIDDEN.fullmatch(char) else char
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from codeflow.core import inert_git
 from codeflow.core.programs import NO_NETWORK_GIT, program_outside
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _EXECUTABLE = "GIT_PYTHON_GIT_EXECUTABLE"
 MAX_FILES = 100_000
 _WALK_LIMIT = 20_000
 _NEVER_LISTED = {".git", ".hg", ".svn", ".tox", ".venv", "__pycache__", "node_modules", "target", "venv"}
-_SAFE = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, "core.untrackedCache": "false"}
+_SAFE = {**inert_git.SETTINGS, "core.untrackedCache": "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +97,8 @@ class Project:
         """Standard output, or None when git fails."""
         if self.without_git is not None or self._program is None:
             return None
-        configuration = _SAFE | (extra or {})
-        numbered = list(enumerate(configuration.items()))
         environment = {
-            "GIT_CONFIG_COUNT": str(len(numbered)),
-            **{f"GIT_CONFIG_KEY_{number}": name for number, (name, _) in numbered},
-            **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
+            **inert_git.variables(_SAFE | (extra or {}), self.workspace),
             "GIT_DIR": str(cast("Path", self.top) / ".git"),
             "GIT_WORK_TREE": str(self.top),
             **NO_NETWORK_GIT,
@@ -119,9 +116,8 @@ class Project:
         return output if status == 0 else None
 
     def _disarmed_filters(self) -> dict[str, str]:
-        """Settings under which `git status` starts no filter program of the repository."""
-        names = _names(self._git("config", "--null", "--name-only", "--get-regexp", r"^filter\."))
-        return {name: "false" if name.endswith(".required") else "" for name in names}
+        """Settings under which `git status` starts no filter that the repository could have to do with."""
+        return inert_git.filters_off(self._git(*inert_git.ASK_FOR_FILTERS) or b"")
 
     def _walk(self) -> Files:
         paths: list[str] = []

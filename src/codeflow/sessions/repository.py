@@ -5,11 +5,12 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
+from codeflow.core import inert_git
 from codeflow.core.errors import SessionError, remedy
 from codeflow.core.places import private_folder
 from codeflow.core.programs import program_outside
@@ -31,12 +32,10 @@ LARGEST_FILE_BYTES = 100_000_000
 """A larger file is not saved, and that is said."""
 
 _CONFIGURATION = {
-    "core.fsmonitor": "false",
-    "core.hooksPath": os.devnull,
+    **inert_git.SETTINGS,
     "core.logAllRefUpdates": "false",
     "core.splitIndex": "false",
     "core.untrackedCache": "false",
-    "gc.auto": "0",
     # names such as git~1 are harmless here, and a checkpoint must hold them too
     "core.protectNTFS": "false",
     "core.protectHFS": "false",
@@ -61,8 +60,11 @@ class Git:
         index: Path | None = None,
         *,
         options: Sequence[str] = _OPTIONS,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`options` stand before each command; by default nothing runs that the repository's configuration names."""
+        """`options` stand before each command; by default nothing runs that the repository's configuration names, as
+        long as no file of the work tree is compared or written. `variables` join the environment.
+        """
         self._folder = folder
         self._command = (program_outside("git", work_tree or folder) or _NO_GIT, *options)
         self._environment = {
@@ -78,6 +80,7 @@ class Git:
             self._environment["GIT_WORK_TREE"] = str(work_tree)
         if index is not None:
             self._environment["GIT_INDEX_FILE"] = str(index)
+        self._environment |= variables or {}
 
     def run(self, *arguments: str, stdin: bytes = b"", accept: Container[int] = (0,)) -> bytes:
         """Standard output of a git command.

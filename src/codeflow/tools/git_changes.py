@@ -2,11 +2,12 @@
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Literal
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_conflicts import changed_files, conflicts_in
-from codeflow.tools.git_runner import INERT, LITERAL, change, raw, read, run, succeeded
+from codeflow.tools.git_runner import change, change_quietly, inert_environment, must, raw, read, tidy
 from codeflow.tools.git_secrets import refuse_secrets
 from codeflow.tools.git_shown import PREFIXES, shown
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
@@ -14,6 +15,7 @@ from codeflow.tools.workspace import Workspace
 
 _PROTECTED = re.compile(r"main|master|release/.*")
 _WORKTREES = ".worktrees"
+_MOST_INDEX_BYTES = 50_000_000
 _STAGED_DELETION = "D "
 """In git's short format."""
 
@@ -78,7 +80,7 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     await refuse_secrets(ws, message, wanted)
     kept = await _sources_left_out(ws, wanted)
     if to_add := await _without_staged_deletions(ws, wanted):
-        succeeded(await run(ws, *INERT, LITERAL, "add", "--", *to_add))
+        await change_quietly(ws, "add", "--", *to_add)
     merging = await raw(ws, "rev-parse", "--quiet", "--verify", "MERGE_HEAD", cwd=ws.root)
     only = () if merging else ("--only", "--", *wanted)  # git refuses a partial commit during a merge
     output = await change(ws, "commit", f"--message={message}", *only)
@@ -200,15 +202,38 @@ async def git_worktree(
     folder = ws.writable(f"{_WORKTREES}/{_branch_name(branch).replace('/', '-')}")
     place = ws.relative(folder)
     if action == "remove":
-        succeeded(await run(ws, *INERT, LITERAL, "worktree", "remove", str(folder)))
+        await _refuse_to_lose(ws, folder)
+        await tidy(ws, "worktree", "remove", "--force", str(folder))
         return ToolResult(content=f"{place} removed; the branch {branch} stays.", display=f"{place} removed")
     known = await _exists(ws, branch)
     ws.write(
         folder.with_name(".gitignore"), b"/*/\n/.gitignore\n"
     )  # untracked work trees would show up in git_status
     target = (str(folder), branch) if known else ("-b", branch, str(folder))
-    succeeded(await run(ws, *INERT, LITERAL, "worktree", "add", *target))
+    await change_quietly(ws, "worktree", "add", *target)
     return ToolResult(content=f"{branch} is checked out in {place}.", display=place)
+
+
+async def _refuse_to_lose(ws: Workspace, folder: Path) -> None:
+    """A Mistake where a work tree has what is in no commit, or submodules, which may have commits of their own.
+
+    git looks itself unless it is forced, but outside the sandbox it would start the filters of submodules.
+    """
+    if not (folder / ".git").exists():
+        return  # git has a word for it
+    place = ws.relative(folder)
+    env = await inert_environment(ws)
+    state = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
+    if await must(ws, "-C", place, *state, env=env):
+        raise Mistake(
+            f"{place} has uncommitted changes, so it was not removed. Commit or stash them there first: {place} is a "
+            "work tree of its own."
+        )
+    index = await must(ws, "-C", place, "ls-files", "--stage", "-z", most_bytes=_MOST_INDEX_BYTES)
+    if any(entry.startswith(b"160000 ") for entry in index.split(b"\0")):
+        raise Mistake(
+            f"{place} has submodules, so it was not removed: the user can `git worktree remove --force` it."
+        )
 
 
 def _branch_name(name: str) -> str:

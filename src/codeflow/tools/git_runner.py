@@ -10,27 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
+from codeflow.core import inert_git
 from codeflow.tools.git_advice import advice
 from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 LITERAL = "--literal-pathspecs"
-INERT = (
-    "git",
-    "--no-pager",
-    "--no-optional-locks",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "diff.external=",
-    "-c",
-    "log.showSignature=false",
-    "-c",
-    "core.quotePath=false",
-)
+INERT = ("git", "--no-pager", "--no-optional-locks", *inert_git.OPTIONS, "-c", "core.quotePath=false")
 _SHORT_TIMEOUT_S = 20.0
 _LONGEST_REFUSAL_LINES = 15
 _NOT_A_REVISION = re.compile(r"^-|[\0\n]")
@@ -57,17 +44,9 @@ async def read(ws: Workspace, *arguments: str) -> str:
 
 
 async def inert_environment(ws: Workspace) -> dict[str, str]:
-    """The reading environment, with the content filters of the repository's own configuration switched off.
-
-    Filters from the user's configuration, such as git-lfs, stay on.
-    """
-    wanted = ("config", "--local", "--includes", "--name-only", "-z", "--get-regexp", "^filter[.]")
-    keys = [os.fsdecode(key) for key in (await raw(ws, *wanted, cwd=ws.root)).split(b"\0") if key]
-    variables = {"GIT_CONFIG_COUNT": str(len(keys)), "GIT_NO_LAZY_FETCH": "1"}
-    for number, key in enumerate(keys):
-        variables[f"GIT_CONFIG_KEY_{number}"] = key
-        variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if key.endswith(".required") else ""
-    return ws.reading_env | variables
+    """The reading environment, in which git starts no filter but those of `inert_git`."""
+    filters = inert_git.filters_off(await raw(ws, *inert_git.ASK_FOR_FILTERS, cwd=ws.root))
+    return ws.reading_env | inert_git.variables(filters, ws.root, ws.reading_env)
 
 
 async def raw(
@@ -93,17 +72,24 @@ async def raw(
 
 
 async def must(
-    ws: Workspace, *arguments: str, env: Mapping[str, str] | None = None, most_bytes: int = 1_000_000
+    ws: Workspace,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    most_bytes: int = 1_000_000,
+    confine: Confine | None = None,
 ) -> bytes:
-    """The unaltered output of a command of git; a Mistake when it fails, takes too long or prints more than that."""
+    """The unaltered output of a command of git that only looks; a Mistake when it fails, takes too long or prints more
+    than that. `confine` is `ws.looking` unless given.
+    """
+    env = {**(env or ws.reading_env), "LANGUAGE": "en"}
+    confined = (confine or ws.looking)([*INERT, *arguments], ws.root, env)
     process = await asyncio.create_subprocess_exec(
-        *INERT,
-        *arguments,
+        *confined.argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ws.root,
-        env={**(env or ws.reading_env), "LANGUAGE": "en"},
+        env=env,
     )
     stdout, stderr = (cast("asyncio.StreamReader", pipe) for pipe in (process.stdout, process.stderr))
     try:
@@ -112,6 +98,8 @@ async def must(
             await process.wait()
     except TimeoutError:
         raise Mistake("git took too long.") from None
+    finally:
+        confined.ended()
     if process.returncode != 0:
         problem = said.decode(errors="replace").rstrip()
         raise Mistake(advice(problem) or f"git failed with exit code {process.returncode}:\n{problem}")
@@ -147,17 +135,30 @@ async def change(ws: Workspace, *arguments: str) -> str:
 
     A hook of the user's runs the project's code, such as its linters, which an agent may have written.
     """
-    return succeeded(await run(ws, "git", LITERAL, *arguments, confine=ws.confining()), hooks=True)
+    return succeeded(
+        await run(ws, "git", LITERAL, *arguments, env=ws.env, confine=ws.confining()), hooks=True
+    )
 
 
-async def run(
-    ws: Workspace, *command: str, env: Mapping[str, str] | None = None, confine: Confine | None = None
-) -> Outcome:
-    """A command of git with a bounded time and output; what is not confined gets no environment of the project's."""
+async def change_quietly(ws: Workspace, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """Likewise without hooks; the user's filters are what makes files of what git keeps."""
+    command = (*INERT, LITERAL, *arguments)
+    return succeeded(await run(ws, *command, env=env or ws.reading_env, confine=ws.confining()))
+
+
+async def tidy(ws: Workspace, *arguments: str) -> str:
+    """Likewise outside the sandbox, for a command that looks at no file of the work tree and runs nothing: in the
+    sandbox, what makes a work tree cannot be removed.
+    """
+    return succeeded(await run(ws, *INERT, LITERAL, *arguments, env=ws.reading_env, confine=None))
+
+
+async def run(ws: Workspace, *command: str, env: Mapping[str, str], confine: Confine | None) -> Outcome:
+    """A command of git with a bounded time and output."""
     return await execute(
         command,
         cwd=ws.root,
-        env={**(env or (ws.env if confine else ws.reading_env)), "LANGUAGE": "en"},  # its refusals are read
+        env={**env, "LANGUAGE": "en"},  # its refusals are read
         timeout_s=ws.settings.command_timeout_s,
         output_limit_chars=ws.settings.output_limit_chars,
         memory_bytes=ws.memory_bytes,

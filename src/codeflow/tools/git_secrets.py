@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from codeflow.core.redaction import Redactor
-from codeflow.tools.git_runner import LITERAL, must, raw
+from codeflow.tools.git_runner import change_quietly, must, raw
 from codeflow.tools.tool import Mistake, one_line
 from codeflow.tools.workspace import Workspace
 
@@ -91,15 +91,17 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
         await _tree(ws, "HEAD") or (await must(ws, "hash-object", "-t", "tree", os.devnull)).decode().strip()
     )
     objects = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "objects")).decode()
-    with TemporaryDirectory(prefix="codeflow-") as folder:
+    with TemporaryDirectory(dir=ws.runs.folder()) as folder:
         env = ws.reading_env | _copies(Path(folder), objects.removesuffix("\n"))
         merged = await _merged_index(ws, Path(folder, "index"))
         if not merged:
-            await must(ws, "read-tree", base, env=env)
+            await change_quietly(ws, "read-tree", base, env=env)
         if there := await asyncio.to_thread(_that_exist, ws.root, paths):
-            await must(ws, LITERAL, "add", "--", *there, env=env)
+            await change_quietly(ws, "add", "--", *there, env=env)
+        looking = ws.looking_at(Path(folder))
         patches = [
-            await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES) for one in (base, *merged)
+            await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES, confine=looking)
+            for one in (base, *merged)
         ]
     ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
     return list(_new_to_all(ours, theirs)) if theirs else ours
@@ -133,7 +135,8 @@ async def _merged_index(ws: Workspace, copy: Path) -> list[str]:
     merging = await _tree(ws, "MERGE_HEAD")
     if merging:
         index = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "index")).decode()
-        await asyncio.to_thread(shutil.copyfile, index.removesuffix("\n"), copy)
+        # a link stays one, and leads nowhere in the sandbox
+        await asyncio.to_thread(shutil.copyfile, index.removesuffix("\n"), copy, follow_symlinks=False)
     return [merging] if merging else []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import time
@@ -18,6 +19,13 @@ from codeflow.tools.sandbox.port import Confined
 
 _LAST_OUTPUT_S = 1.0
 _CHUNK_BYTES = 65_536
+_HALF_DONE = re.compile(r"^error: unable to (unlink old|create file) ", re.MULTILINE)
+_HALF_DONE_HINT = (
+    "git met a file that it cannot change in the sandbox, and stopped half way: files that it had come to before are "
+    "changed, though HEAD has not moved. `git status` and `git diff` show which; undo that with `git merge --abort` or "
+    "`git rebase --abort` where git knows of one under way, else with `git restore` of those files, and ask the user to do "
+    "this outside the sandbox"
+)
 _READ_ONLY = ("Read-only file system", "Device or resource busy")
 
 Confine = Callable[[Sequence[str], Path, Mapping[str, str]], Confined]
@@ -90,7 +98,8 @@ async def execute(
     problem = "" if timed_out else ending.problem
     failed = bool(ending.exit_code) and any(words in output.text() for words in _READ_ONLY)
     refused = proxy.told() if proxy else ""
-    for told in filter(None, (problem, *notes, refused, confined.hint if failed else "")):
+    half = _HALF_DONE_HINT if failed and _HALF_DONE.search(output.text()) else ""
+    for told in filter(None, (problem, *notes, refused, half, confined.hint if failed else "")):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
         exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),

@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from codeflow.core.text import printable
-from codeflow.tools.git_runner import INERT
+from codeflow.tools.git_runner import INERT, inert_environment
 from codeflow.tools.output import capped
 from codeflow.tools.process_stdout import run_for_stdout
 from codeflow.tools.tool import Mistake
@@ -113,5 +113,5 @@ async def _git(ws: Workspace, *arguments: str) -> str:
 
 
 async def _run(ws: Workspace, *arguments: str) -> tuple[int | None, str]:
-    outcome, output = await run_for_stdout(ws, [*INERT, *arguments], env=ws.reading_env)
+    outcome, output = await run_for_stdout(ws, [*INERT, *arguments], env=await inert_environment(ws))
     return outcome.exit_code, output

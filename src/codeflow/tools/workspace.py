@@ -120,6 +120,14 @@ class Workspace:
         """Puts a program into the sandbox that only looks: it can change nothing."""
         return self.sandbox.confine(command, cwd=cwd, env=env, looks=True)
 
+    def looking_at(self, folder: Path) -> Confine:
+        """Likewise, for one that looks at a folder of codeflow's too."""
+
+        def confine(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Confined:
+            return self.sandbox.confine(command, cwd=cwd, env=env, writable=[folder], looks=True)
+
+        return confine
+
     def for_agent(self, name: str) -> "Workspace":
         """The same workspace for an agent that has read nothing of it yet."""
         view = copy.copy(self)

@@ -56,6 +56,28 @@ def test_what_nobody_sees_hides_nothing_and_all_else_stays(pair: tuple[str, str]
     assert shown.count("REDACTED") == 1
 
 
+@given(
+    SECRET,
+    st.sampled_from(
+        [
+            "{0}\u0301", "\\x{1:02x}", "\\\\x{1:02X}", "%{1:02X}", "%{1:02x}", "&#{1};", "&#x{1:x};", "WIDE",
+        ]
+    ),
+    st.data(),
+)  # fmt: skip
+def test_accents_wide_letters_and_the_escapes_of_other_languages_hide_nothing(
+    secret: str, form: str, data: st.DataObject
+):
+    at = data.draw(st.sets(st.integers(0, len(secret) - 1), min_size=1))
+    said = [
+        (chr(ord(char) + 0xFEE0) if form == "WIDE" else form.format(char, ord(char))) if place in at else char
+        for place, char in enumerate(secret)
+    ]
+    shown = KNOWN.redact(f"a {''.join(said)} b")
+    assert shown.startswith("a [REDACTED:")
+    assert shown.rstrip("\u0301 b").endswith("]")
+
+
 @given(SECRET, st.integers(0, 10), st.sampled_from(["\\", "\\\\", "\\\\\\\\"]))
 def test_escapes_of_json_hide_nothing(secret: str, kept: int, slashes: str):
     escaped = secret[:kept] + as_escapes(secret[kept:], slashes)

@@ -105,6 +105,18 @@ async def test_a_request_is_passed_on_as_its_server_expects_it():
     assert not {"x-hop", "proxy-authorization"} & asked.headers.keys()
 
 
+async def test_a_body_keeps_its_length_whatever_the_client_says_of_the_connection():
+    with running_web_server() as server:
+        server.says("/x", "hello")
+        here = f"localhost:{server.server_port}"
+        head = f"POST http://{here}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: content-length\r\n\r\nab"
+        async with proxied([here]) as (_, port):
+            answer = await said(port, head.encode())
+        (asked,) = server.asked
+    assert answer.endswith(b"hello")
+    assert asked.headers["content-length"] == "2"
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -116,6 +128,9 @@ async def test_a_request_is_passed_on_as_its_server_expects_it():
         b"CONNECT a_b!c:443 HTTP/1.1\r\nHost: pypi.org\r\n\r\n",
         b"GET http://[::1 HTTP/1.1\r\nHost: pypi.org\r\n\r\n",
         b"GET http://pypi.org/ HTTP/1.1\r\nHost: pypi.org\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST http://pypi.org/ HTTP/1.1\r\nHost: pypi.org\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"CONNECT pypi.org:0 HTTP/1.1\r\nHost: pypi.org\r\n\r\n",
+        b"GET http://pypi.org:0/ HTTP/1.1\r\nHost: pypi.org\r\n\r\n",
     ],
 )
 async def test_what_is_no_request_to_a_proxy_is_answered_with_400(request_: bytes):

@@ -12,7 +12,7 @@ from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git, top_of
 from codeflow.sessions.worktrees.furnishing import furnish
 from codeflow.sessions.worktrees.records import Record, Worktrees
-from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, user_git
+from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, inert_git
 from codeflow.sessions.worktrees.submodules import submodules
 
 _BRANCHES = "codeflow"
@@ -42,8 +42,8 @@ def survey(origin: Path, branch: str | None) -> Survey:
         UsageError: when there can be no worktree of it, or no branch of that name.
     """
     top = _repository(origin)
-    git = user_git(top)
     try:
+        git = inert_git(top)
         base = git.text("rev-parse", "--quiet", "--verify", "HEAD^{commit}", accept=(0, 1, 128))
     except SessionError as error:
         raise UsageError(f"{top}: {error}", hint="`git status` there should work first.") from error
@@ -90,7 +90,7 @@ def add(found: Survey, session_id: str, worktrees: Worktrees, wanted: WorktreeSe
         base=found.base,
         target=found.target,
     )
-    git = user_git(found.top, hooks=False)
+    git = inert_git(found.top)
     try:
         worktrees.write(Record(worktree=worktree))
         git.run("worktree", "add", "--quiet", "--no-track", "-b", worktree.branch, str(path), found.base)

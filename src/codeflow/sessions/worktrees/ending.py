@@ -1,6 +1,7 @@
 """How a worktree stands, and its ends: merged into the user's branch, or dropped."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +11,7 @@ from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
 from codeflow.sessions.worktrees.ignored import check_copying, copy_ignored, ignored_work, top_of_origin
 from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
-from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, is_merged, user_git
+from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, inert_git, is_merged, user_git
 from codeflow.sessions.worktrees.submodules import check_submodules, submodule_work
 
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
@@ -55,11 +56,11 @@ def standing(worktree: Worktree) -> Standing:
     """
     if not (worktree.path / ".git").exists():
         return Standing(exists=False)
-    git = user_git(worktree.path)
+    git = inert_git(worktree.path)
     dirty = [*dirty_paths(git), *submodule_work(worktree)]
     head = git.text("rev-parse", "HEAD")
     committed = git.names("diff-tree", "-r", "-z", "--name-only", "--no-renames", worktree.base, head)
-    user = _origin_git(worktree)
+    user = _origin_git(worktree, inert_git)
     merged = not dirty and user is not None and is_merged(user, head)
     return Standing(
         exists=True,
@@ -84,7 +85,7 @@ def merge(record: Record, worktrees: Worktrees, message: str, *, with_ignored: b
             f"{worktree.path} is gone",
             hint=f"`codeflow worktrees restore {worktree.session_id}` makes it again from its last checkpoint.",
         )
-    git = _origin_git(worktree)
+    git = _origin_git(worktree, user_git)
     if git is None:
         raise SessionError(f"{worktree.origin}: the folder to merge into is gone", hint="Merge by hand.")
     _check_origin(git, worktree)
@@ -109,21 +110,21 @@ def drop(record: Record, worktrees: Worktrees) -> str | None:
     Raises:
         SessionError: when the worktree cannot be removed.
     """
-    left = _remove(record.worktree, _origin_git(record.worktree), force=True)
+    left = _remove(record.worktree, _origin_git(record.worktree, inert_git), force=True)
     worktrees.write(replace(record, fate=Fate.DROPPED))
     return left
 
 
 def is_merge(record: Record) -> bool:
     """Whether a merged record made a merge commit, rather than moving the branch forward."""
-    git = _origin_git(record.worktree)
+    git = _origin_git(record.worktree, inert_git)
     second = ("rev-parse", "--quiet", "--verify", f"{record.after}^2")
     return git is not None and bool(git.text(*second, accept=(0, 1)))
 
 
-def _origin_git(worktree: Worktree) -> Git | None:
+def _origin_git(worktree: Worktree, opened: Callable[[Path], Git]) -> Git | None:
     top = top_of_origin(worktree)
-    return user_git(top) if (top / ".git").exists() else None
+    return opened(top) if (top / ".git").exists() else None
 
 
 def _check_origin(git: Git, worktree: Worktree) -> None:

@@ -11,7 +11,7 @@ from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import EXCLUDED
 from codeflow.sessions.worktrees.furnishing import is_link_folders_mark
-from codeflow.sessions.worktrees.repository import user_git
+from codeflow.sessions.worktrees.repository import inert_git
 
 _IGNORED = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
 _MOST_NAMES = 10
@@ -69,7 +69,7 @@ def copy_ignored(worktree: Worktree, paths: Sequence[str]) -> None:
 
 
 def _ignored_files(top: Path) -> Iterator[Path]:
-    for name in user_git(top).names(*_IGNORED):
+    for name in inert_git(top).names(*_IGNORED):
         if Path(name).name in EXCLUDED:
             continue
         if not name.endswith("/"):

@@ -1,17 +1,25 @@
-"""The user's repository, changed the way the user's own git would."""
+"""The user's repository, looked at without running anything of it, or changed the way the user's own git would."""
 
-import os
 from pathlib import Path
 
+from codeflow.core.inert_git import ASK_FOR_FILTERS, OPTIONS, filters_off, variables
 from codeflow.sessions.repository import Git
 
-_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "gc.auto=0")
-_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+_AS_THE_USER = ("-c", "core.fsmonitor=false", "-c", "gc.auto=0")
 
 
-def user_git(top: Path, *, hooks: bool = True) -> Git:
-    """Git in the root of a work tree, with the user's filters, signatures and, unless told otherwise, hooks."""
-    return Git(top, top / ".git", options=_OPTIONS if hooks else (*_OPTIONS, *_NO_HOOKS))
+def user_git(top: Path) -> Git:
+    """Git in the root of a work tree, with the user's filters, signatures and hooks: for what the user has asked for.
+
+    What an agent wrote may run then, as it would when the user commits or merges.
+    """
+    return Git(top, top / ".git", options=_AS_THE_USER)
+
+
+def inert_git(top: Path) -> Git:
+    """Git in the root of a work tree, or of a submodule, that starts nothing which an agent may have written."""
+    filters = filters_off(Git(top, top / ".git").run(*ASK_FOR_FILTERS, accept=(0, 1)))
+    return Git(top, top / ".git", options=OPTIONS, variables=variables(filters, top))
 
 
 def current_branch(git: Git) -> str | None:
@@ -19,17 +27,12 @@ def current_branch(git: Git) -> str | None:
     return git.text("symbolic-ref", "--quiet", "--short", "HEAD", accept=(0, 1)) or None
 
 
-def dirty_paths(git: Git, *, inside_submodules: bool = False) -> list[str]:
-    """What `git status` lists: paths whose changes no commit holds, an untracked folder with a final slash."""
-    status = (
-        "status",
-        "--porcelain",
-        "-z",
-        "--no-renames",
-        "--untracked-files=normal",
-        f"--ignore-submodules={'none' if inside_submodules else 'dirty'}",
-    )
-    return [entry[3:] for entry in git.names(*status)]
+def dirty_paths(git: Git) -> list[str]:
+    """What `git status` lists: paths whose changes no commit holds, an untracked folder with a final slash; not what is
+    in submodules.
+    """
+    status = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal")
+    return [entry[3:] for entry in git.names(*status, "--ignore-submodules=dirty")]
 
 
 def is_merged(git: Git, commit: str) -> bool:

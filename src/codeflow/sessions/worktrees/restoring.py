@@ -6,7 +6,7 @@ from codeflow.core.values import Worktree
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.worktrees.furnishing import furnish
 from codeflow.sessions.worktrees.ignored import top_of_origin
-from codeflow.sessions.worktrees.repository import user_git
+from codeflow.sessions.worktrees.repository import inert_git
 
 
 def restore(worktree: Worktree, wanted: WorktreeSettings) -> str | None:
@@ -21,7 +21,7 @@ def restore(worktree: Worktree, wanted: WorktreeSettings) -> str | None:
     if worktree.path.exists():
         raise UsageError(f"{worktree.path} is there", hint="Move it elsewhere if it is damaged.")
     top = top_of_origin(worktree)
-    git = user_git(top, hooks=False)
+    git = inert_git(top)
     git.run("worktree", "prune")
     known = git.text("rev-parse", "--quiet", "--verify", f"refs/heads/{worktree.branch}", accept=(0, 1))
     path = str(worktree.path)

@@ -7,7 +7,7 @@ from codeflow.core.errors import SessionError
 from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
-from codeflow.sessions.worktrees.repository import dirty_paths, user_git
+from codeflow.sessions.worktrees.repository import dirty_paths, inert_git
 
 _SUBMODULE = "160000"
 _MOST_NAMES = 10
@@ -27,7 +27,7 @@ def submodule_work(worktree: Worktree) -> list[str]:
     Raises:
         SessionError: when git cannot read one of them.
     """
-    git = user_git(worktree.path)
+    git = inert_git(worktree.path)
     return [path for path in submodules(git) if _has_work(worktree.path / path, _noted(git, worktree, path))]
 
 
@@ -55,8 +55,12 @@ def _has_work(folder: Path, noted: str) -> bool:
         return False
     if not (folder / ".git").exists():
         return any(folder.iterdir())
-    git = Git(folder, folder / ".git")  # no hooks and monitors: a run may have set them there
-    if dirty_paths(git, inside_submodules=True):
+    git = inert_git(folder)
+    if dirty_paths(git):
+        return True
+    # one by one, as git would start the filters that each of them names
+    inner = [(folder / path, git.text("rev-parse", f":{path}")) for path in submodules(git)]
+    if any(_has_work(*one) for one in inner):
         return True
     tips = git.text("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/stash").split()
     head = git.text("rev-parse", "--quiet", "--verify", "HEAD", accept=(0, 1))

@@ -71,11 +71,15 @@ class Ground:
         held = journal.begin(self.kept / "journals", watch)
 
         def ended() -> Sequence[str]:
+            left = True
             try:
-                return watch.put_aside()
+                aftermath = watch.put_aside()
+                left = aftermath.left
             finally:
-                held.close()
+                held.close(kept=left)
+            if not left:  # else what it was is still there
                 clean()
+            return aftermath.told
 
         return Confined(
             argv=argv,

@@ -5,6 +5,9 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+
+from codeflow.tools.sandbox.repositories import first_link, git_folder
 
 _HARMLESS_KEYS = re.compile(
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
@@ -18,14 +21,31 @@ _LARGEST_BYTES = 1_000_000
 def is_harmless(git: Path) -> bool:
     """Whether a git folder, or a file that names one, has no hook that runs and no setting that names a program.
 
-    A file may only name a folder in the `modules` or `worktrees` of a `.git` above it, which are looked at by themselves.
+    A file may only name a folder in the `modules` or `worktrees` of a repository that it lies in.
     """
+    try:
+        return _is_harmless(git)
+    except OSError:  # what cannot be looked at is not known to be
+        return False
+
+
+def _is_harmless(git: Path) -> bool:
     if git.is_symlink():
         return False
-    if git.is_file():
-        target = Path(os.path.normpath(git.parent / _text(git).removeprefix("gitdir:").strip()))
-        inner = ("modules", "worktrees")
-        return any(target.is_relative_to(above / ".git" / name) for above in git.parents for name in inner)
+    if not git.is_file():
+        return _is_harmless_folder(git, _place_of(git))
+    folder = git_folder(git.parent)
+    if folder is None:
+        return False
+    for above in git.parents[1:]:
+        outer = git_folder(above)
+        if outer and any(folder.is_relative_to(outer / name) for name in ("modules", "worktrees")):
+            return first_link(outer, folder) is None and _is_harmless_folder(folder, above)
+    return False
+
+
+def _is_harmless_folder(git: Path, place: Path | None) -> bool:
+    """`place`: where the files of a submodule may be, whose git folder lies elsewhere."""
     hooks = git / "hooks"
     if hooks.is_symlink() or (
         hooks.is_dir() and any(not hook.name.endswith(".sample") for hook in hooks.iterdir())
@@ -35,7 +55,7 @@ def is_harmless(git: Path) -> bool:
         not any(os.path.lexists(git / name) for name in _DANGEROUS)
         and _shares_its_own(git)
         and not any(path.is_symlink() for path in _own(git))
-        and _is_plain(git / "config", worktree=_place_of(git))
+        and _is_plain(git / "config", worktree=place)
     )
 
 
@@ -48,8 +68,12 @@ def _shares_its_own(git: Path) -> bool:
 
 def _own(git: Path) -> Iterator[Path]:
     """What links could stand for, so that git shows what is elsewhere."""
-    for folder, folders, names in os.walk(git):
+    for folder, folders, names in os.walk(git, onerror=_fail):
         yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
 
 
 def _place_of(git: Path) -> Path | None:

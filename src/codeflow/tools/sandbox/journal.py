@@ -25,9 +25,10 @@ class Journal:
     path: Path
     _held: IO[str]
 
-    def close(self) -> None:
-        """The command was looked after."""
-        self.path.unlink(missing_ok=True)
+    def close(self, *, kept: bool) -> None:
+        """The command was looked after; what is `kept` is told again when codeflow next works there."""
+        if not kept:
+            self.path.unlink(missing_ok=True)
         self._held.close()
 
 
@@ -66,8 +67,9 @@ def _late(file: IO[str]) -> Iterator[str]:
         yield from known["told"]
     elif touched := [*map(str, _watch(known).touched())]:
         yield (
-            "codeflow was killed together with all that watched over a command of its. Look at these before you use "
-            f"git, an editor or a shell here, they are not as they were before the command: {', '.join(touched)}"
+            "a command changed what is protected, and nobody could put it back: codeflow was killed, or was refused. Look "
+            "at these before you use git, an editor or a shell here, they are not as they were before the command: "
+            f"{', '.join(touched)}"
         )
 
 
@@ -75,7 +77,7 @@ def main(path: Path) -> None:
     """Puts aside what the command of a journal left, once codeflow is gone."""
     with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        told = _watch(json.load(file)).put_aside()
+        told = _watch(json.load(file)).put_aside().told
         file.seek(0)
         file.truncate()
         json.dump({"told": told}, file)

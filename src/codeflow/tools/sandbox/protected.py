@@ -6,17 +6,21 @@ that, and its changes are shown.
 """
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from codeflow.core.programs import NO_NETWORK_GIT
+from codeflow.tools.sandbox.repositories import (
+    first_link,
+    git_folder,
+    inner_folders,
+    named_by_configuration,
+    nested_repositories,
+)
 
 _IN_GIT = (
     "hooks", "config", "config.worktree", "commondir", "gitdir", "info/attributes", "info/sparse-checkout", "remotes",
-    "branches",
+    "branches", "objects/info/alternates",
 )  # fmt: skip
 _IN_WORKSPACE = (
     ".codeflow", ".claude", ".mcp.json", ".cursor", ".gemini", ".codex",
@@ -53,7 +57,8 @@ def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: st
     workspaces = tuple(workspaces)
     nested = [(root, inner) for root in workspaces for inner in nested_repositories(root, git)]
     pairs = [(root, path) for root in workspaces for path in _in_workspace(root)]
-    pairs += [(root, path) for root, inner in nested for path in _of_git(inner)]
+    pairs += [(root, path) for root, inner in nested for path in _of_git(inner) if path.is_relative_to(root)]
+    pairs += [(root, path) for root in workspaces for path in _configured(root, nested, git)]
     pairs += [(git, path) for git in repositories for path in _in_git(git)]
     roots = {root for root, _ in pairs}
     real, links, absent = set[Path](), dict[Path, str](), []
@@ -71,65 +76,32 @@ def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: st
     return Protection(tuple(sorted(real)), tuple(links.items()), tuple(absent), tuple(nested))
 
 
-def first_link(root: Path, path: Path) -> Path | None:
-    """The first link on the way from a folder to a path in it, the path itself included."""
-    place = root
-    for part in path.relative_to(root).parts:
-        place /= part
-        if place.is_symlink():
-            return place
-    return None
-
-
-def nested_repositories(root: Path, git: str | None) -> tuple[Path, ...]:
-    """The git folders, or files that name one, that git looks into when it is used in the folder: those of submodules
-    and worktrees, and of nested repositories that are in its index. `git` is the program; None: there is none.
-    """
-    own = root / ".git"
-    if own.is_symlink() or not own.is_dir():
-        return ()
-    return (*_inner_folders(own), *(root / path / ".git" for path in _in_index(root, git)))
-
-
 def _in_workspace(root: Path) -> Iterator[Path]:
     yield from (root / name for name in _IN_WORKSPACE)
-    yield from _of_git(root / ".git")
+    yield from (path for path in _of_git(root / ".git") if path.is_relative_to(root))
+
+
+def _configured(root: Path, nested: Iterable[tuple[Path, Path]], git: str | None) -> Iterator[Path]:
+    """What the configurations of the repository and of those in it name."""
+    top = next((folder for folder in (root, *root.parents) if os.path.lexists(folder / ".git")), None)
+    inner = [path.parent for folder, path in nested if folder == root and path.name == ".git"]
+    if git is None:
+        return
+    for repository in (*([top] if top else []), *inner):
+        for path in named_by_configuration(repository, git):
+            if path.is_relative_to(root) and not (root / ".git").is_relative_to(path):
+                yield path
 
 
 def _of_git(git: Path) -> Iterator[Path]:
+    """Of a git folder, or of a file that names one."""
     if git.is_dir() and not git.is_symlink():
         yield from _in_git(git)
-    else:
-        yield git
+        return
+    yield git
+    if git.name == ".git" and (folder := git_folder(git.parent)):
+        yield from _in_git(folder)
 
 
 def _in_git(git: Path) -> Iterator[Path]:
-    yield from (folder / name for folder in (git, *_inner_folders(git)) for name in _IN_GIT)
-
-
-def _inner_folders(git: Path) -> Iterator[Path]:
-    for inner in ("modules", "worktrees"):
-        for folder, _, files in os.walk(git / inner) if first_link(git, git / inner) is None else ():
-            if "HEAD" in files:
-                yield Path(folder)
-
-
-def _in_index(root: Path, git: str | None) -> tuple[str, ...]:
-    try:
-        index = (root / ".git/index").lstat()
-    except OSError:
-        return ()
-    return _gitlinks(git, root, (index.st_ino, index.st_mtime_ns, index.st_size)) if git else ()
-
-
-@lru_cache(maxsize=64)
-def _gitlinks(git: str, root: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
-    entries = ask_git(git, root, "ls-files", "--stage", "-z")
-    return tuple(entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
-
-
-def ask_git(git: str, root: Path, *question: str) -> list[str]:
-    """The NUL-separated names that git answers with, outside the sandbox; it starts nothing and fetches nothing."""
-    asked = [git, "-C", str(root), "-c", "core.fsmonitor=false", *question]
-    done = subprocess.run(asked, capture_output=True, check=False, env=os.environ | NO_NETWORK_GIT)
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    yield from (folder / name for folder in (git, *inner_folders(git)) for name in _IN_GIT)

@@ -15,6 +15,7 @@ _HTTP_PORT = 80
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"te", b"trailer", b"upgrade"}
 )
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 _Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -59,6 +60,10 @@ async def read_request(reader: asyncio.StreamReader) -> Ask | None:
         raise BadRequestError("this is a proxy: name a host and a port, or an address with http://")
     if not is_tunnel and parts.scheme != "http":
         raise BadRequestError("only http:// is asked for directly; CONNECT is for all else")
+    if port == 0:
+        raise BadRequestError("there is no port 0")
+    if len({field for field, _ in request.headers} & _LENGTHS) > 1:
+        raise BadRequestError("a body is as long as Content-Length or Transfer-Encoding says, not both")
     return Ask(host, port or _HTTP_PORT, request, connection)
 
 
@@ -142,7 +147,7 @@ def _for_server(request: h11.Request) -> h11.Request:
         if field == b"connection"
         for name in value.split(b",")
     }
-    dropped = _OF_ONE_CONNECTION | named | {b"host"}
+    dropped = (_OF_ONE_CONNECTION | named | {b"host"}) - _LENGTHS  # without one the body would have no end
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = parts.netloc.rpartition("@")[2]
     return h11.Request(

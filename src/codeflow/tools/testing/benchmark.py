@@ -15,6 +15,7 @@ from pathlib import Path
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.borrowed import counterparts, import_hooks, lender_of
 from codeflow.tools.environment import project_venv
+from codeflow.tools.git_runner import change_quietly, must, tidy
 from codeflow.tools.left import left_text
 from codeflow.tools.process import Confine, Outcome, execute
 from codeflow.tools.project_files import ProjectFiles
@@ -22,7 +23,6 @@ from codeflow.tools.testing.run import tests_line
 from codeflow.tools.tool import Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
 
-_GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _MOST_ROUNDS = 20
 _LEAST_ROUNDS = 3
 _UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
@@ -80,8 +80,11 @@ async def benchmark(ws: Workspace, command: str = "", baseline_ref: str = "HEAD"
 async def _checkout(ws: Workspace, ref: str) -> AsyncIterator[Path]:
     """The commit in a temporary git worktree; the yielded folder stands for the workspace in it."""
     tree = ws.runs.folder() / f"baseline-{uuid.uuid4().hex[:8]}"
-    prefix = await _git(ws, "rev-parse", "--show-prefix")
-    await _git(ws, "worktree", "add", "--detach", "--quiet", str(tree), f"{ref}^{{commit}}")
+    try:
+        prefix = (await must(ws, "rev-parse", "--show-prefix")).decode().strip()
+        await change_quietly(ws, "worktree", "add", "--detach", "--quiet", str(tree), f"{ref}^{{commit}}")
+    except Mistake as problem:
+        raise Mistake(f"There is nothing to compare with: {problem}") from problem
     try:
         folder = tree / prefix
         if not folder.is_dir():
@@ -92,16 +95,7 @@ async def _checkout(ws: Workspace, ref: str) -> AsyncIterator[Path]:
         yield folder
     finally:
         shutil.rmtree(tree)
-        await _git(ws, "worktree", "prune")
-
-
-async def _git(ws: Workspace, *arguments: str) -> str:
-    outcome = await _run(ws, [*_GIT, *arguments], ws.root, ws.reading_env)
-    if outcome.exit_code != 0:
-        raise Mistake(
-            f"git {arguments[0]} failed, so there is nothing to compare with:\n{outcome.output.strip()}"
-        )
-    return outcome.output.strip()
+        await tidy(ws, "worktree", "prune")
 
 
 async def _timed(ws: Workspace, command: str, baseline: Path) -> Comparison:

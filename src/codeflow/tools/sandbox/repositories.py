@@ -1,0 +1,124 @@
+"""What git looks into when somebody uses it in a folder: other repositories, and what its configuration names."""
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from codeflow.core import inert_git
+from codeflow.core.programs import NO_NETWORK_GIT
+
+_INCLUDED = re.compile(r"include(if\..*)?\.path", re.DOTALL)
+_PROGRAM = re.compile(
+    r"filter\..*\.(clean|smudge|process)|diff\..*\.(command|textconv)|merge\..*\.driver|diff\.external"
+    r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program",
+    re.DOTALL,
+)
+
+
+def nested_repositories(top: Path, git: str | None) -> Iterator[Path]:
+    """The git folders, or files that name one, that git looks into when it is used in a folder: those of submodules and
+    worktrees, of nested repositories that are in its index, and of those that are in theirs. `git` is the program;
+    None: there is none.
+
+    Whoever takes one away before asking for the next is not given what is in it.
+    """
+    folder = git_folder(top)
+    if folder is None:
+        return
+    if folder == top / ".git":
+        yield from inner_folders(folder)
+    for path in _in_index(top, folder, git):
+        yield top / path / ".git"
+        if first_link(top, top / path) is None:
+            yield from nested_repositories(top / path, git)
+
+
+def git_folder(top: Path) -> Path | None:
+    """The git folder of a work tree, which a file there may name; None where there is none, or only by a link."""
+    own = top / ".git"
+    if own.is_symlink():
+        return None
+    if own.is_dir():
+        return own
+    try:
+        named = own.read_text(encoding="utf-8", errors="surrogateescape") if own.is_file() else ""
+    except OSError:
+        return None
+    kind, _, place = named.partition(":")
+    folder = Path(os.path.normpath(top / place.strip()))
+    return folder if kind == "gitdir" and "\0" not in place and folder.is_dir() else None
+
+
+def inner_folders(git: Path) -> Iterator[Path]:
+    """The git folders in another one: of submodules and worktrees."""
+    for inner in ("modules", "worktrees"):
+        for folder, _, files in os.walk(git / inner) if first_link(git, git / inner) is None else ():
+            if "HEAD" in files:
+                yield Path(folder)
+
+
+def first_link(root: Path, path: Path) -> Path | None:
+    """The first link on the way from a folder to a path in it, the path itself included."""
+    place = root
+    for part in path.relative_to(root).parts:
+        place /= part
+        if place.is_symlink():
+            return place
+    return None
+
+
+def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
+    """What the configuration that counts in a repository obeys or starts: the files that it includes, the folder of its
+    hooks, and the files that its programs are or are given. Outside of the folder too, and not all have to exist.
+    """
+    answer = iter(ask_git(git, top, "config", "--includes", "--list", "--show-origin", "-z"))
+    for origin, setting in zip(answer, answer, strict=False):
+        key, _, value = setting.partition("\n")
+        file = top / origin.partition(":")[2]
+        if _INCLUDED.fullmatch(key):
+            yield _path(file.parent, value)
+        elif key == "core.hookspath" and value:
+            yield _path(top, value)
+        elif _PROGRAM.fullmatch(key):
+            paths = (_path(top, word) for word in _words(value))
+            yield from (path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _path(folder: Path, name: str) -> Path:
+    """As git reads a path of its configuration."""
+    return Path(os.path.normpath(folder / os.path.expanduser(name)))  # noqa: PTH111 - leaves an unknown ~name alone
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return [word for word in shlex.split(command) if "\0" not in word]
+    except ValueError:
+        return command.split()
+
+
+def _in_index(top: Path, folder: Path, git: str | None) -> tuple[str, ...]:
+    try:
+        index = (folder / "index").lstat()
+    except OSError:
+        return ()
+    return _gitlinks(git, top, (index.st_ino, index.st_mtime_ns, index.st_size)) if git else ()
+
+
+@lru_cache(maxsize=256)
+def _gitlinks(git: str, top: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
+    entries = ask_git(git, top, "ls-files", "--stage", "-z")
+    return tuple(entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
+
+
+def ask_git(git: str, top: Path, *question: str) -> list[str]:
+    """The NUL-separated names that git answers with, outside the sandbox; for questions about the index and the
+    configuration, which start nothing.
+    """
+    env = os.environ | inert_git.variables({}, top) | NO_NETWORK_GIT | {"GIT_OPTIONAL_LOCKS": "0"}
+    asked = [git, "-C", str(top), *inert_git.OPTIONS, *question]
+    done = subprocess.run(asked, capture_output=True, check=False, env=env)
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
