@@ -35,6 +35,24 @@ def git_state(project: Project) -> GitState | None:
     )
 
 
+def switched(before: GitState | None, now: GitState | None) -> str | None:
+    """Where HEAD was and is, for people; None while it is on the same branch, or detached at the same commit."""
+    if (
+        before is None
+        or now is None
+        or (before.branch == now.branch and (now.branch or before.head == now.head))
+    ):
+        return None
+    return f"HEAD is on {_name(now)} and was on {_name(before)}"
+
+
+def way_to(state: GitState) -> str:
+    """The git command that checks out what HEAD was on."""
+    if state.branch:
+        return f"git switch {_name(state)}"
+    return f"git switch --detach {_short(state.head)}"
+
+
 def ways_back(before: GitState | None, project: Project) -> tuple[str, ...]:
     """What an undo of files leaves to the user, one sentence each; pushed commits are never to be taken back."""
     now, git = git_state(project), project.git

@@ -48,6 +48,11 @@ class Snapshot:
     skipped: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
+    def state(self, path: str) -> str:
+        """A file as `MODE:BLOB`, with git's mode, the same on every machine; "" where there is none."""
+        entry = self.entries.get(path)
+        return f"{entry.git_mode:o}:{entry.blob}" if entry and not entry.is_folder else ""
+
 
 class Camera:
     """Takes snapshots of one workspace; files that stayed as they were since its last one are not read again."""
