@@ -35,6 +35,7 @@ _CONFIGURATION = {
     "core.hooksPath": os.devnull,
     "core.logAllRefUpdates": "false",
     "core.splitIndex": "false",
+    "fetch.fsckObjects": "false",
     "core.untrackedCache": "false",
     "gc.auto": "0",
     # names such as git~1 are harmless here, and a checkpoint must hold them too
