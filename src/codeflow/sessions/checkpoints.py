@@ -10,8 +10,8 @@ from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.places import state_home
 from codeflow.core.values import FileChange
 from codeflow.sessions.heads import GitState, git_state, ways_back
-from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode
-from codeflow.sessions.patches import compare, printable
+from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode, git_moves
+from codeflow.sessions.patches import Comparison, compare, printable
 from codeflow.sessions.repository import REFS, Project, Store, why_unavailable
 from codeflow.sessions.restore import (
     Account,
@@ -44,15 +44,6 @@ class Undone:
     advice: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What differs between two states; of `private` files, which git ignores, the content is not told."""
-
-    changes: tuple[FileChange, ...]
-    patch: str
-    private: tuple[FileChange, ...]
 
 
 class Checkpoints:
@@ -177,14 +168,21 @@ class Checkpoints:
         return path in last[1].entries or path in last[0].held or not lies_in(path, last[0].uncovered)
 
     def diff(self, before: Checkpoint, after: Checkpoint) -> tuple[tuple[FileChange, ...], str]:
-        """What the session changed, per file and as a unified patch, without what git ignores.
+        """What the session changed, per file and as a unified patch, without what git ignores or ignored before.
 
         A file that only the user changed meanwhile is left out; binary files are only named.
         """
         steps = [one for one in self.history() if before.number <= one.number <= after.number]
         account = account_of(steps, self.snapshot)
         theirs = account.by_user - account.by_run
-        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=theirs)
+        without = theirs | self.surfaced(before, after)
+        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=without)
+
+    def surfaced(self, before: Checkpoint, after: Checkpoint) -> frozenset[str]:
+        """The files that git ignored at one checkpoint and does not at a later one."""
+        if before.tree == after.tree:
+            return frozenset()
+        return self.snapshot(before).surfaced_in(self.snapshot(after))
 
     def compare(self, before: Checkpoint, after: Checkpoint | None) -> Comparison:
         """What differs between two checkpoints, or between one and the work tree as it is now."""
@@ -310,11 +308,14 @@ class Checkpoints:
         after = self.look(held)
         back = self._draft(after, f"back at {target.number}", kind, None, held)
         self._keep(replace(back, back_to=target.id), after)
+        since = [one for one in self.history() if one.number >= target.number]
         return Undone(
             restored=tuple(map(printable, plan.told_restored)),
             removed=tuple(printable(path) for path in plan.told_removed if path not in after.entries),
             safety=safety.id,
-            advice=ways_back(target.git, self._project),
+            advice=ways_back(
+                target.git, self._project, *(git_moves(since, of_run=run) for run in (True, False))
+            ),
             skipped=tuple(map(printable, target.skipped)),
             ignored=tuple(map(printable, target.ignored)),
         )

@@ -188,6 +188,27 @@ def _check_paths(git: Git, worktree: Worktree, commit: str) -> None:
             f"uncommitted changes of yours are in files that the session changed: {listed(sorted(mine), _MOST_NAMES)}",
             hint=f"Commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
         )
+    if hidden := [
+        path for path in _overlooked(git, top) if path in {*git.names(*changes, f"HEAD...{commit}")}
+    ]:
+        names = listed(hidden, _MOST_NAMES)
+        raise SessionError(
+            f"changes of yours that git was told to overlook are in files that the session changed: {names}",
+            hint="`git update-index --no-assume-unchanged --no-skip-worktree FILE` shows them again; "
+            f"commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
+        )
+
+
+def _overlooked(git: Git, top: Path) -> list[str]:
+    """Files marked assume-unchanged or skip-worktree that are there and are not as in the index."""
+    marked = [line[2:] for line in git.names("ls-files", "-v", "-z", "--full-name", ":/") if line[0] != "H"]
+    here = [path for path in marked if (top / path).is_file() or (top / path).is_symlink()]
+    found = []
+    for path in here:
+        staged = git.text("rev-parse", "--quiet", "--verify", f":{path}", accept=(0, 1))
+        if staged != git.text("hash-object", f"--path={path}", "--", str(top / path)):
+            found.append(path)
+    return found
 
 
 def _stands(top: Path, path: str) -> bool:
