@@ -229,6 +229,7 @@ def test_work_in_submodules_is_not_lost_by_a_merge(repo, worktrees, git, tmp_pat
             merge(record(worktrees), worktrees, "work\n", with_ignored=True)
         assert str(worktree.path) in refused.value.hint
         assert git("rev-parse", "HEAD") == before
+        assert git("diff", "--cached", "--name-only", cwd=worktree.path) == ""
     if work is _commit:
         git("push", "-q", "origin", "HEAD:refs/heads/work", cwd=worktree.path / "sub")
         merge(record(worktrees), worktrees, "work\n", with_ignored=True)

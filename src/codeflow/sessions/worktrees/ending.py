@@ -1,6 +1,8 @@
 """How a worktree stands, and its ends: merged into the user's branch, or dropped."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -153,18 +155,36 @@ def _commit(worktree: Worktree, message: str) -> str:
             hint=f"Solve them in {worktree.path} and `git add` the files, then merge again.",
         )
     dirty = dirty_paths(git)
-    try:
-        if dirty:
-            git.run("add", "--all")  # makes submodules of nested repositories
-    except SessionError as error:
-        raise _not_committed(worktree, error) from error
-    check_submodules(worktree)
+    with _index_as_before(git):
+        try:
+            if dirty:
+                git.run("add", "--all")  # makes submodules of nested repositories
+        except SessionError as error:
+            raise _not_committed(worktree, error) from error
+        check_submodules(worktree)
     if dirty:
         try:
             git.run("commit", "--quiet", "--file=-", stdin=message.encode())
         except SessionError as error:
             raise _not_committed(worktree, error) from error
     return git.text("rev-parse", "HEAD")
+
+
+@contextmanager
+def _index_as_before(git: Git) -> Iterator[None]:
+    """Takes back what is staged here when it turns out that there is no merge."""
+    index = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
+    before = index.read_bytes() if index.exists() else None
+    try:
+        yield
+    except SessionError:
+        if before is None:
+            index.unlink(missing_ok=True)
+        else:
+            draft = index.with_name("index.codeflow")
+            draft.write_bytes(before)
+            draft.replace(index)
+        raise
 
 
 def _not_committed(worktree: Worktree, error: SessionError) -> SessionError:
