@@ -132,13 +132,14 @@ def test_undo_says_how_to_move_head_back(shell, precious, scripted):
 def test_undo_tells_no_command_that_would_take_back_what_the_user_did(shell, precious, scripted):
     with scripted(calling("rm test_calc.py")) as endpoint:
         assert shell.run(endpoint, "--mode", "auto").code == 0
+    branch = git(precious, "branch", "--show-current").strip()
     git(precious, "commit", "-qam", "mine")
     git(precious, "switch", "-qc", "other")
     git(precious, "stash", "--include-untracked")
     git(precious, "stash", "apply")
     undone = shell("undo")
     assert undone.code == 0, undone.stderr
-    assert "HEAD is on other, where the run did not move it: it was left there." in undone.stdout
+    assert f"HEAD is on other and was on {branch}, not by the run: it was left there." in undone.stdout
     assert "git symbolic-ref" not in undone.stdout
     assert "git reset" not in undone.stdout
     assert "stash" not in undone.stdout

@@ -76,7 +76,10 @@ def _head_back(before: GitState, now: GitState, git: Git, by_run: Moves, by_user
     if _place(before) == _place(now):
         return
     if not any(_place(earlier) != _place(later) for earlier, later in by_run):
-        yield f"HEAD is on {_name(now)}, where the run did not move it: it was left there."
+        moved = (
+            switched(before, now) or f"{_name(now)} is at {_short(now.head)} and was at {_short(before.head)}"
+        )
+        yield f"{moved}, not by the run: it was left there."
     elif any(_place(earlier) != _place(later) for earlier, later in by_user):
         yield f"HEAD was on {_name(before)}, and both the run and you have moved it: `git reflog` shows how."
     elif before.branch != now.branch:
