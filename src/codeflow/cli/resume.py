@@ -31,7 +31,7 @@ MaxTokens = Annotated[
 
 AsIs = Annotated[
     bool,
-    typer.Option("--as-is", help="The files here are those that the run left, on whatever machine it was."),
+    typer.Option("--as-is", help="Go on from the files as they are, also where the run left others."),
 ]
 
 
