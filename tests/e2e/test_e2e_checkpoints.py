@@ -145,6 +145,7 @@ def test_undo_tells_no_command_that_would_take_back_what_the_user_did(shell, pre
     assert "stash" not in undone.stdout
 
 
+@pytest.mark.slow
 def test_undo_after_the_run_and_the_user_have_moved_head_says_so(shell, precious, scripted):
     with scripted(calling("rm test_calc.py; git switch -qc theirs")) as endpoint:
         assert shell.run(endpoint, "--mode", "auto").code == 0

@@ -40,6 +40,7 @@ def test_a_folder_that_was_renamed_is_told_what_to_do_and_undone(moved, project)
     assert (again.code, "Nothing to undo" in again.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_the_wrong_folder_is_not_changed(moved, tmp_path):
     shell, session, _ = moved
     other = tmp_path / "other"
@@ -51,6 +52,7 @@ def test_the_wrong_folder_is_not_changed(moved, tmp_path):
     assert shell("undo", session, "--workspace", ".").code == 0
 
 
+@pytest.mark.slow
 def test_a_session_that_goes_on_where_its_folder_is_now_belongs_there(moved):
     shell, session, endpoint = moved
     done = shell("resume", session, "more", "--workspace", ".", env=environment(endpoint.url))
@@ -60,6 +62,7 @@ def test_a_session_that_goes_on_where_its_folder_is_now_belongs_there(moved):
     assert (shell.project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 def test_a_session_that_worked_in_two_folders_is_undone_in_each(shell, project, scripted, tmp_path):
     shell = Shell(project, {**shell.env, "CODEFLOW_GATES__TESTS": "off"})
     other = tmp_path / "other"

@@ -62,6 +62,7 @@ def test_another_branch_without_the_edits_stops_a_resume_and_is_named(shell, pro
     assert resumed(shell, paused, "--approve").code == 0
 
 
+@pytest.mark.slow
 def test_edits_that_were_mixed_with_the_users_stop_a_resume(shell, project, paused):
     (project / "calc.py").write_text(FIXED + "# mine\n")
     refused = resumed(shell, paused, "--approve")
@@ -72,6 +73,7 @@ def test_edits_that_were_mixed_with_the_users_stop_a_resume(shell, project, paus
     assert (project / "new.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_undone_does_not_go_on_unasked(shell, project, paused):
     assert shell("undo").code == 0
     refused = resumed(shell, paused, "--approve")
@@ -91,6 +93,7 @@ def test_a_run_whose_edits_were_committed_goes_on(shell, project, paused):
     assert {change["path"] for change in done.result["files_changed"]} == {"calc.py", "new.txt"}
 
 
+@pytest.mark.slow
 def test_edits_that_were_taken_to_another_branch_are_in_place_and_the_branch_is_told(shell, project, paused):
     git(project, "switch", "-q", "-c", "feature")
     commit(project)

@@ -160,24 +160,6 @@ def test_what_cannot_be_merged_is_said_and_nothing_is_done(shell, project, scrip
     assert listed(shell)[0]["state"] == "unmerged"
 
 
-@pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
-def test_changes_that_git_overlooks_are_named_and_not_merged_over(shell, project, scripted, mark):
-    result = isolated(shell, scripted)
-    merge = ("worktrees", "merge", result["session_id"])
-    git(project, "update-index", f"--{mark}", "calc.py", "test_calc.py")
-    (project / "calc.py").write_text(BUG + "# mine\n")
-    refused = shell(*merge)
-    assert (refused.code, "in files that the session changed: calc.py" in refused.stderr) == (1, True)
-    assert "git update-index" in refused.stderr
-    assert (project / "calc.py").read_text() == BUG + "# mine\n"
-    (project / "calc.py").write_text(BUG)  # git takes its time stamp for a change
-    refused = shell(*merge)
-    assert (refused.code, "would be overwritten by merge: calc.py" in refused.stderr) == (1, True)
-    git(project, "update-index", f"--no-{mark}", "calc.py")
-    assert shell(*merge).code == 0
-    assert (project / "calc.py").read_text() == FIXED
-
-
 @pytest.mark.slow
 def test_a_branch_that_has_moved_gets_a_merge_commit_that_can_be_reverted(shell, project, scripted):
     result = isolated(shell, scripted)
