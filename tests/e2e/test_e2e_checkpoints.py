@@ -129,6 +129,53 @@ def test_undo_says_how_to_move_head_back(shell, precious, scripted):
     assert json.loads(second.stdout)[0]["head"] == head
 
 
+def test_undo_tells_no_command_that_would_take_back_what_the_user_did(shell, precious, scripted):
+    with scripted(calling("rm test_calc.py")) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    branch = git(precious, "branch", "--show-current").strip()
+    git(precious, "commit", "-qam", "mine")
+    git(precious, "switch", "-qc", "other")
+    git(precious, "stash", "--include-untracked")
+    git(precious, "stash", "apply")
+    undone = shell("undo")
+    assert undone.code == 0, undone.stderr
+    assert f"HEAD is on other and was on {branch}, not by the run: it was left there." in undone.stdout
+    assert "git symbolic-ref" not in undone.stdout
+    assert "git reset" not in undone.stdout
+    assert "stash" not in undone.stdout
+
+
+@pytest.mark.slow
+def test_undo_after_the_run_and_the_user_have_moved_head_says_so(shell, precious, scripted):
+    with scripted(calling("rm test_calc.py; git switch -qc theirs")) as endpoint:
+        assert shell.run(endpoint, "--mode", "auto").code == 0
+    git(precious, "switch", "-qc", "mine")
+    told = shell("undo").stdout
+    assert "both the run and you have moved it: `git reflog` shows how" in told
+    assert "git symbolic-ref" not in told
+
+
+@pytest.mark.parametrize("command", ["rm .gitignore", "sed -i '/env/d; /out/d; /large/d' .gitignore"])
+def test_files_that_are_only_ignored_no_longer_are_not_the_runs(shell, precious, scripted, command):
+    (precious / "large.bin").write_bytes(b"l" * 1_100_000)
+    (precious / ".gitignore").write_text((precious / ".gitignore").read_text() + "large.bin\n")
+    before = tree(precious)
+    with scripted(calling(command, "echo made > out/made.txt")) as endpoint:
+        done = shell(
+            "run", "tidy up", "--output", "stream-json", "--mode", "auto", env=environment(endpoint.url)
+        )
+    assert done.code == 0, done.stdout + done.stderr
+    result = done.events[-1]
+    assert {change["path"] for change in result["files_changed"]} == {".gitignore", "out/made.txt"}
+    assert "TOKEN" not in result["diff"]
+    (told,) = [
+        event["text"] for event in done.events if event["kind"] == "notice" and "visible" in event["text"]
+    ]
+    assert told.endswith("not among its changes: .env, large.bin, out/report.bin")
+    assert shell("undo").code == 0
+    assert tree(precious) == before
+
+
 @pytest.mark.slow
 def test_steps_and_ages_that_cannot_be_used_are_refused_in_one_line(shell, precious, scripted):
     with scripted(calling("touch new.txt")) as endpoint:

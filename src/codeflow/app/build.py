@@ -153,16 +153,17 @@ class _Upkeep:
 def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple[Safety, Sequence[str]]:
     """The session's checkpoints, and what to tell where a run that goes on had left other files elsewhere."""
     checkpoints = Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints")
+    cut_at = books.past.cut_at or books.log.ended_at
     moved: Sequence[str] = ()
     if books.resumes:
-        moved = settle_in(checkpoints, books.past, books.broadcast, as_is=books.as_is)
+        moved = settle_in(checkpoints, books.past, books.broadcast, cut_at=cut_at, as_is=books.as_is)
     first = books.past.run.first if books.resumes else None
     safety = Safety(
         checkpoints,
         books.broadcast,
         is_busy=workspace.runs.is_busy,
         began_at=first.checkpoint_id if first else None,
-        cut_at=books.past.cut_at or books.log.ended_at,
+        cut_at=cut_at,
         redact=workspace.redactor.redact,
     )
     return safety, moved

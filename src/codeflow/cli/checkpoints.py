@@ -159,25 +159,47 @@ def named(session: str, workspace: Path | None) -> "tuple[str, Checkpoints]":
 
 
 def worked_in(session: str, workspace: Path | None) -> tuple[str, Path]:
-    """The session whose id begins so, and its folder.
+    """The session whose id begins so, and its folder: the latest that it worked in, or the one that `workspace` names.
+
+    Where the latest is gone, `workspace` says what it is now.
 
     Raises:
-        SessionError: when it is unknown, or worked in another folder than `workspace`.
+        SessionError: when it is unknown, worked in other folders than `workspace`, or in one that is gone.
     """
     from codeflow.cli.request import existing_folder
-    from codeflow.cli.workplaces import local_sessions
+    from codeflow.cli.workplaces import bring_along, local_sessions
     from codeflow.core.errors import SessionError
-    from codeflow.core.events import RunResumed, RunStarted
 
-    store = local_sessions()
-    session_id = store.find(session)
-    *_, started = (event for event in store.events(session_id) if isinstance(event, (RunStarted, RunResumed)))
-    folder = Path(started.workspace if isinstance(started, RunStarted) else started.started.workspace)
-    if workspace is not None and existing_folder(workspace).resolve() != folder.resolve():
+    session_id = local_sessions().find(session)
+    *_, folder = folders = folders_of(session_id)
+    if workspace is not None:
+        named = existing_folder(workspace)
+        if named in [one.resolve() for one in folders]:
+            return session_id, named
+        if not folder.is_dir():
+            bring_along(session_id, folder, named)
+            return session_id, named
         raise SessionError(f"session {session_id} worked in {folder}", hint="Leave out --workspace.")
     if not folder.is_dir():
-        raise SessionError(f"session {session_id} worked in {folder}, which is gone")
+        raise SessionError(
+            f"session {session_id} worked in {folder}, which is gone",
+            hint="If it was moved, say where it is now: --workspace DIR.",
+        )
     return session_id, folder
+
+
+def folders_of(session_id: str) -> list[Path]:
+    """The folders that a session of this machine worked in, the latest last."""
+    from codeflow.cli.workplaces import local_sessions
+    from codeflow.core.events import RunResumed, RunStarted
+
+    folders: dict[str, None] = {}
+    for event in local_sessions().events(session_id):
+        if isinstance(event, (RunStarted, RunResumed)):
+            started = event if isinstance(event, RunStarted) else event.started
+            folders.pop(started.workspace, None)
+            folders[started.workspace] = None
+    return [Path(folder) for folder in folders]
 
 
 def sessions_of(root: Path) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,6 +66,8 @@ def list_notes(
     notes = [note for note in sorted(found.notes, key=_age) if scope in {None, note.scope}]
     rows = [_row(note, notebook, here=not everywhere) for note in notes]
     show(rows, ["id", "scope", "by", "until", "state", "note"], output=output, empty="no notes")
+    if not notes and not everywhere:
+        _tell_of_moved(workspace)
     for problem in found.problems:
         _tell(problem)
 
@@ -267,6 +270,26 @@ def _tell_when_off(workspace: Path | None) -> None:
 
     if not load_settings(existing_folder(workspace), env=os.environ).memory.enabled:
         _tell("memory.enabled is false here: runs are not told it")
+
+
+def _tell_of_moved(workspace: Path | None) -> None:
+    """Notes are kept by the folder's name; one that was moved or renamed has left them behind."""
+    from codeflow.cli.request import existing_folder
+    from codeflow.core.places import state_home
+    from codeflow.knowledge.memory.identity import project_home
+    from codeflow.knowledge.memory.shelf import Shelves
+    from codeflow.sessions.moving import is_similar_and_gone
+
+    home = project_home(existing_folder(workspace))
+    for shelf in Shelves(state_home() / "memory").all():
+        place = ""
+        with suppress(CodeflowError):  # the list tells of notes that cannot be read
+            place = shelf.read().place
+        if place and is_similar_and_gone(Path(place), home):
+            _tell(
+                f"there are notes of {place}, which is gone: if it is this folder now, `codeflow memory --all` lists them "
+                "and `codeflow memory add` says here again what still holds"
+            )
 
 
 def _tell(text: str) -> None:

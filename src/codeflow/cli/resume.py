@@ -31,7 +31,7 @@ MaxTokens = Annotated[
 
 AsIs = Annotated[
     bool,
-    typer.Option("--as-is", help="The files here are those that the run left, on whatever machine it was."),
+    typer.Option("--as-is", help="Go on from the files as they are, also where the run left others."),
 ]
 
 
@@ -103,12 +103,16 @@ def continue_latest(
 ) -> int:
     """`run --continue`: the folder's latest session, with another task or with the run that was cut short."""
     from codeflow.cli.request import open_store
+    from codeflow.cli.workplaces import elsewhere
     from codeflow.core.errors import SessionError
 
     store, folder = open_store(workspace)
     latest = store.latest(folder)
     if latest is None:
-        raise SessionError(f"no session has worked in {folder}", hint="Leave --continue out to begin one.")
+        raise SessionError(
+            f"no session has worked in {folder}",
+            hint=f"Leave --continue out to begin one. {elsewhere(folder)}",
+        )
     past = _recalled(store, latest)
     return go_on(latest, past, text, chosen, _place(past, workspace), output=output, quiet=quiet)
 
@@ -146,7 +150,10 @@ def go_on(
         settings, prepared = prepare(text or before.text, before.home, chosen)
         prepared = replace(prepared, workspace=worktree.folder, worktree=worktree)
     else:
-        settings, prepared = prepare(text or before.text, _folder(before, workspace), chosen)
+        folder = _folder(before, workspace)
+        if not before.home.is_dir():
+            _bring_along(session_id, before.home, folder)
+        settings, prepared = prepare(text or before.text, folder, chosen)
     if resumes:
         prepared = replace(prepared, plan=before.plan, workflow=before.workflow)
     if prepared.home != Path.cwd():
@@ -235,9 +242,17 @@ def _folder(before: Task, workspace: Path | None) -> Path:
     if workspace is None and not before.workspace.is_dir():
         raise UsageError(
             f"{before.workspace}: the session's folder is not here",
-            hint="Name the folder with --workspace.",
+            hint="If it was moved, say where it is now: --workspace DIR.",
         )
     return existing_folder(workspace or before.workspace)
+
+
+def _bring_along(session_id: str, old: Path, new: Path) -> None:
+    """What is kept of a session under the name of a folder that is gone goes where the folder is now."""
+    from codeflow.cli.workplaces import bring_along, local_sessions
+
+    bring_along(session_id, old, new)
+    local_sessions().rehome(session_id, new)
 
 
 def _choices(past: "Past", before: Task, chosen: "Choices", *, resumes: bool) -> "Choices":

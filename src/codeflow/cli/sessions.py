@@ -58,6 +58,8 @@ def list_sessions(
     workspace: Workspace = None, output: Output = ListOutput.TEXT, *, everywhere: Everywhere = False
 ) -> None:
     """List the sessions of this folder, newest first."""
+    from codeflow.cli.workplaces import perhaps_moved
+
     store, root = _open(workspace)
     infos = store.list(None if everywhere else root)
     titles = ["id", "name", "status", ">cost", ">files_changed", "task"]
@@ -68,6 +70,8 @@ def list_sessions(
     if everywhere:
         titles.append("workspace")
     show(map(_row, infos), titles, output=output, empty="no sessions yet")
+    if not infos and (moved := perhaps_moved(root)):
+        _tell(moved)
     for info in infos:
         if info.problem:
             _tell(f"session {info.id}: {info.problem}")

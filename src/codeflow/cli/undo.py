@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +44,7 @@ def undo(
     if session is not None:
         session_id, checkpoints = named(session, workspace)
         code = _undo(session_id, checkpoints, output, force=force)
-        return _nothing(f"session {session_id}", output) if code is None else code
+        return _nothing_of(session_id, checkpoints.workspace, output) if code is None else code
     root = existing_folder(workspace)
     for session_id in sessions_of(root):
         code = _undo(session_id, open_checkpoints(root, session_id), output, force=force)
@@ -94,6 +95,24 @@ def _nothing(where: str, output: ListOutput) -> int:
     else:
         print(f"Nothing to undo in {where}.")
     return 0
+
+
+def _nothing_of(session_id: str, folder: Path, output: ListOutput) -> int:
+    """A session may have worked in more than one folder."""
+    from codeflow.cli.checkpoints import folders_of
+    from codeflow.cli.workplaces import worktree_of
+
+    others = [other for other in folders_of(session_id) if other.is_dir() and other.resolve() != folder]
+    if worktree_of(session_id) is not None or not others:
+        return _nothing(f"session {session_id}", output)
+    code = _nothing(f"session {session_id} in {one_line(str(folder))}", output)
+    for other in others if output is ListOutput.TEXT else []:
+        print(
+            one_line(
+                f"It worked in {other} too: `codeflow undo {session_id} --workspace {quote(str(other))}`."
+            )
+        )
+    return code
 
 
 def _print_json(session_id: str | None, undone: "Undone") -> None:

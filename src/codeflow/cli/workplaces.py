@@ -47,7 +47,34 @@ def elsewhere(folder: Path) -> str:
     for record in all_worktrees().open():
         if folder.is_relative_to(record.worktree.path):
             return f"This is the worktree of session {record.worktree.session_id}: name it."
+    if was_here := perhaps_moved(folder):
+        return was_here
     return "`codeflow sessions --all` lists those of other folders."
+
+
+def perhaps_moved(folder: Path) -> str | None:
+    """What to do where this may be a folder with sessions under another name, as a sentence."""
+    from codeflow.sessions.moving import similar_and_gone
+
+    found = similar_and_gone(local_sessions(), folder)
+    if found is None:
+        return None
+    old, session_id = found
+    return (
+        f"{old} is gone: if it is this folder now, `codeflow undo {session_id} --workspace .` undoes its latest session, "
+        f"`codeflow resume {session_id} TASK --workspace .` goes on with it."
+    )
+
+
+def bring_along(session_id: str, old: Path, new: Path) -> None:
+    """Let a session's checkpoints be found in the folder that its own, which is gone, is now.
+
+    Raises:
+        SessionError: when they cannot be copied.
+    """
+    from codeflow.sessions.moving import bring_checkpoints
+
+    bring_checkpoints(session_id, old, new, state_home() / "checkpoints")
 
 
 def still_there(worktree: Worktree, session_id: str) -> Worktree:

@@ -10,12 +10,15 @@ from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.events import Notice
 from codeflow.core.ports import Emit
 from codeflow.core.session_events import CheckpointTaken
+from codeflow.core.text import listed
 from codeflow.core.values import Effect, FileChange
 from codeflow.sessions.carrying import carried
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint, Kind
+from codeflow.sessions.patches import printable
 
 _LABEL_CHARS = 100
+_MOST_NAMES = 6
 
 
 class Safety:
@@ -133,7 +136,20 @@ class Safety:
 
     async def finish(self) -> tuple[tuple[FileChange, ...], str]:
         """The run's changes; what follows is the user's work, and undo tells them apart."""
-        return await self._compare("after the run", Kind.END)
+        found = await self._compare("after the run", Kind.END)
+        await self._tell_surfaced()
+        return found
+
+    async def _tell_surfaced(self) -> None:
+        """Files that git ignored when the run began and does not any more are in no list of changes."""
+        newest = self._checkpoints.newest() if self._first else None
+        if self._first is None or newest is None:
+            return
+        surfaced = await asyncio.to_thread(self._checkpoints.surfaced, self._first, newest)
+        if surfaced:
+            names = listed(sorted(map(printable, surfaced)), _MOST_NAMES)
+            text = f"visible to git now, which ignored them when the run began, and not among its changes: {names}"
+            self._emit(Notice(level="info", text=text))
 
     async def carry(self) -> str | None:
         """Put what was changed into the log, for whoever goes on may be on another machine; says what is missing."""

@@ -15,6 +15,7 @@ from codeflow.core.values import CarriedFile
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.history import Checkpoint
 from codeflow.sessions.past import LastRun, Past
+from codeflow.sessions.returning import check_still_there
 from codeflow.sessions.snapshots import Snapshot
 
 LARGEST_BYTES = 1_000_000
@@ -33,7 +34,7 @@ def carried(checkpoints: Checkpoints, since: Checkpoint, redact: Callable[[str],
         return None
     tree = checkpoints.files_of(newest)
     before, after = checkpoints.snapshot(since), checkpoints.snapshot(newest)
-    changed = [path for path in _files(before, after) if _state(before, path) != _state(after, path)]
+    changed = [path for path in _files(before, after) if before.state(path) != after.state(path)]
     left = {path: after.entries[path] for path in changed if path in after.entries}
     files: list[CarriedFile] = []
     left_out: list[str] = []
@@ -51,7 +52,7 @@ def carried(checkpoints: Checkpoints, since: Checkpoint, redact: Callable[[str],
         room -= len(content)
         packed = base64.b64encode(zlib.compress(content)).decode() if path in left else ""
         files.append(
-            CarriedFile(path=path, before=_state(before, path), after=_state(after, path), content=packed)
+            CarriedFile(path=path, before=before.state(path), after=after.state(path), content=packed)
         )
     if not changed:
         return None
@@ -65,20 +66,24 @@ def _is_secret(path: str, content: bytes, redact: Callable[[str], str]) -> bool:
     return holds_secrets(path, content) is not None or redact(text) != text
 
 
-def settle_in(checkpoints: Checkpoints, past: Past, emit: Emit, *, as_is: bool) -> tuple[str, ...]:
+def settle_in(
+    checkpoints: Checkpoints, past: Past, emit: Emit, *, cut_at: float | None, as_is: bool
+) -> tuple[str, ...]:
     """Before a run goes on: put what it had changed in place, where it was done on another machine.
 
     Returns what a person should know of it. `as_is` takes the files for those that the run left, whatever they are.
+    `cut_at`, in seconds since 1970, is when the process before this one was alive last.
 
     Raises:
-        SessionError: when they are neither as the run found them nor as it left them, or are not in its log.
+        SessionError: when they are neither as the run found them nor as it left them, or are not in its log; on the
+            machine that the run was on, when they are not as it left them.
     """
     run = past.run
     last = run.last_checkpoint
     if last is None or not last.tree or checkpoints.unavailable:
         return ()
     if checkpoints.holds(last.checkpoint_id, last.taken_at):
-        return ()
+        return check_still_there(checkpoints, past, cut_at=cut_at, as_is=as_is)
     here = checkpoints.take("before the session's files were put in place")
     files = checkpoints.files_of(here)
     wanted: dict[str, tuple[int, bytes] | None] = {}
@@ -141,7 +146,7 @@ def _wanted(here: Snapshot, run: LastRun) -> dict[str, tuple[int, bytes] | None]
         path
         for path in found
         # what the run has changed and put back is not in its log any more
-        if _state(here, path) not in ({found[path], *left[path]} if path in wanted else {found[path]})
+        if here.state(path) not in ({found[path], *left[path]} if path in wanted else {found[path]})
     ]
     if conflicts:
         raise SessionError(
@@ -149,7 +154,7 @@ def _wanted(here: Snapshot, run: LastRun) -> dict[str, tuple[int, bytes] | None]
             hint="Check out the commit that the session began at, without changes of yours in these files, "
             "or take the files as they are with --as-is.",
         )
-    return {path: _unpacked(file) for path, file in wanted.items() if _state(here, path) != file.after}
+    return {path: _unpacked(file) for path, file in wanted.items() if here.state(path) != file.after}
 
 
 def _absent(paths: Sequence[str], why: str) -> SessionError:
@@ -171,8 +176,3 @@ def _files(before: Snapshot, after: Snapshot) -> list[str]:
     private = before.private | after.private
     entries = {**before.entries, **after.entries}
     return sorted(path for path, entry in entries.items() if not entry.is_folder and path not in private)
-
-
-def _state(snapshot: Snapshot, path: str) -> str:
-    entry = snapshot.entries.get(path)
-    return f"{entry.git_mode:o}:{entry.blob}" if entry and not entry.is_folder else ""

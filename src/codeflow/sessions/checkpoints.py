@@ -9,15 +9,16 @@ from pathlib import Path
 from codeflow.core.errors import SessionError, UsageError
 from codeflow.core.places import state_home
 from codeflow.core.values import FileChange
-from codeflow.sessions.heads import git_state, ways_back
-from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode
-from codeflow.sessions.patches import compare, printable
+from codeflow.sessions.heads import GitState, git_state, ways_back
+from codeflow.sessions.history import Checkpoint, Kind, beginning, claims, decode, encode, git_moves
+from codeflow.sessions.patches import Comparison, compare, printable
 from codeflow.sessions.repository import REFS, Project, Store, why_unavailable
 from codeflow.sessions.restore import (
     Account,
     Goal,
     Plan,
     Step,
+    account_of,
     carry_out,
     changed_until,
     is_folder,
@@ -43,15 +44,6 @@ class Undone:
     advice: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What differs between two states; of `private` files, which git ignores, the content is not told."""
-
-    changes: tuple[FileChange, ...]
-    patch: str
-    private: tuple[FileChange, ...]
 
 
 class Checkpoints:
@@ -93,7 +85,7 @@ class Checkpoints:
         last = self._newest()
         self._store.create()
         names = {*(last[0].held if last else ()), *held}
-        snapshot = self._look(names)
+        snapshot = self.look(names)
         if last is not None and cut_at is not None:
             claimed = changed_until(self.workspace, Step(last[1].entries, snapshot.entries, claimed), cut_at)
         draft = self._draft(snapshot, label, kind, claimed, names)
@@ -145,6 +137,10 @@ class Checkpoints:
         }
         carry_out(self._store, Plan(blobs, tuple(path for path, file in files.items() if file is None)))
 
+    def git_state(self) -> GitState | None:
+        """Where the workspace's repository stands now; None without one."""
+        return git_state(self._project)
+
     def newest(self) -> Checkpoint | None:
         last = self._newest()
         return last[0] if last else None
@@ -172,24 +168,26 @@ class Checkpoints:
         return path in last[1].entries or path in last[0].held or not lies_in(path, last[0].uncovered)
 
     def diff(self, before: Checkpoint, after: Checkpoint) -> tuple[tuple[FileChange, ...], str]:
-        """What the session changed, per file and as a unified patch, without what git ignores.
+        """What the session changed, per file and as a unified patch, without what git ignores or ignored before.
 
         A file that only the user changed meanwhile is left out; binary files are only named.
         """
         steps = [one for one in self.history() if before.number <= one.number <= after.number]
-        account = Account()
-        entries = self.snapshot(before).entries
-        for earlier, later in pairwise(steps):
-            if earlier.tree != later.tree:
-                known, entries = entries, self.snapshot(later).entries
-                account.add(Step(known, entries, claims(earlier, later)))
+        account = account_of(steps, self.snapshot)
         theirs = account.by_user - account.by_run
-        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=theirs)
+        without = theirs | self.surfaced(before, after)
+        return compare(self._store, f"{before.tree}:files", f"{after.tree}:files", without=without)
+
+    def surfaced(self, before: Checkpoint, after: Checkpoint) -> frozenset[str]:
+        """The files that git ignored at one checkpoint and does not at a later one."""
+        if before.tree == after.tree:
+            return frozenset()
+        return self.snapshot(before).surfaced_in(self.snapshot(after))
 
     def compare(self, before: Checkpoint, after: Checkpoint | None) -> Comparison:
         """What differs between two checkpoints, or between one and the work tree as it is now."""
         newest = self._newest()
-        tree = after.tree if after else write_tree(self._store, self._look(newest[0].held if newest else ()))
+        tree = after.tree if after else write_tree(self._store, self.look(newest[0].held if newest else ()))
         changes, patch = compare(self._store, f"{before.tree}:files", f"{tree}:files")
         private, _ = compare(self._store, f"{before.tree}:private", f"{tree}:private")
         return Comparison(changes=changes, patch=patch, private=private)
@@ -249,7 +247,7 @@ class Checkpoints:
         """The way from now to exactly a checkpoint."""
         target = self.snapshot(checkpoint)
         newest = self._newest()
-        now = self._look({*target.entries, *(newest[0].held if newest else ())})
+        now = self.look({*target.entries, *(newest[0].held if newest else ())})
         goal = Goal(dict(target.entries), kept=checkpoint.uncovered)
         plan = plan_exact(self.workspace, goal, now.entries)
         if plan.conflicts:
@@ -283,7 +281,7 @@ class Checkpoints:
             )
             account.add(Step(known, after, claims(earlier, later)))
             before = after
-        now = self._look(steps[-1].held)
+        now = self.look(steps[-1].held)
         known = goal.discover(before, now.entries, uncovered=steps[-1].uncovered, held=())
         last = Step(known, now.entries, claims(steps[-1], None))
         if cut_at is not None:
@@ -307,14 +305,17 @@ class Checkpoints:
         draft = self._draft(now, f"before going back to {target.number}", before, claimed, held)
         safety = self._keep(draft, now)
         carry_out(self._store, plan)
-        after = self._look(held)
+        after = self.look(held)
         back = self._draft(after, f"back at {target.number}", kind, None, held)
         self._keep(replace(back, back_to=target.id), after)
+        since = [one for one in self.history() if one.number >= target.number]
         return Undone(
             restored=tuple(map(printable, plan.told_restored)),
             removed=tuple(printable(path) for path in plan.told_removed if path not in after.entries),
             safety=safety.id,
-            advice=ways_back(target.git, self._project),
+            advice=ways_back(
+                target.git, self._project, *(git_moves(since, of_run=run) for run in (True, False))
+            ),
             skipped=tuple(map(printable, target.skipped)),
             ignored=tuple(map(printable, target.ignored)),
         )
@@ -329,7 +330,7 @@ class Checkpoints:
         snapshot = read_tree(self._store, checkpoint.tree)
         return replace(snapshot, skipped=checkpoint.skipped, ignored=checkpoint.ignored)
 
-    def _look(self, held: Iterable[str]) -> Snapshot:
+    def look(self, held: Iterable[str]) -> Snapshot:
         """The work tree now, with every path that the session ever covered."""
         newest = self._newest()
         if newest is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from codeflow.sessions.heads import GitState
@@ -85,6 +86,16 @@ def beginning(history: Iterable[Checkpoint]) -> Checkpoint | None:
             base = base or checkpoint
         bases[checkpoint.id] = base
     return base
+
+
+def git_moves(steps: Sequence[Checkpoint], *, of_run: bool) -> list[tuple[GitState, GitState]]:
+    """The repository's states before and after what happened between checkpoints in a row: in a run, or outside one."""
+    outside = (Kind.END, Kind.UNDONE)
+    return [
+        (earlier.git, later.git)
+        for earlier, later in pairwise(steps)
+        if earlier.git and later.git and (earlier.kind not in outside) == of_run
+    ]
 
 
 def claims(earlier: Checkpoint, later: Checkpoint | None) -> Sequence[str] | None:

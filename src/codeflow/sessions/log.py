@@ -251,6 +251,21 @@ class SessionStore:
         except OSError as error:
             raise SessionError(f"{path}: cannot be removed: {error.strerror}", hint=remedy(error)) from error
 
+    def rehome(self, session_id: str, workspace: Path) -> None:
+        """Keep a session with those of another folder from now on, since its own was moved there.
+
+        Raises:
+            SessionError: when its log cannot be moved.
+        """
+        path = self._paths(None).get(session_id)
+        folder = self._folder_of(workspace)
+        if path is None or path.parent == folder or is_locked(path):
+            return
+        try:
+            path.rename(private_folder(folder) / path.name)
+        except OSError as error:
+            raise SessionError(f"{path}: cannot be moved: {error.strerror}", hint=remedy(error)) from error
+
     def install(self, session_id: str, workspace: Path) -> SessionLog:
         """A new, empty session with a given id, for lines from elsewhere.
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeflow.core.values import FileChange
@@ -10,6 +11,15 @@ from codeflow.sessions.repository import Store
 
 _CHANGES = {"A": "added", "D": "deleted", "R": "renamed"}
 _DIFF = ("diff-tree", "-r", "--find-renames", "--no-ext-diff", "--no-textconv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What differs between two states; of `private` files, which git ignores, the content is not told."""
+
+    changes: tuple[FileChange, ...]
+    patch: str
+    private: tuple[FileChange, ...]
 
 
 def compare(

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from codeflow.core import inert_git
 from codeflow.core.errors import SessionError, remedy
 from codeflow.core.places import private_folder
 from codeflow.core.programs import program_outside
+from codeflow.core.text import listed
 
 _NO_GIT = "/git-is-not-installed"
 REFS = "refs/codeflow"
@@ -35,11 +36,13 @@ _CONFIGURATION = {
     **inert_git.SETTINGS,
     "core.logAllRefUpdates": "false",
     "core.splitIndex": "false",
+    "fetch.fsckObjects": "false",
     "core.untrackedCache": "false",
     # names such as git~1 are harmless here, and a checkpoint must hold them too
     "core.protectNTFS": "false",
     "core.protectHFS": "false",
 }
+_MOST_NAMES = 6
 _FULL = b"No space left on device"
 _OPTIONS = [part for name, value in _CONFIGURATION.items() for part in ("-c", f"{name}={value}")]
 _FOREIGN = re.compile(
@@ -97,8 +100,7 @@ class Git:
             check=False,
         )
         if done.returncode not in accept:
-            complaint = done.stderr.decode(errors="replace").strip().splitlines()
-            reason = complaint[0] if complaint else f"exit code {done.returncode}"
+            reason = _reason(done.stderr) or f"exit code {done.returncode}"
             full = _FULL in done.stderr
             hint = f"Make room for {self._environment['GIT_DIR']}, then try again." if full else ""
             raise SessionError(f"git {arguments[0]} failed: {reason}", hint=hint)
@@ -137,6 +139,13 @@ class Git:
                 if not content.endswith(b"\n"):
                     raise SessionError(f"the checkpoint store has lost a saved file: {blob}")
                 yield content[:-1]
+
+
+def _reason(stderr: bytes) -> str:
+    """The first line of git's complaint, with the files that it announces."""
+    first, *more = stderr.decode(errors="replace").strip().splitlines() or [""]
+    names = [line.strip() for line in takewhile(lambda line: line.startswith("\t"), more)]
+    return f"{first} {listed(names, _MOST_NAMES)}" if first.endswith(":") and names else first
 
 
 class Store(Git):

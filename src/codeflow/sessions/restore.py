@@ -4,14 +4,16 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from codeflow.core.errors import SessionError, remedy
+from codeflow.sessions.history import Checkpoint, claims
 from codeflow.sessions.repository import Store
 from codeflow.sessions.scanning import lies_in
-from codeflow.sessions.snapshots import Entry
+from codeflow.sessions.snapshots import Entry, Snapshot
 
 Entries = Mapping[str, Entry]
 _SLACK_S = 2.0
@@ -102,6 +104,17 @@ class Account:
         for path in changed - ours:
             taken_back = path in self._left and step.after.get(path) == self._left[path]
             (self._since.discard if taken_back else self._since.add)(path)
+
+
+def account_of(steps: Sequence[Checkpoint], snapshot: Callable[[Checkpoint], Snapshot]) -> Account:
+    """Who changed what from the first of these checkpoints to the last."""
+    account = Account()
+    after = snapshot(steps[0]).entries
+    for earlier, later in pairwise(steps):
+        if earlier.tree != later.tree:
+            before, after = after, snapshot(later).entries
+            account.add(Step(before, after, claims(earlier, later)))
+    return account
 
 
 def plan_undo(workspace: Path, goal: Goal, now: Entries, account: Account, *, force: bool) -> Plan:

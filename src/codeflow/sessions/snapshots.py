@@ -13,7 +13,7 @@ from pathlib import Path
 
 from codeflow.core.errors import SessionError
 from codeflow.sessions.repository import Project, Store
-from codeflow.sessions.scanning import Scan, scan
+from codeflow.sessions.scanning import Scan, lies_in, scan
 
 _TRIES = 5
 _RACY_NS = 2_000_000_000
@@ -47,6 +47,20 @@ class Snapshot:
     private: frozenset[str]
     skipped: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+
+    def state(self, path: str) -> str:
+        """A file as `MODE:BLOB`, with git's mode, the same on every machine; "" where there is none."""
+        entry = self.entries.get(path)
+        return f"{entry.git_mode:o}:{entry.blob}" if entry and not entry.is_folder else ""
+
+    def surfaced_in(self, later: "Snapshot") -> frozenset[str]:
+        """The files that git ignores here and does not ignore later: they are new to git, and not new."""
+        public = (path for path in later.entries.keys() - later.private if later.state(path))
+        return frozenset(
+            path
+            for path in public
+            if path in self.private or (path not in self.entries and lies_in(path, self.ignored))
+        )
 
 
 class Camera:

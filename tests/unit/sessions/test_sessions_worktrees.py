@@ -1,5 +1,6 @@
 """Worktrees without a run in them, on real repositories."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -229,11 +230,32 @@ def test_work_in_submodules_is_not_lost_by_a_merge(repo, worktrees, git, tmp_pat
             merge(record(worktrees), worktrees, "work\n", with_ignored=True)
         assert str(worktree.path) in refused.value.hint
         assert git("rev-parse", "HEAD") == before
+        assert git("diff", "--cached", "--name-only", cwd=worktree.path) == ""
     if work is _commit:
         git("push", "-q", "origin", "HEAD:refs/heads/work", cwd=worktree.path / "sub")
         merge(record(worktrees), worktrees, "work\n", with_ignored=True)
         assert git("rev-parse", "HEAD") != before
         assert not worktree.path.exists()
+
+
+@pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
+@pytest.mark.usefixtures("identity")
+def test_changes_that_git_overlooks_are_named_and_not_merged_over(repo, worktrees, git, mark):
+    worktree = make(repo, worktrees)
+    (worktree.path / "a.txt").write_text("work of the run\n")
+    git("update-index", f"--{mark}", "a.txt")
+    (repo / "a.txt").write_text(TEXT + "mine\n")
+    with pytest.raises(SessionError, match=r"in files that the session changed: a\.txt") as refused:
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert "git update-index" in refused.value.hint
+    assert (repo / "a.txt").read_text() == TEXT + "mine\n"
+    (repo / "a.txt").write_text(TEXT)
+    os.utime(repo / "a.txt", (1, 1))  # git takes its time stamp for a change
+    with pytest.raises(SessionError, match=r"would be overwritten by merge: a\.txt"):
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    git("update-index", f"--no-{mark}", "a.txt")
+    merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert (repo / "a.txt").read_text() == "work of the run\n"
 
 
 def test_what_git_ignores_comes_along_without_a_way_back_into_the_users_folder(repo, worktrees, git):

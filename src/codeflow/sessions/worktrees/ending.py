@@ -1,7 +1,8 @@
 """How a worktree stands, and its ends: merged into the user's branch, or dropped."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -154,18 +155,36 @@ def _commit(worktree: Worktree, message: str) -> str:
             hint=f"Solve them in {worktree.path} and `git add` the files, then merge again.",
         )
     dirty = dirty_paths(git)
-    try:
-        if dirty:
-            git.run("add", "--all")  # makes submodules of nested repositories
-    except SessionError as error:
-        raise _not_committed(worktree, error) from error
-    check_submodules(worktree)
+    with _index_as_before(git):
+        try:
+            if dirty:
+                git.run("add", "--all")  # makes submodules of nested repositories
+        except SessionError as error:
+            raise _not_committed(worktree, error) from error
+        check_submodules(worktree)
     if dirty:
         try:
             git.run("commit", "--quiet", "--file=-", stdin=message.encode())
         except SessionError as error:
             raise _not_committed(worktree, error) from error
     return git.text("rev-parse", "HEAD")
+
+
+@contextmanager
+def _index_as_before(git: Git) -> Iterator[None]:
+    """Takes back what is staged here when it turns out that there is no merge."""
+    index = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
+    before = index.read_bytes() if index.exists() else None
+    try:
+        yield
+    except SessionError:
+        if before is None:
+            index.unlink(missing_ok=True)
+        else:
+            draft = index.with_name("index.codeflow")
+            draft.write_bytes(before)
+            draft.replace(index)
+        raise
 
 
 def _not_committed(worktree: Worktree, error: SessionError) -> SessionError:
@@ -189,6 +208,27 @@ def _check_paths(git: Git, worktree: Worktree, commit: str) -> None:
             f"uncommitted changes of yours are in files that the session changed: {listed(sorted(mine), _MOST_NAMES)}",
             hint=f"Commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
         )
+    if hidden := [
+        path for path in _overlooked(git, top) if path in {*git.names(*changes, f"HEAD...{commit}")}
+    ]:
+        names = listed(hidden, _MOST_NAMES)
+        raise SessionError(
+            f"changes of yours that git was told to overlook are in files that the session changed: {names}",
+            hint="`git update-index --no-assume-unchanged --no-skip-worktree FILE` shows them again; "
+            f"commit or stash them, then `codeflow worktrees merge {worktree.session_id}`.",
+        )
+
+
+def _overlooked(git: Git, top: Path) -> list[str]:
+    """Files marked assume-unchanged or skip-worktree that are there and are not as in the index."""
+    marked = [line[2:] for line in git.names("ls-files", "-v", "-z", "--full-name", ":/") if line[0] != "H"]
+    here = [path for path in marked if (top / path).is_file() or (top / path).is_symlink()]
+    found = []
+    for path in here:
+        staged = git.text("rev-parse", "--quiet", "--verify", f":{path}", accept=(0, 1))
+        if staged != git.text("hash-object", f"--path={path}", "--", str(top / path)):
+            found.append(path)
+    return found
 
 
 def _stands(top: Path, path: str) -> bool:
