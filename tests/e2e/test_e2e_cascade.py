@@ -108,6 +108,7 @@ def test_nobody_stronger_is_left_and_the_run_has_failed(shell, project, scripted
     assert (project / "calc.py").read_text() == BUG
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("escalations", [0, 1])
 def test_the_settings_bound_the_hand_overs(shell, scripted, escalations):
     with scripted([ROUTER, CLAIM, *[UNABLE] * escalations]) as endpoint:
@@ -115,6 +116,7 @@ def test_the_settings_bound_the_hand_overs(shell, scripted, escalations):
     assert (result["exit_code"], len(result["escalations"])) == (1, escalations)
 
 
+@pytest.mark.slow
 def test_one_agent_that_was_asked_for_gets_the_debugger_and_nobody_else(shell, scripted):
     with scripted([ROUTER, CLAIM, UNABLE, UNABLE]) as endpoint:
         done = shell.run(endpoint, "--pattern", "single")
@@ -136,6 +138,7 @@ SILENCES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SILENCES)
 def test_a_visit_without_an_answer_is_red_for_the_next_coder(shell, project, scripted, case):
     replies, arguments, env, reason = SILENCES[case]
@@ -190,6 +193,7 @@ def reset(project):
     (project / "calc.py").write_text(BUG)
 
 
+@pytest.mark.slow
 def test_who_begins_is_learned_from_runs_and_explained(shell, project, scripted, tmp_path):
     (before,) = [row for row in learned(shell) if row["first"] and row["complexity"] == "SIMPLE"]
     assert (before["begins"], before["kind"]) == ("fast_coder", None)
@@ -218,6 +222,7 @@ def test_who_begins_is_learned_from_runs_and_explained(shell, project, scripted,
     assert {row["kind"] for row in json.loads(shell("cascade", "--output", "json", env=off).stdout)} == {None}
 
 
+@pytest.mark.slow
 def test_runs_that_prove_nothing_teach_nothing(shell, project, scripted):
     (project / "test_calc.py").unlink()
     with scripted([ROUTER, READ, EDIT, SAID]) as endpoint:
@@ -226,6 +231,7 @@ def test_runs_that_prove_nothing_teach_nothing(shell, project, scripted):
     assert {row["kind"] for row in learned(shell)} == {None}
 
 
+@pytest.mark.slow
 def test_a_recorded_cascade_that_began_higher_replays(shell, project, scripted, tmp_path):
     record = tmp_path / "recorded.yaml"
     with scripted([ROUTER, *repair("senior_coder", old="a - b")]) as endpoint:
@@ -238,6 +244,7 @@ def test_a_recorded_cascade_that_began_higher_replays(shell, project, scripted, 
     assert (second.code, second.result["answer"]) == (0, first.result["answer"]), second.stderr
 
 
+@pytest.mark.slow
 def test_an_empty_budget_stops_the_cascade_before_the_next_coder(shell, scripted):
     script = [ROUTER, CLAIM, *repair("debugger", old="a - b")]
     with scripted(script) as endpoint:

@@ -109,6 +109,7 @@ def test_a_consultant_that_fails_is_told_to_the_one_who_asked(shell, project, sc
     assert told.endswith("Go on without it.")
 
 
+@pytest.mark.slow
 def test_a_question_that_the_budget_does_not_cover_stops_the_run_which_goes_on_with_more(
     shell, project, scripted
 ):
@@ -124,6 +125,7 @@ def test_a_question_that_the_budget_does_not_cover_stops_the_run_which_goes_on_w
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_killed_run_pays_for_an_answer_once(shell, project, scripted, answered):
     slow = {"latency_ms": 60_000}
@@ -142,6 +144,7 @@ def test_a_killed_run_pays_for_an_answer_once(shell, project, scripted, answered
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_the_questions_of_a_killed_process_count(shell, scripted):
     with scripted(
         [ROUTER, ask("One?"), ask("Two?"), ADVICE, ADVICE, {**READ, "latency_ms": 60_000}]
@@ -163,6 +166,7 @@ def offered(endpoint, agent):
     return {tool["toolSpec"]["name"] for tool in first.body["toolConfig"]["tools"] if "toolSpec" in tool}
 
 
+@pytest.mark.slow
 def test_nobody_asks_a_model_of_their_own_and_it_can_be_turned_off(shell, project, scripted):
     lead = {"agent": "lead_coder", "say": "Nothing to do."}
     with scripted([ROUTER, lead, READ, EDIT, SAID]) as endpoint:
