@@ -120,7 +120,7 @@ def test_a_limit_that_is_none_is_one_line(shell):
 @pytest.mark.parametrize("flag", ["--max-cost", "--max-tokens", "--max-turns", "--timeout"])
 def test_an_empty_limit_is_refused_also_when_a_run_is_resumed(shell, scripted, flag):
     with scripted(REPAIR) as endpoint:
-        assert shell.run(endpoint, "--max-turns", "1").code == 3
+        assert shell.run(endpoint, "--pattern", "single", "--max-turns", "1").code == 3
         asked = len(endpoint.requests)
         for refused in (shell.run(endpoint, flag, ""), resume(shell, endpoint, flag, "")):
             assert refused.code == 2, refused.stdout
@@ -131,7 +131,7 @@ def test_an_empty_limit_is_refused_also_when_a_run_is_resumed(shell, scripted, f
 @pytest.mark.slow
 def test_a_resumed_visit_that_is_out_of_turns_names_its_limit(shell, scripted):
     with scripted(REPAIR) as endpoint:
-        first = shell.run(endpoint, "--max-turns", "2")
+        first = shell.run(endpoint, "--pattern", "single", "--max-turns", "2")
         again = resume(shell, endpoint)
     assert (first.code, again.code) == (3, 3)
     assert "all of its 2 turns" in first.result["error"]["message"]

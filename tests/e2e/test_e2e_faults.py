@@ -116,7 +116,7 @@ def test_missing_credentials_end_at_once_with_the_cure(shell, project):
 def test_a_context_overflow_is_not_taken_for_throttling(shell, scripted):
     overflow = {"error": "ValidationException", "message": "Input is too long for requested model."}
     with scripted(with_faults(*[overflow] * 9)) as endpoint:
-        done = run(shell, endpoint)
+        done = run(shell, endpoint, "--pattern", "single")
     assert done.code == 1
     assert "fit" in done.result["error"]["message"] or "long" in done.result["error"]["message"]
     assert len(endpoint.requests) < 9
@@ -126,7 +126,7 @@ def test_a_context_overflow_is_not_taken_for_throttling(shell, scripted):
 def test_a_window_exceeded_midway_is_no_success(shell, scripted):
     faults = [{"stop": "model_context_window_exceeded"}] * 9
     with scripted(with_faults(*faults)) as endpoint:
-        done = run(shell, endpoint)
+        done = run(shell, endpoint, "--pattern", "single")
     assert done.code == 1
     assert done.result["status"] == "failed"
 
@@ -180,7 +180,7 @@ def test_an_agent_that_goes_round_in_circles_is_stopped(shell, scripted):
 
 def test_an_agent_that_used_all_its_turns_stops_the_run_and_goes_on_with_more(shell, scripted):
     with scripted([ROUTER, *[READ] * 3, EDIT, SAID]) as endpoint:
-        done = run(shell, endpoint, "--max-turns", "3")
+        done = run(shell, endpoint, "--pattern", "single", "--max-turns", "3")
         assert done.code == 3
         assert "all of its 3 turns" in done.result["error"]["message"]
         assert "--max-turns" in done.result["error"]["hint"]

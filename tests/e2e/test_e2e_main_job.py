@@ -7,6 +7,9 @@ from tests.e2e.harness import BUG, FIXED, READ, REPAIR, ROUTER, SAID, git
 from codeflow.models.endpoint import environment
 from codeflow.tools.sandbox import landlock
 
+UNABLE = [{"agent": agent, "say": "I cannot."} for agent in ("debugger", "lead_coder")]
+"""Those who take over from a coder on red."""
+
 
 def kinds(events):
     return [event["kind"] for event in events]
@@ -18,7 +21,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
     assert done.code == 0, done.stderr
     result = done.result
     assert (project / "calc.py").read_text() == FIXED
-    assert (result["status"], result["complexity"], result["pattern"]) == ("done", "SIMPLE", "single")
+    assert (result["status"], result["complexity"], result["pattern"]) == ("done", "SIMPLE", "cascade")
     assert result["router"]["source"] == "router"
     assert result["files_changed"] == [
         {"path": "calc.py", "change": "modified", "added_lines": 1, "removed_lines": 1}
@@ -41,6 +44,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "files_changed",
         "diff",
         "gates",
+        "escalations",
         "usage",
         "cost_usd",
         "cost_known_usd",
@@ -157,7 +161,8 @@ def test_nothing_but_the_standard_aws_variables_is_needed(shell, project, script
 def test_a_run_that_changes_nothing_fails_with_the_red_gate(shell, project, scripted):
     given_up = {"agent": "fast_coder", "say": "I could not find it."}
     debugger = {"agent": "debugger", "say": "Neither could I."}
-    with scripted([ROUTER, given_up, debugger, debugger]) as endpoint:
+    lead = {"agent": "lead_coder", "say": "Nor could I."}
+    with scripted([ROUTER, given_up, debugger, lead]) as endpoint:
         done = shell.run(endpoint)
     assert done.code == 1
     assert done.result["status"] == "failed"
@@ -214,7 +219,7 @@ def test_plan_mode_offers_and_runs_reading_tools_only(shell, project, scripted):
 def test_a_command_that_nobody_can_approve_is_refused_and_told(shell, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "touch made"}}]}
     deny = {"CODEFLOW_RUN__UNATTENDED": "deny"}
-    with scripted([ROUTER, command, SAID, *[{"agent": "debugger", "say": "no"}] * 2]) as endpoint:
+    with scripted([ROUTER, command, SAID, *UNABLE]) as endpoint:
         done = shell("run", "x", "--output", "json", env={**environment(endpoint.url), **deny})
     assert done.code == 3
     assert done.result["status"] == "stopped"
@@ -309,8 +314,7 @@ def test_credentials_of_codeflow_do_not_reach_commands(shell, scripted):
 @pytest.mark.slow
 def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scripted):
     removed = {"agent": "fast_coder", "call": [{"run_command": {"command": "rm test_calc.py"}}]}
-    debugger = [{"agent": "debugger", "say": "There is nothing to run."}] * 2
-    with scripted([ROUTER, removed, SAID, *debugger]) as endpoint:
+    with scripted([ROUTER, removed, SAID, *UNABLE]) as endpoint:
         done = shell.run(endpoint, "--mode", "auto")
     assert done.code == 1
     assert done.result["gates"][0]["status"] == "red"
@@ -322,8 +326,7 @@ def test_removing_the_tests_does_not_pass_for_repairing_them(shell, project, scr
 def test_making_the_tests_leave_early_does_not_pass_for_repairing_them(shell, project, scripted):
     leave = {"path": "conftest.py", "content": "import os\nos._exit(0)\n"}
     cheat = {"agent": "fast_coder", "call": [{"write_file": leave}]}
-    debugger = [{"agent": "debugger", "say": "The tests pass."}] * 2
-    with scripted([ROUTER, cheat, SAID, *debugger]) as endpoint:
+    with scripted([ROUTER, cheat, SAID, *UNABLE]) as endpoint:
         done = shell.run(endpoint)
     assert done.code == 1
     gate = done.result["gates"][0]

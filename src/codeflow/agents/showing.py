@@ -14,6 +14,9 @@ from codeflow.tools.workspace import Workspace
 _OWN_WORDS = frozenset({Effect.WRITE, Effect.NOTE})
 """What such tools answer was written by codeflow, about what the model itself wrote."""
 
+_COLLEAGUES = frozenset({"consult"})
+"""What such tools answer was said by a model of the run, to whom the words of others were marked as data."""
+
 
 def cleaned(result: ToolResult, redact: Callable[[str], str]) -> ToolResult:
     """The result without credentials and hidden characters."""
@@ -27,7 +30,7 @@ def cleaned(result: ToolResult, redact: Callable[[str], str]) -> ToolResult:
 
 def marked(result: ToolResult, tool: Tool, summary: str) -> ToolResult:
     """The result with its content marked as data, where it may hold the words of others, and whose."""
-    if tool.effect in _OWN_WORDS or not result.content:
+    if tool.effect in _OWN_WORDS or tool.name in _COLLEAGUES or not result.content:
         return result
     source = result.source or f"{tool.name} {summary}".rstrip()
     return replace(result, content=as_data(result.content, source))

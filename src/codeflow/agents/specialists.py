@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -35,6 +35,10 @@ FOREIGN_MODELS: Mapping[str, str] = {
     "inherit": "senior_coder",
 }
 """Model aliases of those files, as the roster role of the same weight."""
+
+
+LEAD = "lead_coder"
+"""The senior coder with the architect's model: the last one of a cascade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,13 @@ def read_specialists(
         else:
             found[guest.name] = guest
     found |= {one.name: one for one in _parse_all(workspace / ".codeflow" / "agents")}
+    found.setdefault(LEAD, _lead(found["senior_coder"]))
     return found, tuple(skipped)
+
+
+def _lead(senior: Specialist) -> Specialist:
+    described = "Takes over where the gates stay red: the senior coder with the architect's model"
+    return replace(senior, name=LEAD, role="architect", model=None, description=described)
 
 
 def _parse_all(folder: Path) -> list[Specialist]:

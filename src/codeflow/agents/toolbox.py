@@ -21,7 +21,7 @@ from codeflow.agents.bench import Bench, Change, counts
 from codeflow.agents.repetition import STOPPED_AFTER, WARNED_AFTER, Repetition
 from codeflow.agents.showing import cleaned, marked, stand_in
 from codeflow.core.blocks import to_plain
-from codeflow.core.errors import CodeflowError, RunawayError
+from codeflow.core.errors import BudgetExceededError, CodeflowError, CredentialsError, RunawayError
 from codeflow.core.events import ToolFinished, ToolStarted
 from codeflow.core.invisible import spelled_out
 from codeflow.core.redacted_events import redacted_value
@@ -191,6 +191,11 @@ class PolicedTool(AgentTool):
     async def _run(self, arguments: dict[str, Any]) -> ToolResult:
         try:
             result = await self._tool.function(self._workspace, **arguments)
+        except (
+            BudgetExceededError,
+            CredentialsError,
+        ):  # of a tool that asks a model: the run cannot go on either
+            raise
         except Exception as error:  # noqa: BLE001 - the tool boundary: a tool's fault must not end the run
             fault = f"{type(error).__name__}: {error}"
             return ToolResult(

@@ -5,19 +5,22 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from codeflow.core.cascade import Expense, Lesson
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
 from codeflow.core.ports import Broadcast, Closable
 from codeflow.core.settings import Settings
 from codeflow.core.values import Continuation, Task
+from codeflow.knowledge.memory.identity import project_home
 from codeflow.policies.budget import Budget, limit_of_day, limit_of_session
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.opening import open_sessions
 from codeflow.sessions.past import Past, recall
 from codeflow.sessions.worktrees.records import Worktrees
-from codeflow.telemetry.ledger import Ledger, Recorder, ledger_to_read
+from codeflow.telemetry.ledger import Ledger, ledger_to_read
 from codeflow.telemetry.meter import Meter
+from codeflow.telemetry.recorder import Recorder
 
 
 class Books:
@@ -57,6 +60,7 @@ class Books:
         self.broadcast = Broadcast([self.log, self.budget, self.meter], redact)
         self.resources: list[Closable] = [self.log]
         self._recorder: Recorder | None = None
+        self._ledger: Ledger | None = None
         if spends:
             self._open_ledger(task.home, env)
         self._go_on()
@@ -84,6 +88,17 @@ class Books:
         own = min(self.budget.spent.cost, today.get(self.log.session_id, Decimal(0)))
         return sum(today.values(), Decimal(0)) - own
 
+    def experience(self, workspace: Path) -> tuple[list[Lesson], list[Expense]]:
+        """What the ledger has learned in a folder's project; nothing where there is no ledger."""
+        if self._ledger is None:
+            return [], []
+        project = project_home(workspace)
+        try:
+            return self._ledger.lessons(project), self._ledger.expenses(project)
+        except CodeflowError as error:
+            self.ledger_problem = str(error)
+            return [], []
+
     def _open_ledger(self, workspace: Path, env: Mapping[str, str]) -> None:
         """A run does not depend on its ledger: one that cannot be opened is said."""
         try:
@@ -91,7 +106,8 @@ class Books:
         except CodeflowError as error:
             self.ledger_problem = str(error)
             return
-        self._recorder = ledger.recorder(self.log.session_id, workspace)
+        self._recorder = ledger.recorder(self.log.session_id, workspace, project_home(workspace))
+        self._ledger = ledger
         self.broadcast.consumers.append(self._recorder)
         self.resources.append(ledger)
 

@@ -13,6 +13,8 @@ from codeflow.agents.crew import Crew
 from codeflow.agents.specialists import Specialist, coders, read_specialists
 from codeflow.agents.toolbox import PolicedTool
 from codeflow.app.books import Books
+from codeflow.app.cascading import Ladders
+from codeflow.app.consulting import start_consulting, who_may_consult
 from codeflow.app.gating import gate_commands, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup
 from codeflow.app.opening import open_workspace
@@ -68,8 +70,7 @@ def build(
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
-    `approve` and `decide` None: nobody is there to be asked. A run that `spends` nothing stays out of the ledger.
-    `session` is the one that goes on; None: a new one. `notes` are told first.
+    `approve`, `decide` None: nobody can be asked. `session` None: a new one. What `spends` nothing is in no ledger.
 
     Raises:
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
@@ -82,7 +83,6 @@ def build(
     settings = _with_nodes(settings, task)
     commands = gate_commands(settings, detect(workspace.root, env))
     books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
-    _connect(workspace, books, env)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
     safety, moved = _safety(workspace, books, env)
@@ -105,6 +105,8 @@ def build(
         safety=safety,
         gates=gates,
         brief=_briefing(settings, task, workspace, commands, notebook),
+        consultations=start_consulting(settings.consult, models, bench, books.past.run),
+        ladder=_ladders(settings, task, lineup, specialists, books),
         make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
         coders=coders(specialists),
         late_warnings=books.late_warnings,
@@ -123,6 +125,17 @@ def _with_nodes(settings: Settings, task: Task) -> Settings:
         return settings
     faults = with_policies(settings.faults, nodes_by_path(task.workflow))
     return settings.model_copy(update={"faults": faults})
+
+
+def _ladders(
+    settings: Settings, task: Task, lineup: Lineup, specialists: Mapping[str, Specialist], books: Books
+) -> Ladders:
+    return Ladders(
+        settings=settings.cascade,
+        lineup=lineup,
+        specialists=specialists,
+        experience=lambda: books.experience(task.home),
+    )
 
 
 def _specialists(
@@ -242,7 +255,9 @@ def _books(
     session: Continuation | None,
 ) -> Books:
     redact = workspace.redactor.redact
-    return Books(settings, task, _budget(task, lineup), env, spends=spends, session=session, redact=redact)
+    books = Books(settings, task, _budget(task, lineup), env, spends=spends, session=session, redact=redact)
+    _connect(workspace, books, env)
+    return books
 
 
 def _budget(task: Task, lineup: Lineup) -> Budget:
@@ -335,7 +350,7 @@ def _crew_maker(
         keep=bench.workspace.runs.keep,
     )
     return lambda briefing, route: Crew(
-        specialists=specialists,
+        specialists=who_may_consult(specialists, models.settings.consult, models.lineup, route.complexity),
         model_for=lambda specialist, seat, talk: models.for_specialist(
             specialist, seat, route.complexity, talk
         ),

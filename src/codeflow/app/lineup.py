@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.agents.consultant import MAX_TOKENS as MOST_ADVICE
+from codeflow.agents.consultant import Adviser
 from codeflow.agents.context.summary import MAX_TOKENS, Summarizer
 from codeflow.agents.context.summary import NAME as SUMMARIZER
 from codeflow.agents.specialists import Specialist, require
 from codeflow.app.books import Books
+from codeflow.core.consulting import CONSULTANT
 from codeflow.core.errors import UsageError
 from codeflow.core.reliability import FaultPolicy
 from codeflow.core.settings import Settings
@@ -91,6 +94,15 @@ class Models:
         ]
         steps = self.books.past.conversations[SUMMARIZER].steps
         return Summarizer(self._guarded(SUMMARIZER, specs, self.settings.faults.of(SUMMARIZER), steps=steps))
+
+    def adviser(self, complexity: Complexity) -> Adviser:
+        """The architect's model, asked for short answers."""
+        specs = [
+            spec.model_copy(update={"max_tokens": min(spec.max_tokens, MOST_ADVICE)})
+            for spec in self.lineup.candidates("architect", complexity)
+        ]
+        steps = self.books.past.conversations[CONSULTANT].steps
+        return Adviser(self._guarded(CONSULTANT, specs, self.settings.faults.of(CONSULTANT), steps=steps))
 
     def _guarded(
         self,

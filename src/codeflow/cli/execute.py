@@ -142,7 +142,7 @@ def _recorder(task: Task) -> "Recorder":
     from codeflow.models.endpoint.transcript import Options
     from codeflow.models.recorder import Recorder
 
-    chosen = Options(pattern=task.pattern, complexity=task.complexity)
+    chosen = Options(pattern=task.pattern, complexity=task.complexity, agent=task.agent)
     return Recorder(options=chosen, base=head_commit(task.workspace))
 
 

@@ -9,6 +9,7 @@ from codeflow import __version__
 from codeflow.cli import (
     agents,
     audit,
+    cascade,
     checkpoints,
     cost,
     demo,
@@ -51,6 +52,7 @@ def command_line() -> typer.Typer:
     app.add_typer(sessions.app, name="sessions")
     app.command("audit")(audit.audit)
     app.command("cost")(cost.cost)
+    app.command("cascade")(cascade.cascade)
     app.command("undo")(undo.undo)
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(memory.app, name="memory")

@@ -56,6 +56,7 @@ def play(
             mode=script.options.mode,
             pattern=script.options.pattern,
             complexity=script.options.complexity,
+            agent=script.options.agent,
             roster=script.options.roster,
             endpoint_url=endpoint.url,
         )

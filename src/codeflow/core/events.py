@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from codeflow.core.cascade import Escalated
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note, Outcome
 from codeflow.core.permissions import Layer, Reach
@@ -140,11 +141,12 @@ class Routed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternChosen:
-    """Which arrangement of specialists the task gets, and why."""
+    """Which arrangement of specialists the task gets, and why; `agent` begins, "" where the arrangement says who does."""
 
     pattern: Pattern
     complexity: Complexity
     reason: str
+    agent: str = ""
     kind: Literal["pattern_chosen"] = "pattern_chosen"
 
 
@@ -366,6 +368,7 @@ Event = (
     | Routed
     | PatternChosen
     | Planned
+    | Escalated
     | CheckpointTaken
     | NodeStarted
     | NodeFinished

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from codeflow.core.cascade import Escalated
 from codeflow.core.values import (
     Complexity,
     Cost,
@@ -62,3 +63,5 @@ class RunResult:
     """What a workflow gives in the end, by name."""
     worktree: Worktree | None = None
     """Where it worked, when not in the session's own folder."""
+    escalations: tuple[Escalated, ...] = ()
+    """Hand-overs to other specialists after red gates or a visit without an answer."""

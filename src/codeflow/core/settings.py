@@ -102,6 +102,40 @@ class GraphSettings(_Section):
     debug_rounds: int = Field(ge=0, le=10)
 
 
+_Chance = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Chances(_Section):
+    """What is believed of each specialist: how likely its work ends with green gates, from 0 to 1."""
+
+    fast_coder: _Chance
+    senior_coder: _Chance
+    lead_coder: _Chance
+    debugger: _Chance
+
+
+class ChancesByComplexity(_Section):
+    simple: Chances
+    medium: Chances
+    complex: Chances
+    critical: Chances
+
+
+class CascadeSettings(_Section):
+    escalations: int = Field(ge=0, le=10)
+    learn: bool
+    capable: float = Field(ge=0, le=1)
+    prior_runs: float = Field(gt=0)
+    visit_input_tokens: int = Field(ge=0)
+    visit_output_tokens: int = Field(ge=0)
+    chances: ChancesByComplexity
+
+
+class ConsultSettings(_Section):
+    most: int = Field(ge=0, le=20)
+    digest_tokens: int = Field(ge=500)
+
+
 class GateSettings(_Section):
     tests: str
     lint: str
@@ -188,6 +222,8 @@ class Settings(_Section):
     faults: FaultSettings
     router: RouterSettings
     graph: GraphSettings
+    cascade: CascadeSettings
+    consult: ConsultSettings
     gates: GateSettings
     tools: ToolSettings
     sandbox: SandboxSettings

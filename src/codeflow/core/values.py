@@ -38,6 +38,7 @@ class Pattern(StrEnum):
     """How specialists are arranged for one task."""
 
     SINGLE = "single"
+    CASCADE = "cascade"
     GRAPH = "graph"
     WORKFLOW = "workflow"
 

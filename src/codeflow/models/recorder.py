@@ -9,7 +9,7 @@ from typing import Any
 
 from codeflow.core.errors import UsageError
 from codeflow.core.events import Event, ModelCalled, PatternChosen, Routed, RunStarted
-from codeflow.core.values import Usage
+from codeflow.core.values import Pattern, Usage
 from codeflow.models.endpoint.transcript import (
     Call,
     Cut,
@@ -50,7 +50,7 @@ class Recorder:
     """Consumes the events of one run.
 
     `options` are what the user chose; mode and roster are filled in from the run, complexity and pattern where
-    they came from the router's cache, since a replay has no such cache.
+    they came from the router's cache, since a replay has no such cache. So is who began a cascade: a replay asks no ledger.
     """
 
     def __init__(self, *, options: Options | None = None, base: str | None = None) -> None:
@@ -67,12 +67,18 @@ class Recorder:
                 self._options = replace(self._options, mode=event.mode, roster=event.roster)
             case Routed():
                 self._pinned = event.route.source == "cache"
-            case PatternChosen() if self._pinned:
-                self._options = replace(self._options, pattern=event.pattern, complexity=event.complexity)
+            case PatternChosen():
+                self._pin(event)
             case ModelCalled():
                 self._record(event)
             case _:
                 pass
+
+    def _pin(self, chosen: PatternChosen) -> None:
+        if self._pinned:
+            self._options = replace(self._options, pattern=chosen.pattern, complexity=chosen.complexity)
+        if chosen.pattern is Pattern.CASCADE:
+            self._options = replace(self._options, pattern=chosen.pattern, agent=chosen.agent)
 
     def _record(self, called: ModelCalled) -> None:
         if called.outcome in ("cancelled", "lost"):

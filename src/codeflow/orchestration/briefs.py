@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from codeflow.core.consulting import Excerpt
 from codeflow.core.invisible import spelled_out
 from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
 from codeflow.tools.untrusted import as_data
@@ -9,6 +10,9 @@ from codeflow.tools.untrusted import as_data
 MAX_DIFF_CHARS = 24_000
 MAX_OUTPUT_CHARS = 8_000
 MAX_ANSWER_CHARS = 2_000
+
+_CHARS_PER_TOKEN = 3
+"""Of code and diffs, rather too few."""
 
 
 def first_message(
@@ -71,12 +75,67 @@ def takeover_message(prompt: str, agent: str, problem: str, said: str) -> str:
     )
 
 
-def debug_message(task: str, facts: str, diff: str, failing: Sequence[GateResult]) -> str:
-    """The task, the diff and the failing output: what the next tier needs, and no more."""
-    return (
-        f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{_diff(diff)}\n\n"
-        f"<failing>\n{failing_gates(failing)}\n</failing>\n\nMake these gates green."
-    )
+def debug_message(
+    task: str, facts: str, diff: str, failing: Sequence[GateResult], unfinished: str = ""
+) -> str:
+    """The task, the diff and the failing output: what whoever takes over needs, and no more.
+
+    `unfinished` is why the one before gave no answer; "": the work was finished, and the gates are red.
+    """
+    order = "Make these gates green."
+    if unfinished:
+        order = (
+            f"Somebody began this task and did not finish: {unfinished}. The diff is what they changed; finish the task, "
+            "and leave the project's gates green."
+        )
+    shown = failing_gates(failing)
+    parts = [
+        f"<environment>\n{facts}\n</environment>",
+        f"<task>\n{task}\n</task>",
+        _diff(diff),
+        f"<failing>\n{shown}\n</failing>" if shown else "",
+        order,
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def consult_message(
+    *,
+    task: str,
+    plan: Plan | None,
+    diff: str,
+    failing: Sequence[GateResult],
+    excerpts: Sequence[Excerpt],
+    question: str,
+    tokens: int,
+) -> str:
+    """Where the work stands, and a question about it, in about so many tokens: the longest parts are cut first."""
+    steps = "\n".join(f"- {step.id} ({step.specialist}): {step.goal}" for step in plan.steps) if plan else ""
+    planned = f"{plan.summary}\n{steps}" if plan else ""
+    outputs = [result.output for result in failing]
+    texts = [task, planned, diff, question, *outputs, *(one.text for one in excerpts)]
+    room = _fair_share([len(text) for text in texts], tokens * _CHARS_PER_TOKEN)
+    gates = failing_gates(failing, room)
+    parts = [
+        f"<task>\n{_head(task, room)}\n</task>",
+        f"<plan>\n{_head(planned, room)}\n</plan>" if planned else "",
+        as_data(spelled_out(_head(diff, room)), "diff of this run") if diff else "(nothing was changed yet)",
+        f"<failing>\n{gates}\n</failing>" if gates else "",
+        *(as_data(spelled_out(_head(one.text, room)), one.path) for one in excerpts),
+        f"<question>\n{_head(question, room)}\n</question>",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _fair_share(lengths: Sequence[int], room: int) -> int:
+    """The greatest length to cut each text to, so that all of them fit."""
+    left = room
+    for place, length in enumerate(sorted(lengths)):
+        share = left // (len(lengths) - place)
+        if length > share:
+            return share
+        left -= length
+    return max(lengths, default=0)
 
 
 def node_message(task: str, facts: str, order: str) -> str:
@@ -84,10 +143,10 @@ def node_message(task: str, facts: str, order: str) -> str:
     return f"<environment>\n{facts}\n</environment>\n\n<task>\n{task}\n</task>\n\n{order}"
 
 
-def failing_gates(results: Iterable[GateResult]) -> str:
+def failing_gates(results: Iterable[GateResult], most_chars: int = MAX_OUTPUT_CHARS) -> str:
     """What gates showed, with their output."""
     return "\n\n".join(
-        f"{_gate_line(result)}\n{as_data(_tail(result.output, MAX_OUTPUT_CHARS), f'output of {result.name}')}"
+        f"{_gate_line(result)}\n{as_data(_tail(result.output, most_chars), f'output of {result.name}')}"
         for result in results
     )
 
@@ -117,6 +176,11 @@ def _diff(diff: str) -> str:
     left_out = len(diff) - MAX_DIFF_CHARS
     cut = f"\n[{left_out} more characters; read the files, or git_diff]" if left_out > 0 else ""
     return as_data(spelled_out(f"{diff[:MAX_DIFF_CHARS]}{cut}"), "diff of this run")
+
+
+def _head(text: str, limit: int) -> str:
+    left_out = len(text) - limit
+    return text if left_out <= 0 else f"{text[:limit]}\n[{left_out} characters after this left out]"
 
 
 def _tail(text: str, limit: int) -> str:

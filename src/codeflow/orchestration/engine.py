@@ -24,7 +24,6 @@ from codeflow.core.ports import Broadcast, Closable, Emit, Lifeline
 from codeflow.core.results import RunResult
 from codeflow.core.settings import Settings
 from codeflow.core.values import (
-    Complexity,
     Decide,
     FileChange,
     Mode,
@@ -36,8 +35,11 @@ from codeflow.core.values import (
     TaskKind,
 )
 from codeflow.knowledge.briefing import Briefing
+from codeflow.orchestration.choosing import choose
+from codeflow.orchestration.consulting import Consultations
 from codeflow.orchestration.gates import Gates
 from codeflow.orchestration.job import Job
+from codeflow.orchestration.patterns.cascade import run_cascade
 from codeflow.orchestration.patterns.graph import GraphRun
 from codeflow.orchestration.patterns.single import run_single
 from codeflow.orchestration.planner import Planning
@@ -45,14 +47,12 @@ from codeflow.orchestration.router import Router
 from codeflow.orchestration.safety import Safety
 from codeflow.orchestration.verdict import FAULT, INTERRUPTED, Verdict, judge
 from codeflow.orchestration.workflows.run import run_workflow
+from codeflow.policies.cascade import Ladder
 from codeflow.sessions.past import Past
 from codeflow.telemetry.meter import Meter
 
 BASELINE_PATIENCE_S = 5.0
 """How long the first message waits for the gates' state; a slower suite is measured beside the reading."""
-
-_CODER = {Complexity.SIMPLE: "fast_coder", Complexity.MEDIUM: "senior_coder"}
-
 
 INTERRUPT_PATIENCE_S = 0.1
 """How long an interrupted run may take to tell what it changed."""
@@ -78,6 +78,9 @@ class Engine:
     gates: Gates
     brief: Callable[[], Briefing]
     make_crew: Callable[[Briefing, Route], Crew]
+    consultations: Consultations
+    ladder: Callable[[Route], Ladder]
+    """Who may begin a task of this route, and who takes over."""
     coders: Sequence[str]
     """Specialists that a plan may name."""
     late_warnings: Callable[[], Sequence[str]]
@@ -166,8 +169,9 @@ class Engine:
         route, briefing = await asyncio.gather(self._classify(), self._brief())
         self._route = route
         self.broadcast(Routed(route=route))
-        self._pattern, reason = self._choose(route)
-        self.broadcast(PatternChosen(pattern=self._pattern, complexity=route.complexity, reason=reason))
+        chosen = self._choose(route)
+        self._pattern = chosen.pattern
+        self.broadcast(chosen)
         job = self._job = Job(
             task=self.task,
             route=route,
@@ -181,6 +185,7 @@ class Engine:
             plan=self.past.run.plan or self.task.plan,
             decide=self.decide,
         )
+        self.consultations.job = job
         if self.task.plan is not None and self.past.run.plan is None:
             self.broadcast(Planned(plan=self.task.plan))
         plan_mode = self.task.mode is Mode.PLAN
@@ -192,8 +197,14 @@ class Engine:
         elif self._pattern is Pattern.GRAPH:
             problem = await GraphRun(job, self._planning(job)).run()
         else:
-            problem = await run_single(job, self.task.agent or _CODER.get(route.complexity, "senior_coder"))
+            problem = await self._one_by_one(job, chosen)
         return problem or job.unproven()
+
+    async def _one_by_one(self, job: Job, chosen: PatternChosen) -> str | None:
+        """The patterns in which one specialist works, and another one only on red."""
+        if chosen.pattern is Pattern.CASCADE:
+            return await run_cascade(job, self.ladder(job.route), chosen.agent)
+        return await run_single(job, chosen.agent)
 
     async def _classify(self) -> Route:
         known = self.past.run.route if self.resumes else None
@@ -225,20 +236,12 @@ class Engine:
             text = "the gates are slow; they are measured while the first agent reads"
             self.broadcast(Notice(level="info", text=text))
 
-    def _choose(self, route: Route) -> tuple[Pattern, str]:
-        if self.task.workflow is not None:
-            return Pattern.WORKFLOW, f"{self.task.workflow.name} of {self.task.workflow.source}"
-        if self.task.plan is not None:
-            return Pattern.GRAPH, "it comes with a plan"
-        if self.task.pattern is not None:
-            return self.task.pattern, "asked for"
-        if self.task.agent is not None:
-            return Pattern.SINGLE, f"{self.task.agent} was asked for"
-        if self.task.mode is Mode.PLAN or route.kind is TaskKind.QUESTION:
-            return Pattern.SINGLE, "nothing is to be changed"
-        if route.complexity in _CODER:
-            return Pattern.SINGLE, f"{route.complexity}: one agent with gates does as well for less"
-        return Pattern.GRAPH, f"{route.complexity}: a checked plan, tests and a review earn their price"
+    def _choose(self, route: Route) -> PatternChosen:
+        """What the run was begun with, if it was: the ledger may have learned something meanwhile."""
+        begun = self.past.run.chosen if self.resumes else None
+        if begun is not None and (begun.agent or begun.pattern is not Pattern.SINGLE):
+            return begun
+        return choose(self.task, route, self.ladder)
 
     def _planning(self, job: Job) -> Planning:
         return Planning(workspace=self.task.workspace, specialists=self.coders, once=job.once)
@@ -343,6 +346,7 @@ class Engine:
             question=self._question,
             outputs=job.outputs if job else None,
             worktree=self.task.worktree,
+            escalations=tuple(job.escalations) if job else (),
         )
 
     def _earlier_s(self) -> float:

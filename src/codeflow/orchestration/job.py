@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from codeflow.agents.crew import Crew, Visit
+from codeflow.core.cascade import Escalated
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Decided, Notice
 from codeflow.core.ports import Emit
@@ -45,6 +46,7 @@ class Job:
     """Held by the one node that may change the work tree."""
     is_unchecked: bool = False
     """Whether something may have changed since all gates ran."""
+    escalations: list[Escalated] = field(default_factory=list)
     skipped: set[str] = field(default_factory=set)
     """Agents that the work depends on, whose last visit a person chose to go on without."""
 
@@ -142,9 +144,21 @@ class Job:
 
     async def debug(self) -> bool:
         """Hand the red gates to the debugger; whether it finished its visit."""
+        return (await self.visit("debugger", await self.handover(), node="debugger")).ok
+
+    async def handover(self, unfinished: str = "") -> str:
+        """What whoever takes over is told: task, diff and failing output, and why the last visit was `unfinished`."""
         diff = await self.current_diff()
-        prompt = debug_message(self.task.text, self.facts, diff, red(self.gate_results))
-        return (await self.visit("debugger", prompt, node="debugger")).ok
+        return debug_message(self.task.text, self.facts, diff, red(self.gate_results), unfinished)
+
+    def escalate(self, from_agent: str, to_agent: str, reason: str) -> None:
+        """Tell that the task goes to another specialist; a resumed run that comes by again tells nothing new."""
+        known = self.past.run.escalated
+        told = known.popleft() if known else None
+        event = Escalated(from_agent=from_agent, to_agent=to_agent, reason=reason)
+        self.escalations.append(event)
+        if told is None or (told.from_agent, told.to_agent) != (from_agent, to_agent):
+            self.emit(event)
 
     async def current_diff(self) -> str:
         """The patch since the checkpoint; empty when nothing changed or nothing can be compared."""

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 from codeflow.agents.context.summary import NAME as SUMMARIZER
+from codeflow.core.consulting import CONSULTANT
 from codeflow.core.errors import UsageError
 from codeflow.core.reliability import FaultSettings
 
@@ -20,7 +21,7 @@ def check_nodes(faults: FaultSettings, specialists: Collection[str]) -> None:
     Raises:
         UsageError: naming the setting.
     """
-    nodes = {ROUTER, SUMMARIZER, *GRAPH_NODES, *specialists}
+    nodes = {ROUTER, SUMMARIZER, CONSULTANT, *GRAPH_NODES, *specialists}
     for node, policy in faults.nodes.items():
         if node not in nodes:
             raise UsageError(f"faults.nodes.{node}: {_unknown('node', node, nodes)}", hint=_listed(nodes))

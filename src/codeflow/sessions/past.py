@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codeflow.core.blocks import from_plain
+from codeflow.core.cascade import Escalated
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
@@ -23,6 +24,7 @@ from codeflow.core.events import (
     MessageAdded,
     ModelCalled,
     ModelStarted,
+    PatternChosen,
     Planned,
     Routed,
     RunFinished,
@@ -148,7 +150,9 @@ class LastRun:
     route: Route | None = None
     briefing: Briefed | None = None
     baseline: tuple[GateResult, ...] | None = None
+    chosen: PatternChosen | None = None
     plan: Plan | None = None
+    escalated: deque[Escalated] = field(default_factory=deque)
     decided: defaultdict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     gates: defaultdict[str, deque[GateResult]] = field(default_factory=lambda: defaultdict(deque))
     metered: list[ModelStarted | ModelCalled] = field(default_factory=list)
@@ -309,6 +313,10 @@ class Past:
                 run.briefing = event
             case BaselineMeasured():
                 run.baseline = event.results
+            case PatternChosen():
+                run.chosen = event
+            case Escalated():
+                run.escalated.append(event)
             case Planned():
                 run.plan = event.plan
             case Decided():

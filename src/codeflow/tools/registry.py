@@ -13,6 +13,7 @@ from codeflow.tools.code import (
 )
 from codeflow.tools.commands import read_output, run_command, stop_command
 from codeflow.tools.complexity import analyze_complexity
+from codeflow.tools.consult import consult
 from codeflow.tools.docs import docs_search
 from codeflow.tools.editing import apply_patch, edit_file, multi_edit, write_file
 from codeflow.tools.execution import execute_code
@@ -83,5 +84,6 @@ TOOLS: Mapping[str, Tool] = {
         stackoverflow_search,
         remember,
         recall,
+        consult,
     )
 }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from codeflow.core.consulting import Consultant
 from codeflow.core.errors import UsageError
 from codeflow.core.notes import Notes
 from codeflow.core.places import as_named, cache_home
@@ -80,6 +81,8 @@ class Workspace:
         self.runs = Runs(self.memory_bytes, self.confining(), redact=self.redactor.redact)
         self.notes: Notes | None = None
         """Where notes for later runs are kept; None: nowhere."""
+        self.consultant: Consultant | None = None
+        """Whom `consult` asks; None: nobody."""
         self.agent: str | None = None
         """Whose view this is; None: a person's."""
         self.warn: Callable[[str], None] = _nobody

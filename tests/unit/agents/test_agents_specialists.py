@@ -34,7 +34,9 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_the_seven_are_there_each_with_its_role_and_purpose(tmp_path, env):
-    found = load_specialists(tmp_path, env)
+    found = dict(load_specialists(tmp_path, env))
+    lead, senior = found.pop("lead_coder"), found["senior_coder"]
+    assert (lead.prompt, lead.tools, lead.role) == (senior.prompt, senior.tools, "architect")
     assert set(found) == SEVEN
     assert {specialist.role for specialist in found.values()} <= set(ROLES)
     assert len({specialist.description for specialist in found.values()}) == len(SEVEN)
@@ -51,6 +53,11 @@ def test_each_prompt_is_short_and_says_how_to_finish(name):
 def test_readers_have_no_tool_that_writes(name, tmp_path, env):
     tools = load_specialists(tmp_path, env)[name].tools
     assert all(TOOLS[tool].effect is not Effect.WRITE for tool in tools)
+
+
+def test_whoever_edits_may_consult_and_nobody_else(tmp_path, env):
+    for specialist in load_specialists(tmp_path, env).values():
+        assert ("consult" in specialist.tools) == ("edit_file" in specialist.tools)
 
 
 def test_the_project_beats_the_user_and_both_beat_the_packaged(tmp_path, env):

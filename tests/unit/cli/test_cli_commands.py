@@ -59,6 +59,7 @@ Commands:
   agents       List the specialists, also your own.
   audit        List who allowed what in a session.
   cost         Show what runs have cost.
+  cascade      Show who begins tasks here, and why.
   undo         Put back what a session changed.
   trust        Let the files of a folder count.
   init         Prepare a project for codeflow.
@@ -95,7 +96,7 @@ Options:
   --workflow NAME                 Do it by a workflow: codeflow workflows
                                   list.
   --input KEY=VALUE               An input of the workflow; repeatable.
-  --pattern <single|graph|workflow>
+  --pattern <single|cascade|graph|workflow>
                                   How specialists are arranged.
   --complexity <simple|medium|complex|critical>
                                   Skip the router.

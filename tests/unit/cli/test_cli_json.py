@@ -19,6 +19,7 @@ FIELDS = [
     "files_changed",
     "diff",
     "gates",
+    "escalations",
     "usage",
     "cost_usd",
     "cost_known_usd",

@@ -56,6 +56,7 @@ def test_every_tool_is_there_with_its_effect():
         "stackoverflow_search": Effect.NETWORK,
         "remember": Effect.NOTE,
         "recall": Effect.READ,
+        "consult": Effect.READ,
     }
 
 

@@ -1,13 +1,9 @@
 """The cheap model that sums up what is taken out of a conversation: one for all agents of a run."""
 
 import asyncio
-from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from strands.types.exceptions import ContextWindowOverflowException
-
-from codeflow.core.errors import BudgetExceededError, CodeflowError, CredentialsError, ModelError
+from codeflow.agents.asking import ask_once
 from codeflow.core.places import resource
 from codeflow.models.guarded import GuardedModel
 
@@ -42,23 +38,5 @@ class Summarizer:
             ModelError: for every other reason why there is none.
         """
         prompt = (resource("prompts") / "summary.md").read_text(encoding="utf-8")
-        request: Any = [{"role": "user", "content": [{"text": record}]}]
-        try:
-            async with self._free, asyncio.timeout(TIMEOUT_S):
-                summary = await _text(self.model.stream(request, None, prompt))
-        except (BudgetExceededError, CredentialsError):
-            raise
-        except ContextWindowOverflowException as error:
-            raise ModelError("the record does not fit the summarizer's window") from error
-        except TimeoutError as error:
-            raise ModelError(f"no summary within {TIMEOUT_S:g} s") from error
-        except CodeflowError as error:
-            raise ModelError(str(error)) from error
-        if not summary:
-            raise ModelError("the summary was empty")
-        return summary
-
-
-async def _text(stream: AsyncIterable[Any]) -> str:
-    deltas = [event["contentBlockDelta"]["delta"] async for event in stream if "contentBlockDelta" in event]
-    return "".join(delta.get("text", "") for delta in deltas).strip()
+        async with self._free:
+            return await ask_once(self.model, prompt, record, timeout_s=TIMEOUT_S)

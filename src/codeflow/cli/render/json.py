@@ -37,6 +37,9 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "files_changed": [asdict(change) for change in result.files_changed],
         "diff": result.diff,
         "gates": [asdict(gate) for gate in result.gates],
+        "escalations": [
+            {"from": one.from_agent, "to": one.to_agent, "reason": one.reason} for one in result.escalations
+        ],
         "usage": asdict(result.usage),
         "cost_usd": _number(result.cost),
         "cost_known_usd": float(result.known_cost),
@@ -67,6 +70,7 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "files_changed": [],
         "diff": "",
         "gates": [],
+        "escalations": [],
         "usage": asdict(Usage()),
         "cost_usd": 0.0 if status == "usage" else None,
         "cost_known_usd": 0.0,

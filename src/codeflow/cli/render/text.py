@@ -7,6 +7,7 @@ from codeflow.cli.render.clean import first_lines, one_line
 from codeflow.cli.render.ending import show_answer, show_evidence
 from codeflow.cli.render.figures import dollars, tokens
 from codeflow.cli.render.progress import Progress, StatusLine
+from codeflow.core.cascade import Escalated
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
@@ -121,6 +122,8 @@ class TextRenderer:
                 self._gate_finished(result)
             case BreakerChanged():
                 self._breaker(event)
+            case Escalated():
+                self._fact("handed", f"{event.from_agent} → {event.to_agent}: {event.reason}", "yellow")
             case _:
                 pass
 

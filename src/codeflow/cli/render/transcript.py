@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.figures import total_money
 from codeflow.cli.render.summary import summary
+from codeflow.core.cascade import Escalated
 from codeflow.core.events import (
     AgentStarted,
     Event,
@@ -45,6 +46,9 @@ def _paragraphs(event: Event) -> Iterator[str]:
             yield f"Routed as {route.complexity} {route.kind}: {one_line(route.reason)}"
         case PatternChosen():
             yield f"Pattern {event.pattern}: {one_line(event.reason)}"
+        case Escalated():
+            reason = one_line(event.reason)
+            yield f"From {one_line(event.from_agent)} to {one_line(event.to_agent)}: {reason}"
         case Planned(plan=plan):
             steps = [f"{step.id}. {step.specialist}: {one_line(step.goal)}" for step in plan.steps]
             yield "\n".join([f"Plan: {one_line(plan.summary)}", "", *steps])

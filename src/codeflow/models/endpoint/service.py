@@ -80,12 +80,12 @@ class _RefusedError(Exception):
 
 
 class Service:
-    """Answers from a transcript. Thread-safe: appending is all that is done to the two lists."""
+    """Answers from a transcript. Thread-safe: appending is all that is done to the lists."""
 
     def __init__(self, transcript: Transcript, rules_for: RulesFor) -> None:
         self.requests: list[Request] = []
-        self.billed: list[Usage] = []
         self.violations: list[str] = []
+        self.billed: list[Usage] = []
         self._denied = transcript.denied_models
         self._rules_for = rules_for
         self._script = Script(transcript)

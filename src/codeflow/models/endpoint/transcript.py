@@ -200,6 +200,7 @@ class Options:
 
     pattern: Pattern | None = None
     complexity: Complexity | None = None
+    agent: str | None = None
     mode: Mode | None = None
     roster: str | None = None
 

@@ -1,5 +1,6 @@
 """One agent, then gates; red gates go to the debugger with the diff and the failing output."""
 
+from codeflow.orchestration.gates import red
 from codeflow.orchestration.job import Job
 
 
@@ -14,9 +15,11 @@ async def run_single(job: Job, agent: str) -> str | None:
         await job.check()
         return f"{agent} did not finish: {visit.text}"
     green = await job.check()
-    for _ in range(job.settings.graph.debug_rounds):
+    for done in range(job.settings.graph.debug_rounds):
         if green:
             return None
+        names = ", ".join(gate.name for gate in red(job.gate_results))
+        job.escalate("debugger" if done else agent, "debugger", f"red gates: {names}")
         await job.debug()
         green = await job.check()
     return None if green else "the gates are still red"
