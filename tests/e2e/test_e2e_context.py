@@ -117,7 +117,7 @@ def test_an_overflow_that_the_service_reports_is_answered_by_one_shorter_request
 def test_a_second_overflow_ends_the_run_with_what_to_do(small, scripted):
     hopeless = [{**think(number), "faults": [OVERFLOW]} for number in (6, 7)]
     with scripted([ROUTER, *map(think, range(6)), *hopeless, *SUMMARIES]) as endpoint:
-        done = small.run(endpoint)
+        done = small.run(endpoint, "--pattern", "single")
     assert done.code == 1
     assert "no longer fits its model" in done.result["error"]["message"]
     assert "larger context" in done.result["error"]["hint"]
