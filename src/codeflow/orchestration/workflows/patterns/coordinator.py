@@ -3,6 +3,7 @@
 import asyncio
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -100,7 +101,7 @@ async def coordinate(node: CoordinatorNode, spot: Spot) -> Outcome:
     reply, plan = await hear_as(spot, planner, prompt, partial(_usable_plan, form=form))
     if plan is None:
         return came_to_nothing("there is no plan", [reply])
-    replies = await _carried_out(plan, form, spot)
+    replies = await _Walk(plan, form, spot).run()
     result: dict[str, Any] = {
         "plan": plan.model_dump(mode="json"),
         "steps": {name: one.known for name, one in replies.items()},
@@ -147,58 +148,64 @@ def _placeholder_problems(place: str, text: str, known: Iterable[str]) -> Iterat
             yield f"{place}: {{{{{written}}}}} is the result of no step that it requires; those are: {listed}"
 
 
-async def _carried_out(plan: StepPlan, form: CoordinatorForm, spot: Spot) -> Mapping[str, Reply]:
-    """The steps' replies, in the plan's order; one whose results are missing is left out, and says so.
+class _Walk:
+    """A plan on its way."""
 
-    Raises:
-        CodeflowError: what ends the run, once the steps at work have ended.
-    """
-    steps = {step.id: step for step in plan.steps}
-    shape = Shape(tuple(steps), plan.edges)
-    every = {name: partial(operator.le, len(shape.into[name])) for name in steps}
-    course = Course(shape, lambda _: True, every)
-    replies: dict[str, Reply] = {}
-    working: dict[asyncio.Task[Reply], str] = {}
-    stop: CodeflowError | None = None
-    try:
-        while True:
-            for name in () if stop else course.ready():
-                course.start(name)
-                working[asyncio.create_task(_carry_out(steps[name], replies, form, spot))] = name
-            if not working:
-                break
-            ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                name = working.pop(task)
-                try:
-                    replies[name] = task.result()
-                except CodeflowError as error:
-                    stop = stop or error
-                course.settle(name, ok=name in replies and replies[name].ok)
-    finally:
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
-    if stop is not None:
-        raise stop
-    return {name: replies.get(name, _left_out(steps[name])) for name in steps}
+    def __init__(self, plan: StepPlan, form: CoordinatorForm, spot: Spot) -> None:
+        self._steps = {step.id: step for step in plan.steps}
+        self._form = form
+        self._spot = spot
+        self._replies: dict[str, Reply] = {}
+        self._stop: CodeflowError | None = None
+        shape = Shape(tuple(self._steps), plan.edges)
+        every = {name: partial(operator.le, len(shape.into[name])) for name in self._steps}
+        self._course = Course(shape, lambda _: True, every)
+
+    async def run(self) -> Mapping[str, Reply]:
+        """The steps' replies, in the plan's order; one whose results are missing is left out, and says so.
+
+        Raises:
+            CodeflowError: what ends the run, once the steps at work have ended.
+        """
+        working: dict[asyncio.Task[Reply], str] = {}
+        try:
+            while True:
+                for name in () if self._stop else self._course.ready():
+                    self._course.start(name)
+                    working[asyncio.create_task(self._carry_out(self._steps[name]))] = name
+                if not working:
+                    break
+                ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    self._settle(working.pop(task), task)
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+        if self._stop is not None:
+            raise self._stop
+        return {name: self._replies.get(name) or _left_out(step) for name, step in self._steps.items()}
+
+    def _settle(self, name: str, task: asyncio.Task[Reply]) -> None:
+        try:
+            self._replies[name] = task.result()
+        except CodeflowError as error:
+            self._stop = self._stop or error
+        self._course.settle(name, ok=name in self._replies and self._replies[name].ok)
+
+    async def _carry_out(self, step: PlannedStep) -> Reply:
+        known = {name: self._replies[name].shown for name in step.requires_results_from}
+        shown = {written.strip() for written in placeholders(step.task)}
+        others = (text for name, text in known.items() if name not in shown)
+        prompt = _STEP.format(task="\n\n".join([rendered(step.task, known), *others]))
+        member = Member(name=f"steps.{step.id}", agent=step.agent, reads_only=self._form.reads_only)
+        reply = await hear(self._spot, member, prompt)
+        return replace(reply, member=step.id)
 
 
 def _left_out(step: PlannedStep) -> Reply:
     text = f"left out, since one of {', '.join(step.requires_results_from)} gave no result"
     return Reply(member=step.id, ok=False, text=text)
-
-
-async def _carry_out(
-    step: PlannedStep, replies: Mapping[str, Reply], form: CoordinatorForm, spot: Spot
-) -> Reply:
-    known = {name: replies[name].shown for name in step.requires_results_from}
-    shown = {written.strip() for written in placeholders(step.task)}
-    task = rendered(step.task, known)
-    others = "\n\n".join(text for name, text in known.items() if name not in shown)
-    member = Member(name=f"steps.{step.id}", agent=step.agent, reads_only=form.reads_only)
-    reply = await hear(spot, member, _STEP.format(task="\n\n".join(filter(None, (task, others)))))
-    return Reply(member=step.id, ok=reply.ok, text=reply.text, fault=reply.fault)
 
 
 _NONE = "(no result)"
