@@ -75,6 +75,7 @@ FOUND: Replies = {
     "reviewer@talk.speed": [{**ends({"findings": [MINUS, NAME]}), "latency_ms": 500}],
     "architect@talk.design": [ends({"findings": []})],
 }
+MERGED = f"- {json.dumps(SIGN)} (security, speed)\n- {json.dumps(NAME)} (speed)"
 DEBATE = """
 nodes:
   talk:
@@ -97,10 +98,11 @@ nodes:
       task: "Repair it."
 answer: "{{ talk.text }}"
 """
+SHOWN = "It adds, and a test shows it."
 LED: Replies = {
     "architect@talk.supervisor": [
         ends({"parts": {"code": "Mend add.", "tests": "Look at the tests."}}),
-        said("It adds, and a test shows it."),
+        said(SHOWN),
     ],
     "senior_coder@talk.code": [ends({"ask": {"hands": "Make it a plus."}}), said("It is a plus.")],
     "fast_coder@talk.code.hands": [
@@ -190,10 +192,7 @@ def test_fanout_asks_at_once_and_tells_the_same_finding_once(shell, scripted, wo
     assert told[0] == "+talk"
     assert set(told[1:4]) == {f"+{seat}" for seat in FOUND}
     assert told[-2:] == ["-reviewer@talk.speed", "-talk"]
-    assert result["answer"].splitlines() == [
-        f"- {json.dumps(SIGN)} (security, speed)",
-        f"- {json.dumps(NAME)} (speed)",
-    ]
+    assert result["answer"] == MERGED
 
 
 def test_a_debate_is_decided_by_the_judge_when_the_critic_does_not_agree(shell, scripted, workflow):
@@ -309,8 +308,10 @@ class Case:
     workflow: str
     replies: Replies
     victim: str
+    whole: str
+    """The answer."""
     answer: str
-    """Without the victim."""
+    """The answer without the victim."""
     others: int
     """Visits that end while the victim is at its first."""
     gone: tuple[str, ...] = ()
@@ -319,28 +320,31 @@ class Case:
 
 
 CASES = {
-    "fanout": Case(FANOUT, FOUND, "reviewer@talk.speed", f"- {json.dumps(SIGN)} (security)", 2),
+    "fanout": Case(FANOUT, FOUND, "reviewer@talk.speed", MERGED, f"- {json.dumps(SIGN)} (security)", 2),
     "debate": Case(
         DEBATE,
         PROPOSED,
         "reviewer@talk.critic",
+        "A plus, in calc.py:2.",
         "A plus.",
         1,
         instead={"senior_coder@talk.judge": [ends({"proposal": 1})]},
     ),
-    "hierarchy": Case(HIERARCHY, LED, "test_engineer@talk.tests", "It adds, and a test shows it.", 4),
+    "hierarchy": Case(HIERARCHY, LED, "test_engineer@talk.tests", SHOWN, SHOWN, 4),
     "coordinator": Case(
         COORDINATOR.replace("50%", "30%"),
         PLANNED,
         "reviewer@talk.steps.who",
+        "Wrong: the sign. All: the sign, says git blame.",
         "Wrong: the sign. All: (no result).",
         2,
         gone=("fast_coder@talk.steps.both",),
     ),
     "mesh": Case(
         MESH,
-        {**VOTED, "senior_coder@talk.c": [vote("plus")], "debugger@talk.d": [vote("plus")]},
+        {seat: [vote("plus")] for seat in VOTED},
         "reviewer@talk.b",
+        "plus",
         "plus",
         3,
     ),
@@ -381,9 +385,6 @@ def test_a_killed_pattern_goes_on_and_repeats_only_the_call_in_flight(shell, scr
         case.victim: [{**whole[case.victim][0], "latency_ms": 60_000}, *whole[case.victim][1:]],
     }
     workflow(case.workflow)
-    with scripted(script(whole)) as endpoint:
-        expected = by_workflow(shell, endpoint).result["answer"]
-        once = steps(endpoint)
     with scripted(script(waiting)) as endpoint:
         run = started(shell, endpoint, "--workflow", "tiny", "--mode", "auto")
         until(run, "agent_finished", times=case.others)
@@ -395,7 +396,7 @@ def test_a_killed_pattern_goes_on_and_repeats_only_the_call_in_flight(shell, scr
         done = resumed(shell, endpoint)
         after = steps(endpoint)
     assert done.code == 0, done.stderr
-    assert done.result["answer"] == expected
+    assert done.result["answer"] == case.whole
     assert after[case.victim, 1] == 1
     before.pop((case.victim, 1), None)
-    assert before + after == once
+    assert before + after == {(reply["agent"], reply.get("step", 1)): 1 for reply in script(whole)}

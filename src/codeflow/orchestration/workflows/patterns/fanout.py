@@ -45,7 +45,7 @@ class MergeForm(Form):
 class VoteForm(Form):
     """The value that most members give."""
 
-    on: str
+    key: str
     """Key of the answers' JSON objects."""
     tie: Literal["first", "fail"] = "first"
     """What happens when two values have the most: the one of the member written first wins, or the node fails."""
@@ -120,7 +120,7 @@ async def _ask(form: FanoutForm, name: str, one: MemberForm, spot: Spot) -> tupl
 def _wanted(form: FanoutForm) -> str:
     """What an answer has to end with."""
     if form.vote:
-        return f'End with a single JSON object that has the key "{form.vote.on}".'
+        return f'End with a single JSON object that has the key "{form.vote.key}".'
     if form.merge and form.merge.items:
         fields = f", each an object with {', '.join(form.merge.by)}" if form.merge.by else ""
         return f'End with a single JSON object that has the key "{form.merge.items}": a list of what you found{fields}.'
@@ -130,7 +130,7 @@ def _wanted(form: FanoutForm) -> str:
 def _read(form: FanoutForm, text: str) -> Any:
     """A member's vote, its items, or its answer as it is."""
     if form.vote:
-        return _value(form.vote.on, text)
+        return _value(form.vote.key, text)
     if form.merge is None:
         return text
     if form.merge.items is None:
