@@ -301,6 +301,57 @@ def test_one_peer_of_four_cannot_turn_the_decision(shell, scripted, workflow, tr
     assert done.result["usage"] == asdict(endpoint.billed)
 
 
+@pytest.mark.slow
+def test_contradicting_notes_are_put_together_by_an_agent(shell, scripted, workflow):
+    workflow(MESH.replace("choices:", "conflicts: merge\n      merger: documentation\n      choices:"))
+    replies = {
+        **VOTED,
+        "senior_coder@talk.c": [vote("minus", why="calc.py:2 subtracts"), vote("plus")],
+        "documentation@talk.merger": [ends({"value": "the code subtracts, the test adds"})],
+    }
+    heard = {
+        "documentation@talk.merger": ["test_calc.py:8 adds", "calc.py:2 subtracts"],
+        "debugger@talk.d": ["the code subtracts, the test adds"],
+    }
+    assert events_of(shell, scripted, replies, heard)[1]["answer"] == "plus"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tie", ["first", "fail"])
+def test_a_tied_vote_is_told(shell, scripted, workflow, tie):
+    votes = f"members: {{a: reviewer, b: architect}}, task: Is it so, vote: {{key: right, tie: {tie}}}"
+    workflow(f"nodes: {{talk: {{fanout: {{{votes}}}}}}}\n")
+    replies = {"reviewer@talk.a": [ends({"right": "no"})], "architect@talk.b": [ends({"right": "yes"})]}
+    with scripted(script(replies)) as endpoint:
+        done = by_workflow(shell, endpoint, "--output", "stream-json")
+    *events, result = done.events
+    if tie == "first":
+        warned = [event["text"] for event in events if event["kind"] == "notice"]
+        assert "talk: the vote is tied, the first wins: no: a; yes: b" in warned
+        assert (done.code, result["answer"]) == (0, "no")
+    else:
+        assert done.code == 1
+        assert result["error"]["message"] == "talk: the vote is tied: no: a; yes: b"
+
+
+@pytest.mark.slow
+def test_a_nodes_budget_and_tools_are_its_members(shell, scripted, workflow):
+    workflow(FANOUT.replace("    fanout:", "    max_cost: 0.000001\n    fanout:"))
+    with scripted(script(FOUND)) as endpoint:
+        done = by_workflow(shell, endpoint)
+        assert set(steps(endpoint)) == {("router", 1)}
+    assert done.code == 3, done.stderr
+    assert "the $0.000001 of node talk has $0.0000 left" in done.result["error"]["message"]
+    workflow(FANOUT.replace("reviewer", "senior_coder"))
+    replies = {seat.replace("reviewer", "senior_coder"): answers for seat, answers in FOUND.items()}
+    with scripted(script(replies)) as endpoint:
+        assert by_workflow(shell, endpoint).code == 0
+        bodies = [one.body for one in endpoint.requests if one.agent == "senior_coder@talk.speed"]
+    tools = {tool["toolSpec"]["name"] for tool in bodies[0]["toolConfig"]["tools"] if "toolSpec" in tool}
+    assert "read_file" in tools
+    assert not tools & {"edit_file", "write_file", "run_command"}
+
+
 @dataclass(frozen=True)
 class Case:
     """A pattern in which one member gets lost, and what is left."""
@@ -314,6 +365,8 @@ class Case:
     """The answer without the victim."""
     others: int
     """Visits that end while the victim is at its first."""
+    in_turn: bool = False
+    """Whether the victim begins after them: it needs them, or both may write."""
     gone: tuple[str, ...] = ()
     """Seats that are not asked for want of the victim."""
     instead: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -328,9 +381,10 @@ CASES = {
         "A plus, in calc.py:2.",
         "A plus.",
         1,
+        in_turn=True,
         instead={"senior_coder@talk.judge": [ends({"proposal": 1})]},
     ),
-    "hierarchy": Case(HIERARCHY, LED, "test_engineer@talk.tests", SHOWN, SHOWN, 4),
+    "hierarchy": Case(HIERARCHY, LED, "test_engineer@talk.tests", SHOWN, SHOWN, 2, in_turn=True),
     "coordinator": Case(
         COORDINATOR.replace("50%", "30%"),
         PLANNED,
@@ -388,7 +442,7 @@ def test_a_killed_pattern_goes_on_and_repeats_only_the_call_in_flight(shell, scr
     with scripted(script(waiting)) as endpoint:
         run = started(shell, endpoint, "--workflow", "tiny", "--mode", "auto")
         until(run, "agent_finished", times=case.others)
-        if name == "debate":  # whose members come one after the other
+        if case.in_turn:
             until(run, "model_started")
         killed(run)
         before = steps(endpoint)

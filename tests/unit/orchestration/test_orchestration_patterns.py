@@ -1,14 +1,18 @@
 """Patterns of several agents: what their answers add up to, quorums, notes, plans, and what a file may say."""
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codeflow.agents.specialists import load_specialists
 from codeflow.core.errors import UsageError
 from codeflow.core.reliability import Minimum
 from codeflow.core.workflows import GivenWorkflow
+from codeflow.orchestration.workflows.form import PATTERNS
 from codeflow.orchestration.workflows.loading import Shelf, as_data, revived
 from codeflow.orchestration.workflows.patterns.aggregation import (
     canonical,
@@ -20,6 +24,8 @@ from codeflow.orchestration.workflows.patterns.aggregation import (
 from codeflow.orchestration.workflows.patterns.coordinator import StepPlan, plan_problems
 from codeflow.orchestration.workflows.patterns.members import UnusableError, form_in
 from codeflow.orchestration.workflows.patterns.notes import Note, agreed, peers_for, quorum_for, revised
+from codeflow.orchestration.workflows.tables import PatternNode
+from codeflow.orchestration.workflows.work import kind_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -269,3 +275,17 @@ def test_what_is_wrong_with_a_pattern_is_said_with_its_line(tmp_path, body, line
 def test_a_minimum_is_written_as_it_is_read(written):
     minimum = Minimum.parse(written)
     assert Minimum.parse(minimum.written()) == Minimum.parse(written)
+
+
+DOC = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_the_documented_example_of_each_pattern_is_one(tmp_path, name):
+    (example,) = re.findall(rf"### {name}\n\n```yaml\n(.*?)```", DOC, re.DOTALL)
+    head = HEAD.removesuffix("nodes:\n")
+    (tmp_path / "tiny.yaml").write_text(head + example)
+    shelf = Shelf(paths={}, agents=load_specialists(tmp_path), tools=[])
+    (node,) = shelf.check(tmp_path / "tiny.yaml").form.nodes.values()
+    assert isinstance(node, PatternNode)
+    assert name in kind_of(node)
