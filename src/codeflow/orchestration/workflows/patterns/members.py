@@ -97,9 +97,10 @@ async def hear(spot: Spot, member: Member, prompt: str) -> Reply:
         if not is_the_nodes_own(error):
             raise
         return Reply(member=member.name, ok=False, text=_unfinished(member, str(error)), fault=error)
-    if visit.skipped or not visit.ok:
-        return Reply(member=member.name, ok=False, text=_unfinished(member, visit.text))
-    return Reply(member=member.name, ok=True, text=visit.text)
+    if visit.skipped:
+        return Reply(member=member.name, ok=False, text=_unfinished(member, "you chose to skip it"))
+    text = visit.text if visit.ok else _unfinished(member, visit.text)
+    return Reply(member=member.name, ok=visit.ok, text=text)
 
 
 def _unfinished(member: Member, problem: str) -> str:
