@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from codeflow.core.errors import CodeflowError
-from codeflow.core.reliability import Minimum
 from codeflow.orchestration.workflows.course import Course, Edge, Shape, circle
 from codeflow.orchestration.workflows.expressions import placeholders, rendered
 from codeflow.orchestration.workflows.patterns.members import (
@@ -41,7 +40,7 @@ class CoordinatorForm(Form):
     max_steps: int = Field(default=8, ge=1, le=MAX_STEPS)
     reads_only: bool = False
     """Without the tools that change anything; else steps of those who have such tools come one after the other."""
-    minimum: HowMany = Minimum(share=1)
+    minimum: HowMany = Field(default="100%", validate_default=True)
     """How many steps have to go well; by default all."""
 
 

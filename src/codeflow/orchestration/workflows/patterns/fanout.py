@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from codeflow.core.reliability import Minimum
 from codeflow.orchestration.workflows.patterns.aggregation import Shared, counted, is_tie, lines, merged
 from codeflow.orchestration.workflows.patterns.members import (
     Member,
@@ -58,7 +57,7 @@ class FanoutForm(Form):
     task: Template | None = None
     merge: MergeForm | None = None
     vote: VoteForm | None = None
-    minimum: HowMany = Minimum(count=1)
+    minimum: HowMany = Field(default=1, validate_default=True)
     """How many members have to answer."""
 
     @model_validator(mode="after")

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from codeflow.core.reliability import Minimum
 from codeflow.orchestration.replies import last_object
 from codeflow.orchestration.workflows.patterns.members import (
     Member,
@@ -46,7 +45,7 @@ class HierarchyForm(Form):
     task: Template
     reads_only: bool = False
     """Without the tools that change anything; else those who have such tools work one after the other."""
-    minimum: HowMany = Minimum(count=1)
+    minimum: HowMany = Field(default=1, validate_default=True)
     """How many of the leads that got a part have to report."""
 
     @model_validator(mode="after")
