@@ -54,6 +54,10 @@ class Minimum:
             return cls(share=int(text[:-1]) / 100)
         raise ValueError('is a number such as 2, or a share such as "50%"')
 
+    def written(self) -> int | str:
+        """As `parse` reads it."""
+        return f"{round(self.share * 100)}%" if self.share else self.count
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

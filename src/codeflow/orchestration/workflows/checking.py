@@ -12,17 +12,15 @@ from codeflow.orchestration.workflows.form import (
     ApprovalNode,
     CommandNode,
     GateNode,
-    NodeForm,
     ToolNode,
     WorkflowForm,
     WorkflowNode,
 )
+from codeflow.orchestration.workflows.tables import NodeForm, PatternNode, Place
 
 ALWAYS_KNOWN = frozenset({"task", "inputs", "diff"})
 """Names that expressions may use beside the nodes'."""
 GATES = ("tests", "lint", "types", "build")
-
-Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +174,8 @@ def _templates(node: NodeForm) -> Iterator[tuple[Place, str]]:
             yield from (((("with", key)), text) for key, text in inputs.items())
         case ToolNode(arguments=arguments):
             yield from _texts(arguments, ("with",))
+        case PatternNode():
+            yield from node.templates()
         case _:
             pass
 
@@ -203,6 +203,10 @@ def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
                     yield Problem(("gate",), unknown("gate", name, ["all", *GATES]))
         case WorkflowNode(workflow=name):
             yield from _input_problems(node, name, known)
+        case PatternNode():
+            for place, name in node.agents():
+                if name not in known.agents:
+                    yield Problem(place, unknown("agent", name, known.agents))
         case _:
             pass
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from codeflow.orchestration.workflows.course import Edge, Shape
-from codeflow.orchestration.workflows.form import ApprovalNode, CommandNode, GateNode, NodeForm, WorkflowForm
+from codeflow.orchestration.workflows.form import ApprovalNode, CommandNode, GateNode, WorkflowForm
+from codeflow.orchestration.workflows.tables import NodeForm
 from codeflow.orchestration.workflows.work import kind_of
 
 _WIDE, _HIGH = 190, 46

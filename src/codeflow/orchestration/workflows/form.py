@@ -4,48 +4,20 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from codeflow.core.reliability import Minimum, OnFailure, Seconds
 from codeflow.orchestration.workflows.course import Edge
+from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
+from codeflow.orchestration.workflows.patterns.debate import DebateNode
+from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
+from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
+from codeflow.orchestration.workflows.patterns.mesh import MeshNode
+from codeflow.orchestration.workflows.tables import Form, Name, NodeForm, Template
 
 MAX_NODES = 200
 MAX_ROUNDS = 50
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-Template = Annotated[str, Field(min_length=1)]
-"""Text in which `{{ expression }}` stands for a value; expressions are JMESPath."""
-
-
-class Form(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class NodeFaults(Form):
-    """What differs at this node from `[faults]` of the settings, which documents each field."""
-
-    max_attempts: int | None = Field(default=None, ge=1)
-    max_wait_s: float | None = Field(default=None, ge=0)
-    first_token_timeout_s: Seconds = None
-    call_timeout_s: Seconds = None
-    visit_timeout_s: Seconds = None
-    fallback_agent: str | None = None
-    on_failure: OnFailure | None = None
-
-
-class NodeForm(Form):
-    """What every kind of node has."""
-
-    required: bool = True
-    """Whether its failure is the run's, unless an edge deals with it."""
-    faults: NodeFaults = NodeFaults()
-    max_cost: Decimal | None = Field(default=None, gt=0)
-    """US dollars that its agents may spend in the whole run."""
-    at_least: Annotated[Minimum | None, BeforeValidator(lambda given: given and Minimum.parse(given))] = None
-    """How many of the edges to it have to hold, as a number or a percentage; by default one."""
 
 
 class AgentNode(NodeForm):
@@ -96,7 +68,8 @@ class ApprovalNode(NodeForm):
     approve: Template
 
 
-_KINDS = ("agent", "gate", "command", "tool", "workflow", "approve")
+PATTERNS = ("fanout", "debate", "hierarchy", "coordinator", "mesh")
+_KINDS = ("agent", "gate", "command", "tool", "workflow", "approve", *PATTERNS)
 
 
 def _kind(given: Any) -> str | None:
@@ -112,7 +85,12 @@ Step = Annotated[
     | Annotated[CommandNode, Tag("[command]")]
     | Annotated[ToolNode, Tag("[tool]")]
     | Annotated[WorkflowNode, Tag("[workflow]")]
-    | Annotated[ApprovalNode, Tag("[approve]")],
+    | Annotated[ApprovalNode, Tag("[approve]")]
+    | Annotated[FanoutNode, Tag("[fanout]")]
+    | Annotated[DebateNode, Tag("[debate]")]
+    | Annotated[HierarchyNode, Tag("[hierarchy]")]
+    | Annotated[CoordinatorNode, Tag("[coordinator]")]
+    | Annotated[MeshNode, Tag("[mesh]")],
     Discriminator(
         _kind,
         custom_error_type="node",

@@ -1,11 +1,11 @@
 """Walks a workflow: starts what is ready, side by side where nothing is changed, until nothing is left."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from codeflow.core.errors import CodeflowError, CredentialsError, ModelError, NodeBudgetError, RunawayError
+from codeflow.core.errors import CodeflowError
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.values import Mode
 from codeflow.core.workflows import GivenWorkflow
@@ -18,24 +18,40 @@ from codeflow.orchestration.workflows.form import (
     ApprovalNode,
     CommandNode,
     GateNode,
-    NodeForm,
     ToolNode,
     WorkflowForm,
     WorkflowNode,
 )
 from codeflow.orchestration.workflows.loading import revived
+from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode, coordinate
+from codeflow.orchestration.workflows.patterns.debate import DebateNode, debate
+from codeflow.orchestration.workflows.patterns.fanout import FanoutNode, fan_out
+from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode, lead
+from codeflow.orchestration.workflows.patterns.mesh import MeshNode, confer
+from codeflow.orchestration.workflows.spot import Outcome, Spot, failed, is_the_nodes_own
+from codeflow.orchestration.workflows.tables import NodeForm
 from codeflow.orchestration.workflows.work import (
-    Outcome,
-    Spot,
     ask_person,
     call_tool,
     check_gates,
-    failed,
     kind_of,
     run_command,
     visit_agent,
 )
 from codeflow.policies.faults import enough
+
+_WORK: Mapping[type[NodeForm], Callable[[Any, Spot], Awaitable[Outcome]]] = {
+    GateNode: check_gates,
+    CommandNode: run_command,
+    ToolNode: call_tool,
+    ApprovalNode: ask_person,
+    FanoutNode: fan_out,
+    DebateNode: debate,
+    HierarchyNode: lead,
+    CoordinatorNode: coordinate,
+    MeshNode: confer,
+}
+"""What is done at a node that needs nothing of the walk itself."""
 
 _CORRECT = "Correct the condition in the workflow, then run it again."
 
@@ -155,11 +171,11 @@ class Walk:
         self._faults.pop(name, None)
         try:
             outcome = await self._do(node, name, visit)
+            if outcome.fault is not None:
+                self._faults[name] = outcome.fault
         except CodeflowError as error:
             outcome = failed(str(error))
-            if isinstance(error, ModelError | RunawayError | NodeBudgetError) and not isinstance(
-                error, CredentialsError
-            ):
+            if is_the_nodes_own(error):
                 self._faults[name] = error
             else:
                 self._stop = self._stop or error
@@ -181,19 +197,12 @@ class Walk:
             match node:
                 case AgentNode():
                     return await visit_agent(node, spot, self._at(self._origin(name)))
-                case GateNode():
-                    return await check_gates(node, spot)
-                case CommandNode():
-                    return await run_command(node, spot)
-                case ToolNode():
-                    return await call_tool(node, spot)
-                case ApprovalNode():
-                    return await ask_person(node, spot)
                 case WorkflowNode():
                     return await self._nested(node, spot)
+                case _:
+                    return await _WORK[type(node)](node, spot)
         except ExpressionError as error:
             return failed(str(error))
-        raise AssertionError(node)
 
     async def _nested(self, node: WorkflowNode, spot: Spot) -> Outcome:
         given = {key: await spot.render(text) for key, text in node.inputs.items()}

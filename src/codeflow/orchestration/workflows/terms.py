@@ -7,8 +7,9 @@ from decimal import Decimal
 from codeflow.core.reliability import FaultPolicy, FaultSettings
 from codeflow.core.values import Limits
 from codeflow.core.workflows import GivenWorkflow
-from codeflow.orchestration.workflows.form import NodeForm, WorkflowForm, WorkflowNode
+from codeflow.orchestration.workflows.form import WorkflowForm, WorkflowNode
 from codeflow.orchestration.workflows.loading import revived
+from codeflow.orchestration.workflows.tables import NodeForm
 
 
 def nodes_by_path(given: GivenWorkflow) -> Mapping[str, NodeForm]:

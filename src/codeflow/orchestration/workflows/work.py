@@ -1,102 +1,27 @@
 """What each kind of node does when it is its turn."""
 
-import asyncio
-import contextlib
 import shlex
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
-from codeflow.agents.crew import Visit
 from codeflow.agents.toolbox import PolicedTool
 from codeflow.core.values import LOOKING, Gate, GateResult, GateStatus, Mode, Question
-from codeflow.orchestration.briefs import failing_gates, node_message
+from codeflow.orchestration.briefs import failing_gates
 from codeflow.orchestration.gates import red
-from codeflow.orchestration.job import Job
 from codeflow.orchestration.replies import last_object
-from codeflow.orchestration.workflows.expressions import filled, placeholders, rendered, roots
+from codeflow.orchestration.workflows.expressions import filled, rendered
 from codeflow.orchestration.workflows.form import (
     AgentNode,
     ApprovalNode,
     CommandNode,
     GateNode,
-    NodeForm,
     ToolNode,
+    WorkflowNode,
 )
+from codeflow.orchestration.workflows.spot import NodeStatus, Outcome, Spot, failed
+from codeflow.orchestration.workflows.tables import NodeForm, PatternNode
 from codeflow.sessions.past import Conversation
 from codeflow.tools.registry import TOOLS
-
-NodeStatus = Literal["done", "failed", "green", "red", "unchecked", "approved", "refused"]
-"""`unchecked`: no gate ran."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of a node; expressions see its status, text and result."""
-
-    ok: bool
-    status: NodeStatus
-    text: str = ""
-    result: Any = None
-
-    @property
-    def known(self) -> dict[str, Any]:
-        return {"status": self.status, "text": self.text, "result": self.result}
-
-
-def failed(text: str) -> Outcome:
-    return Outcome(ok=False, status="failed", text=text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A node in one round: its path through nested workflows, and what expressions may look at."""
-
-    job: Job
-    path: str
-    visit: int
-    required: bool
-    known: Mapping[str, Any]
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
-    """How many nodes may be at work."""
-
-    async def render(self, template: str) -> str:
-        return rendered(template, await self.seen(template))
-
-    async def seen(self, *templates: str) -> Mapping[str, Any]:
-        """What is known, with the diff of the run where a text asks for it."""
-        names = {name for text in templates for one in placeholders(text) for name in roots(one)}
-        if "diff" not in names:
-            return self.known
-        return {**self.known, "diff": await self.job.current_diff()}
-
-    @contextlib.asynccontextmanager
-    async def at_work(self, *, writes: bool) -> AsyncIterator[None]:
-        """Its turn: one that may change something has the work tree to itself, apart from those who only read."""
-        async with self.job.writer if writes else contextlib.nullcontext(), self.room:
-            yield
-
-    async def ask(self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False) -> Visit:
-        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them."""
-        seat = f"{agent}@{seat or self.path}"
-        message = (
-            prompt if self.job.crew.knows(seat) else node_message(self.job.task.text, self.job.facts, prompt)
-        )
-        writes = not reads_only and self._can_write(agent)
-        async with self.at_work(writes=writes):
-            self.job.is_unchecked |= writes
-            return await self.job.visits.make(
-                agent,
-                message,
-                node=self.path,
-                dispensable=not self.required,
-                seat=seat,
-                reads_only=reads_only,
-            )
-
-    def _can_write(self, agent: str) -> bool:
-        specialist = self.job.crew.specialists[agent]
-        return any(TOOLS[name].effect not in LOOKING for name in specialist.tools)
 
 
 async def visit_agent(node: AgentNode, spot: Spot, seat: str) -> Outcome:
@@ -220,5 +145,8 @@ def kind_of(node: NodeForm) -> str:
             return f"tool {tool}"
         case ApprovalNode():
             return "a person's approval"
-        case _:
-            return f"workflow {getattr(node, 'workflow', '')}"
+        case WorkflowNode(workflow=name):
+            return f"workflow {name}"
+        case PatternNode():
+            return node.words
+    raise AssertionError(node)

@@ -1,0 +1,1 @@
+"""Patterns of several agents, each usable as one node of a workflow."""
