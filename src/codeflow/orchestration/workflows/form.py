@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from codeflow.orchestration.workflows.course import Edge
 from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
 from codeflow.orchestration.workflows.patterns.debate import DebateNode
+from codeflow.orchestration.workflows.patterns.explore import ExploreNode
 from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
 from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
 from codeflow.orchestration.workflows.patterns.mesh import MeshNode
@@ -68,7 +69,7 @@ class ApprovalNode(NodeForm):
     approve: Template
 
 
-PATTERNS = ("fanout", "debate", "hierarchy", "coordinator", "mesh")
+PATTERNS = ("fanout", "debate", "hierarchy", "coordinator", "mesh", "explore")
 _KINDS = ("agent", "gate", "command", "tool", "workflow", "approve", *PATTERNS)
 
 
@@ -90,7 +91,8 @@ Step = Annotated[
     | Annotated[DebateNode, Tag("[debate]")]
     | Annotated[HierarchyNode, Tag("[hierarchy]")]
     | Annotated[CoordinatorNode, Tag("[coordinator]")]
-    | Annotated[MeshNode, Tag("[mesh]")],
+    | Annotated[MeshNode, Tag("[mesh]")]
+    | Annotated[ExploreNode, Tag("[explore]")],
     Discriminator(
         _kind,
         custom_error_type="node",

@@ -25,6 +25,7 @@ from codeflow.orchestration.workflows.form import (
 from codeflow.orchestration.workflows.loading import revived
 from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode, coordinate
 from codeflow.orchestration.workflows.patterns.debate import DebateNode, debate
+from codeflow.orchestration.workflows.patterns.explore import ExploreNode, explore
 from codeflow.orchestration.workflows.patterns.fanout import FanoutNode, fan_out
 from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode, lead
 from codeflow.orchestration.workflows.patterns.mesh import MeshNode, confer
@@ -50,6 +51,7 @@ _WORK: Mapping[type[NodeForm], Callable[[Any, Spot], Awaitable[Outcome]]] = {
     HierarchyNode: lead,
     CoordinatorNode: coordinate,
     MeshNode: confer,
+    ExploreNode: explore,
 }
 """What is done at a node that needs nothing of the walk itself."""
 
