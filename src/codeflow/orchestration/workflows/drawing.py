@@ -97,10 +97,13 @@ def _line(source: tuple[int, int], target: tuple[int, int], label: str) -> str:
     x1, y1 = source[0] + _WIDE // 2, source[1] + _HIGH
     x2, y2 = target[0] + _WIDE // 2, target[1]
     bend = max(20, (y2 - y1) // 2)
-    path = f'<path class="edge" d="M{x1},{y1} C{x1},{y1 + bend} {x2},{y2 - bend} {x2},{y2}"/>'
+    aside = -_WIDE if y2 - y1 > _GAP_Y and x1 == x2 else 0  # round the nodes between them
+    path = f'<path class="edge" d="M{x1},{y1} C{x1 + aside},{y1 + bend} {x2 + aside},{y2 - bend} {x2},{y2}"/>'
     if not label:
         return path
-    return f'{path}<text class="when" x="{(x1 + x2) // 2 + 6}" y="{(y1 + y2) // 2}">{escape(label)}</text>'
+    x, y = (x1 + 3 * x2) // 4 + aside // 2, y2 - _GAP_Y // 3
+    anchor = "end" if x2 + aside < x1 else "start"
+    return f'{path}<text class="when" text-anchor="{anchor}" x="{x + (6 if anchor == "start" else -6)}" y="{y}">{escape(label)}</text>'
 
 
 def _loop(source: tuple[int, int], target: tuple[int, int], label: str, right: int) -> str:
