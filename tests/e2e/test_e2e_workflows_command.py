@@ -44,3 +44,11 @@ def test_inputs_that_do_not_fit_are_refused(shell):
     assert (missing.code, "needs the input 'package'" in missing.stderr) == (2, True)
     assert shell("run", "x", "--input", "a=b").code == 2
     assert shell("run", "x", "--workflow", "tdd", "--agent", "reviewer").code == 2
+
+
+def test_a_strangers_file_does_not_take_the_place_of_a_known_workflow(shell, project, workflow):
+    workflow(REPAIR, "review")
+    theirs = str(project / ".codeflow")
+    assert theirs not in shell("workflows", "show", "review").stdout
+    assert shell("trust", "--yes", ".").code == 0
+    assert theirs in shell("workflows", "show", "review").stdout

@@ -14,6 +14,7 @@ from codeflow.core.consulting import CONSULTANT
 from codeflow.core.errors import UsageError
 from codeflow.core.reliability import FaultPolicy
 from codeflow.core.settings import Settings
+from codeflow.core.trust import is_trusted
 from codeflow.core.values import Complexity, Task
 from codeflow.models.breaker import Breakers
 from codeflow.models.catalogue import Catalogue, ModelSpec
@@ -153,12 +154,8 @@ def _refuse_strange_model(
     """A stranger's agent file must not send prompts to an ARN of the stranger's account."""
     if specialist.model is None or catalogue.find(specialist.model) is not None:
         return
-    if specialist.source.is_relative_to(workspace) and not is_trusted(workspace, settings):
+    if specialist.source.is_relative_to(workspace) and not is_trusted(workspace, settings.trusted_folders):
         raise UsageError(
             f"{specialist.source}: model {specialist.model!r} is not in the catalogue",
             hint="Name a model that `codeflow models` lists, or trust this folder: `codeflow trust` (trusted_folders).",
         )
-
-
-def is_trusted(folder: Path, settings: Settings) -> bool:
-    return folder.resolve() in {Path(known).expanduser().resolve() for known in settings.trusted_folders}

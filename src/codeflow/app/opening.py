@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from codeflow.app.lineup import is_trusted
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings
+from codeflow.core.trust import is_trusted
 from codeflow.core.values import Mode
 from codeflow.models.web_search import agentcore_search
 from codeflow.tools.borrowed import editable_sources
@@ -38,7 +38,7 @@ def open_workspace(
             env,
             agentcore_search(settings.models, settings.research.endpoints.agentcore),
         ),
-        trusted=is_trusted(home, settings),
+        trusted=is_trusted(home, settings.trusted_folders),
         sandbox=choice.sandbox,
     )
     return workspace, notes

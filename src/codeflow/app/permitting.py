@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codeflow.app.lineup import is_trusted
 from codeflow.app.remembering import WebWatch
 from codeflow.core.permissions import Layer, Reach, Ruling
 from codeflow.core.places import as_named, config_home, resource
 from codeflow.core.secret_files import holds_secrets, matches_any
 from codeflow.core.settings import Settings
+from codeflow.core.trust import is_trusted
 from codeflow.core.values import Allow, Ask, Effect, Mode
 from codeflow.policies.patterns import Place
 from codeflow.policies.permissions import Call, Locations, Policy, decide, shortened
@@ -60,7 +60,7 @@ def load_layers(
     user = read_rules(config_home(env) / FILE, Layer.USER, tools)
     project_file = home / ".codeflow" / FILE
     project = read_rules(project_file, Layer.PROJECT, tools)
-    counting, left_out = of_project(project, trusted=is_trusted(home, settings))
+    counting, left_out = of_project(project, trusted=is_trusted(home, settings.trusted_folders))
     remembered = Remembered(home, env)
     place = Place(root=str(root), home=str(Path.home()))
     policy = Policy(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import Settings, load_settings
+from codeflow.core.trust import is_trusted
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Plan, Task
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         no_sandbox=choices.no_sandbox,
     )
     if choices.workflow is not None:
-        task = _by_workflow(task, choices.workflow, choices.inputs)
+        task = _by_workflow(task, settings, choices.workflow, choices.inputs)
     return settings, task
 
 
@@ -90,7 +91,7 @@ def given_plan(path: Path, workspace: Path) -> tuple[str, Plan]:
     return read_plan(path, workspace=workspace, specialists=coders(load_specialists(workspace)))
 
 
-def _by_workflow(task: Task, name: str, pairs: Iterable[str]) -> Task:
+def _by_workflow(task: Task, settings: Settings, name: str, pairs: Iterable[str]) -> Task:
     """The task, to be done by a workflow within that one's limits; `pairs` are its inputs, KEY=VALUE.
 
     Raises:
@@ -99,18 +100,21 @@ def _by_workflow(task: Task, name: str, pairs: Iterable[str]) -> Task:
     from codeflow.orchestration.workflows.loading import given
     from codeflow.orchestration.workflows.terms import within
 
-    loaded = workflow_shelf(task.workspace).load(name)
+    loaded = workflow_shelf(task.workspace, settings).load(name)
     inputs = dict(_pair(pair) for pair in pairs)
     return replace(task, workflow=given(loaded, inputs), limits=within(task.limits, loaded.form))
 
 
-def workflow_shelf(workspace: Path) -> "Shelf":
+def workflow_shelf(workspace: Path, settings: Settings) -> "Shelf":
     """The workflows that can be named in a workspace."""
     from codeflow.agents.specialists import load_specialists
     from codeflow.orchestration.workflows.loading import Shelf, find_workflows
     from codeflow.tools.registry import TOOLS
 
-    return Shelf(paths=find_workflows(workspace), agents=load_specialists(workspace), tools=TOOLS)
+    trusted = is_trusted(workspace, settings.trusted_folders)
+    return Shelf(
+        paths=find_workflows(workspace, trusted=trusted), agents=load_specialists(workspace), tools=TOOLS
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """`codeflow workflows`: which there are, what one does, and whether a file can run."""
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,8 +94,10 @@ def schema() -> int:
 
 def _shelf(workspace: Path | None) -> "Shelf":
     from codeflow.cli.request import existing_folder, workflow_shelf
+    from codeflow.core.settings import load_settings
 
-    return workflow_shelf(existing_folder(workspace))
+    folder = existing_folder(workspace)
+    return workflow_shelf(folder, load_settings(folder, env=os.environ))
 
 
 def _load(shelf: "Shelf", which: str) -> "Loaded":

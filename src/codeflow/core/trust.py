@@ -1,7 +1,7 @@
 """The folders that the user trusts with `codeflow trust`, beside those in `trusted_folders` of their own settings."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,3 +38,8 @@ class TrustedFolders:
         if known:
             self._file.change(lambda records: [record for record in records if record.get("path") != path])
         return known
+
+
+def is_trusted(folder: Path, trusted: Iterable[str]) -> bool:
+    """Whether a folder is one of those."""
+    return folder.resolve() in {Path(known).expanduser().resolve() for known in trusted}

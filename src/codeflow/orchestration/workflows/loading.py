@@ -88,14 +88,21 @@ class Shelf:
         return form.name
 
 
-def find_workflows(workspace: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, Path]:
-    """Where each workflow is: packaged, then the user's, then the project's, each replacing its namesake."""
-    folders = (
-        resource("config") / "workflows",
-        config_home(env) / "workflows",
-        workspace / ".codeflow" / "workflows",
-    )
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+def find_workflows(
+    workspace: Path, env: Mapping[str, str] = os.environ, *, trusted: bool = False
+) -> Mapping[str, Path]:
+    """Where each workflow is: packaged, then the user's, then the project's.
+
+    The user's replace their namesakes; the project's do where the user has `trusted` it: a stranger's file is not what
+    somebody means who asks for the `review` they know.
+    """
+    own = {
+        path.stem: path
+        for folder in (resource("config"), config_home(env))
+        for path in sorted((folder / "workflows").glob("*.yaml"))
+    }
+    projects = {path.stem: path for path in sorted((workspace / ".codeflow" / "workflows").glob("*.yaml"))}
+    return {**own, **projects} if trusted else {**projects, **own}
 
 
 def given(loaded: Loaded, inputs: Mapping[str, str]) -> GivenWorkflow:
