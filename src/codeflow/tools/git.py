@@ -1,6 +1,7 @@
 """Tools that look at a repository and its history."""
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.git_operations import under_way
 from codeflow.tools.git_runner import read, revision
 from codeflow.tools.git_shown import PREFIXES, refuse_secret_object, shown
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
@@ -20,11 +21,14 @@ _MOST_BLAMED = 200
 
 @tool(effect=Effect.READ, summary=lambda _: "")
 async def git_status(ws: Workspace) -> ToolResult:
-    """Show the current branch and the changed and untracked files, in git's short format."""
+    """Show the current branch, the changed and untracked files in git's short format, and a merge or rebase under way."""
     output = await read(ws, "status", "--short", "--branch", "--ignore-submodules=dirty", "--", ".")
     changed = len(output.splitlines()) - 1
+    parts = [output] if changed else [output, "(nothing changed)"]
+    if operation := await under_way(ws):
+        parts.append(f"[{operation.name} is under way. {operation.next_step}]")
     return ToolResult(
-        content=output if changed else f"{output}\n(nothing changed)",
+        content="\n".join(parts),
         display=f"{changed} changed" if changed else "clean",
     )
 

@@ -98,6 +98,13 @@ _ADVICE = (
         "git does not know who commits. Ask the user to set user.name and user.email with git config.",
     ),
     (
+        r"previous cherry-pick is now empty",
+        (
+            "Nothing of the picked commit is left, so there is nothing to commit. Leave it out with run_command: "
+            "git cherry-pick --skip, or in a rebase git rebase --skip."
+        ),
+    ),
+    (
         r"nothing to commit|no changes added to commit|nothing added to commit",
         "Nothing was committed: these files are as in the last commit. git_status shows what has changed.",
     ),

@@ -7,6 +7,7 @@ from typing import Literal
 
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_conflicts import changed_files, conflicts_in
+from codeflow.tools.git_operations import Operation, under_way
 from codeflow.tools.git_runner import change, change_quietly, inert_environment, must, raw, read, tidy
 from codeflow.tools.git_secrets import refuse_secrets
 from codeflow.tools.git_shown import PREFIXES, shown
@@ -62,7 +63,7 @@ def _subject(arguments: Arguments) -> str:
 
 @tool(effect=Effect.EXECUTE, summary=_subject)
 async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected: bool = False) -> ToolResult:
-    """Commit the named files as they are now and nothing else; concludes a merge.
+    """Commit the named files as they are now and nothing else; in a merge, rebase or cherry-pick, its result as a whole.
 
     Args:
         message: The first line is a short summary.
@@ -81,18 +82,32 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     kept = await _sources_left_out(ws, wanted)
     if to_add := await _without_staged_deletions(ws, wanted):
         await change_quietly(ws, "add", "--", *to_add)
-    merging = await raw(ws, "rev-parse", "--quiet", "--verify", "MERGE_HEAD", cwd=ws.root)
-    only = () if merging else ("--only", "--", *wanted)  # git refuses a partial commit during a merge
-    output = await change(ws, "commit", f"--message={message}", *only)
-    if not merging:
+    operation = await under_way(ws)
+    output = await _committed(ws, message, wanted, operation)
+    if not (operation and operation.source):
         output += "".join(
             f"\n[{old}, of which {new} was made by a rename, stays in the repository: its deletion is staged and not in "
             f"this commit; name {old} too to commit it]"
             for old, new in kept
         )
-    if not await _current_branch(ws):
+    if still := await under_way(ws):
+        output += f"\n[{still.name} is still under way. {still.next_step}]"
+    elif not await _current_branch(ws):
         output += "\n[HEAD is on no branch: keep this commit by creating one with git_branch]"
     return ToolResult(content=output, display=output.partition("\n")[0])
+
+
+async def _committed(ws: Workspace, message: str, wanted: list[str], operation: Operation | None) -> str:
+    """Half of what a merge, rebase or cherry-pick brings would be lost by a commit of some files: git takes the index."""
+    if operation is None or not operation.source:
+        return await change(ws, "commit", f"--message={message}", "--only", "--", *wanted)
+    author = await raw(ws, "log", "-1", "--format=%an <%ae>", "REBASE_HEAD", cwd=ws.root)
+    kept = [f"--author={author.decode(errors='surrogateescape').strip()}"] if author else []
+    own = kept if operation.source == "REBASE_HEAD" else []  # git remembers the author of a cherry-pick itself
+    try:
+        return await change(ws, "commit", f"--message={message}", *own)
+    except Mistake as refused:
+        raise Mistake(f"{refused} This is in {operation.name}.") from None
 
 
 async def _without_staged_deletions(ws: Workspace, wanted: list[str]) -> list[str]:

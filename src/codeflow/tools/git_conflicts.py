@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from codeflow.core.values import Effect, ToolResult
+from codeflow.tools.git_operations import under_way
 from codeflow.tools.git_runner import LITERAL, inert_environment, raw, read
 from codeflow.tools.left import left_file
 from codeflow.tools.text import decode, numbered
@@ -97,6 +98,8 @@ async def git_conflicts(ws: Workspace, path: str = "") -> ToolResult:
             parts.append(f"[not shown, name one as path: {', '.join(list(states)[number:])}]")
             break
         parts.append(part)
+    if operation := await under_way(ws):
+        parts.append(f"[{operation.name} is under way. {operation.next_step}]")
     return ToolResult(content="\n\n".join(parts), display=f"{len(states)} files in conflict")
 
 

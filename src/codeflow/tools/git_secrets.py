@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from codeflow.core.redaction import Redactor
+from codeflow.tools.git_operations import Operation, under_way
 from codeflow.tools.git_runner import change_quietly, must, raw
 from codeflow.tools.tool import Mistake, one_line
 from codeflow.tools.workspace import Workspace
@@ -93,22 +94,24 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
     objects = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "objects")).decode()
     with TemporaryDirectory(dir=ws.runs.folder()) as folder:
         env = ws.reading_env | _copies(Path(folder), objects.removesuffix("\n"))
-        merged = await _merged_index(ws, Path(folder, "index"))
-        if not merged:
+        operation = await under_way(ws)
+        if operation and operation.source:
+            await _copy_index(ws, Path(folder, "index"))
+        else:
             await change_quietly(ws, "read-tree", base, env=env)
         if there := await asyncio.to_thread(_that_exist, ws.root, paths):
             await change_quietly(ws, "add", "--", *there, env=env)
         looking = ws.looking_at(Path(folder))
         patches = [
             await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES, confine=looking)
-            for one in (base, *merged)
+            for one in (base, *await _brought_in(ws, operation))
         ]
     ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
     return list(_new_to_all(ours, theirs)) if theirs else ours
 
 
 def _new_to_all(ours: Sequence[Added], theirs: Sequence[Sequence[Added]]) -> Iterator[Added]:
-    """The lines that no parent of a merge has: what was merged is in the history already."""
+    """The lines that no parent of a merge has: what was merged or picked is in the history already."""
     others = [
         {(added.path, added.first + at) for added in other for at in range(len(added.lines))}
         for other in theirs
@@ -130,14 +133,17 @@ async def _tree(ws: Workspace, name: str) -> str:
     return (await raw(ws, "rev-parse", "--quiet", "--verify", name, cwd=ws.root)).decode().strip()
 
 
-async def _merged_index(ws: Workspace, copy: Path) -> list[str]:
-    """Of a merge that is to be concluded, the commit that is merged; its index goes into the commit as a whole."""
-    merging = await _tree(ws, "MERGE_HEAD")
-    if merging:
-        index = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "index")).decode()
-        # a link stays one, and leads nowhere in the sandbox
-        await asyncio.to_thread(shutil.copyfile, index.removesuffix("\n"), copy, follow_symlinks=False)
-    return [merging] if merging else []
+async def _copy_index(ws: Workspace, copy: Path) -> None:
+    """The index of a merge, rebase or cherry-pick that is to be concluded goes into the commit as a whole."""
+    index = (await must(ws, "rev-parse", "--path-format=absolute", "--git-path", "index")).decode()
+    # a link stays one, and leads nowhere in the sandbox
+    await asyncio.to_thread(shutil.copyfile, index.removesuffix("\n"), copy, follow_symlinks=False)
+
+
+async def _brought_in(ws: Workspace, operation: Operation | None) -> list[str]:
+    """The id of the commit that is merged or picked, where there is one."""
+    commit = await _tree(ws, operation.source) if operation and operation.source else ""
+    return [commit] if commit else []
 
 
 def _copies(folder: Path, objects: str) -> dict[str, str]:

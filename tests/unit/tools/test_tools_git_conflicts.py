@@ -59,7 +59,9 @@ async def test_both_sides_of_every_conflict_are_shown(merging: Workspace):
     assert result.content == (
         "a.txt: changed by both sides\nlines 2-6\nours (HEAD):\n    3\tmine\ntheirs (theirs):\n    5\tyours\n\n"
         "b.txt: changed by us, deleted by them\n"
-        "(no conflict markers: keep, rewrite or delete the file, then commit it)"
+        "(no conflict markers: keep, rewrite or delete the file, then commit it)\n\n"
+        "[a merge is under way. Resolve what git_conflicts shows by edit_file, then call git_commit with those files, "
+        "which concludes it.]"
     )
     assert result.display == "2 files in conflict"
 
@@ -68,7 +70,7 @@ async def test_what_does_not_fit_is_named(merging: Workspace, make_workspace: Ca
     with (merging.root / "a.txt").open("a") as file:
         file.write("<<<<<<< x\n" + "long " * 40 + "\n=======\n>>>>>>> y\n")
     content = (await git_conflicts.function(make_workspace(limit=200))).content
-    assert content.endswith("[not shown, name one as path: b.txt]")
+    assert "[not shown, name one as path: b.txt]" in content
     assert (await git_conflicts.function(merging, "b.txt")).content.startswith("b.txt: changed by us")
 
 

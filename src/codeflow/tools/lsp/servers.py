@@ -184,9 +184,11 @@ class Servers:
         name, _ = key
         install = self.languages[name].install
         barred = self._barred(key)
+        failed = f"{'; '.join(problems).rstrip('.')}."
+        if problems and barred:
+            return f"{barred} No other language server for {name} starts here: {failed}"
         if problems:
-            failed = f"No language server for {name} starts here: {'; '.join(problems).rstrip('.')}."
-            return f"{failed} {barred}" if barred else f"{failed} If it is not installed: {install}."
+            return f"No language server for {name} starts here: {failed} If it is not installed: {install}."
         return barred or f"No language server for {name} is installed; get one with: {install}."
 
     def _barred(self, key: _Key) -> str:
