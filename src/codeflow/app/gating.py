@@ -23,11 +23,26 @@ _TARGET = re.compile(r"-[qvx]|(?!-|/|.*\.\.)[\w./:\[\]-]+")
 
 
 def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
-    """Gate name -> command, as set or found; a gate that is off or was not found is missing."""
+    """Gate name -> command, as set or found; a gate that is off or was not found is missing.
+
+    Tests that cannot run yet are a gate all the same: it is skipped until what they lack has been installed.
+    """
     found = {name: getattr(project, name) for name in GATE_NAMES}
+    if waiting := project.waiting_tests:
+        found["tests"] = waiting.command
     chosen = {name: getattr(settings.gates, name) for name in GATE_NAMES}
     commands = {name: found[name] if chosen[name] == "auto" else chosen[name] for name in GATE_NAMES}
     return {name: command for name, command in commands.items() if command and command != "off"}
+
+
+def note_on_tests(settings: Settings, project: Project) -> str | None:
+    """What a person should know of a run whose tests show nothing."""
+    waiting = project.waiting_tests
+    if settings.gates.tests == "auto" and waiting:
+        return f"the tests cannot run, so nothing will show that a change works: {waiting.detail} ({waiting.cure})"
+    if "tests" not in gate_commands(settings, project):
+        return "no test command was found: nothing will show that a change works (set gates.tests)"
+    return None
 
 
 def make_gates(

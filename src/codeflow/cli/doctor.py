@@ -106,7 +106,7 @@ def sandbox(root: Path) -> Line:
 def gates(project: "Project") -> Iterator[Line]:
     """The commands that decide about a change, and what the project asks for and cannot be run."""
     commands = {"tests": project.tests, "lint": project.lint, "types": project.types, "build": project.build}
-    if not project.tests:
+    if not project.tests and not project.waiting_tests:
         cure = f"name the command in AGENTS.md, or set gates.tests in {config_home() / 'settings.toml'}"
         yield Line(level=Level.WARN, name="tests", detail="no test command found", cure=cure)
     for name, command in commands.items():

@@ -17,6 +17,7 @@ BASELINE_TIMEOUT_S = 60.0
 
 _COMMAND_NOT_FOUND = 127
 _PYTEST_NO_TESTS = 5
+_PYTEST_MISSING = re.compile(r"^\S*python[\d.]*: No module named pytest\s*\Z", re.MULTILINE)
 _PASSING = re.compile(r":\d+(:\d+)?|\bline \d+|\b\d+\.\d+ ?m?s\b|\b0x[0-9a-f]+\b|^\s*\d+ \|")
 """What differs between two runs of the same failure: places, times, addresses; but never counts."""
 
@@ -143,7 +144,9 @@ class Gates:
         no_tests = (result.exit_code == _PYTEST_NO_TESTS and "pytest" in result.command) or (
             result.exit_code == 0 and result.tests_ran == 0
         )
-        missing = result.exit_code == _COMMAND_NOT_FOUND
+        missing = result.exit_code == _COMMAND_NOT_FOUND or (
+            result.exit_code == 1 and "pytest" in result.command and _PYTEST_MISSING.search(result.output)
+        )
         return replace(result, status=GateStatus.SKIPPED) if no_tests or missing else result
 
 

@@ -103,7 +103,9 @@ async def _committed(ws: Workspace, message: str, wanted: list[str], operation: 
         return await change(ws, "commit", f"--message={message}", "--only", "--", *wanted)
     author = await raw(ws, "log", "-1", "--format=%an <%ae>", "REBASE_HEAD", cwd=ws.root)
     kept = [f"--author={author.decode(errors='surrogateescape').strip()}"] if author else []
-    own = kept if operation.source == "REBASE_HEAD" else []  # git remembers the author of a cherry-pick itself
+    own = (
+        kept if operation.source == "REBASE_HEAD" else []
+    )  # git remembers the author of a cherry-pick itself
     try:
         return await change(ws, "commit", f"--message={message}", *own)
     except Mistake as refused:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from codeflow.core.values import Effect, ToolResult
@@ -16,8 +17,10 @@ from codeflow.tools.packages_managers import (
     pip_of,
     python_of,
 )
+from codeflow.tools.packages_requirements import normal_name
 from codeflow.tools.process import execute
 from codeflow.tools.process_stdout import run_for_stdout
+from codeflow.tools.project_declared import declaration
 from codeflow.tools.project_managers import INSTALL
 from codeflow.tools.project_scripts import package_section
 from codeflow.tools.tool import Mistake, argument, failure, tool
@@ -54,6 +57,9 @@ _TRACKED = [
 ]
 _IN_PRODUCTION = ("dependencies", "optionalDependencies")
 """Sections of package.json that an installation without development dependencies takes."""
+_KEEPING = {"uv": ("--inexact",), "poetry": ("--no-interaction",)}
+"""Manager -> how it installs what is declared without removing what the user has put into the environment."""
+_OTHER_STORE = "ERR_PNPM_UNEXPECTED_STORE"
 _INSTALL_TIMEOUT_S = 600.0
 _SETTINGS = {"PIP_NO_INPUT": "1", "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
 """Poetry makes its environments in the user's cache otherwise, where a sandbox keeps nothing."""
@@ -79,7 +85,7 @@ async def install_dependency(
         raise _not_of_the_index(name)
     if manager.language == "javascript" and dev:
         _refuse_to_move(ws, name)
-    before = _manifests(ws)
+    before, had_store = _manifests(ws), _store_in(ws).exists()
     wish = await asyncio.to_thread(_wish, ws, name, dev=dev) if manager.name == "pip" else None
     command = await (
         _pip_command(ws, manager, wish) if wish else _install_command(ws, manager, name, dev=dev)
@@ -96,6 +102,12 @@ async def install_dependency(
     )
     ending = verdict(outcome, _INSTALL_TIMEOUT_S)
     shown = f"$ {command}\n{ending}"
+    if outcome.exit_code != 0 and _OTHER_STORE in outcome.output:
+        raise Mistake(
+            f"{name} was not installed, and nothing was changed. node_modules is linked from pnpm's store, which the "
+            f"user's projects share and which commands of codeflow may not change. Ask the user to run: pnpm "
+            f"{shlex.join(_pnpm_words(ws, name, dev=dev))}"
+        )
     if outcome.exit_code != 0:
         why = ": its index cannot be reached" if is_unreached(outcome.output) else ""
         raise Mistake(f"{name} was not installed{why}.\n{shown}\n{outcome.output.strip()}")
@@ -109,7 +121,16 @@ async def install_dependency(
         told = f"Changed {', '.join(changed)}." if changed else "The manifest listed it before."
     if manager.language == "javascript" and not dev and _is_for_development_only(ws, name):
         told += " It stays among the devDependencies, where it was; to move it, edit package.json."
+    if manager.name == "pnpm" and not had_store and _store_in(ws).exists():
+        told += (
+            " Its packages came from a store in node_modules, as the user's own is out of reach. Tell the user that outside "
+            "of codeflow pnpm wants `pnpm install` before anything is added."
+        )
     return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
+
+
+def _store_in(ws: Workspace) -> Path:
+    return ws.root / "node_modules/.pnpm-store"
 
 
 def _not_of_the_index(name: str) -> Mistake:
@@ -152,12 +173,31 @@ def _one_manager(managers: Sequence[Manager], ecosystem: Ecosystem) -> Manager:
 
 async def _install_command(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> str:
     subcommand, options = INSTALL[manager.name]
-    command = [manager_program(ws, manager), *subcommand, *(options if dev else ())]
-    if manager.name == "pnpm" and (ws.root / "pnpm-workspace.yaml").exists():
-        command.append("--workspace-root")
-    line = shlex.join([*command, name])
+    program = manager_program(ws, manager)
+    if declared := await asyncio.to_thread(_declared, ws, manager, name, dev=dev):
+        return shlex.join([program, *declared, *_KEEPING[manager.name]])
+    command = [program, *subcommand, *(options if dev else ())]
+    line = shlex.join(
+        [program, *_pnpm_words(ws, name, dev=dev)] if manager.name == "pnpm" else [*command, name]
+    )
     # cargo add only edits the manifest
     return f"{line} && {shlex.join([command[0], 'fetch'])}" if manager.name == "cargo" else line
+
+
+def _pnpm_words(ws: Workspace, name: str, *, dev: bool) -> list[str]:
+    subcommand, options = INSTALL["pnpm"]
+    at_root = ["--workspace-root"] if (ws.root / "pnpm-workspace.yaml").exists() else []
+    return [*subcommand, *(options if dev else ()), *at_root, name]
+
+
+def _declared(ws: Workspace, manager: Manager, name: str, *, dev: bool) -> list[str]:
+    """The words with which uv or poetry installs what pyproject.toml has already; poetry would not add it again."""
+    if manager.name not in _KEEPING or not _PLAIN_NAME.fullmatch(name):
+        return []
+    known = declaration(ws.root, normal_name(name))
+    if known is None or known.file != "pyproject.toml" or not (dev or known.is_production):
+        return []
+    return shlex.split(known.install)[1:]
 
 
 def _wish(ws: Workspace, name: str, *, dev: bool) -> "Wish":

@@ -37,14 +37,26 @@ class Project:
     sources: Mapping[str, str]
     """tests, lint, types or build -> where the command comes from."""
     unusable: tuple[tuple[str, Unusable], ...] = ()
-    """(lint, types or build, what the project asks for and what cannot be run), in the order of preference."""
+    """(tests, lint, types or build, what the project asks for and what cannot be run), in the order of preference."""
+
+    @property
+    def waiting_tests(self) -> Unusable | None:
+        """What the project's tests lack, where it has tests of which none can be run."""
+        if self.tests is not None:
+            return None
+        return next((one for name, one in self.unusable if name == "tests"), None)
 
 
 def detect(root: Path, env: Mapping[str, str] = os.environ) -> Project:
     """The commands of the project in `root`; nothing of the project is run to find them."""
     files = ProjectFiles(root, scrubbed_environment(env, root), reading_environment(env, root))
-    candidates = {"lint": _lint(files), "types": _types(files), "build": _build(files)}
-    named = {"tests": find_tests(files)}
+    candidates = {
+        "tests": find_tests(files),
+        "lint": _lint(files),
+        "types": _types(files),
+        "build": _build(files),
+    }
+    named: dict[str, Found | None] = {}
     unusable: list[tuple[str, Unusable]] = []
     for name, choices in candidates.items():
         named[name], passed = _first_usable(choices)
@@ -67,7 +79,7 @@ def _first_usable(choices: Iterable[Found | Unusable | None]) -> tuple[Found | N
     for choice in choices:
         if isinstance(choice, Found):
             return choice, passed
-        if choice:
+        if choice and choice.detail not in {one.detail for one in passed}:
             passed.append(choice)
     return None, passed
 

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,10 @@ class Unusable:
 
     detail: str
     cure: str
+    command: str = ""
+    """What can be run once it is cured, where that is known."""
+    package: str = ""
+    """What `install_dependency` takes to cure it, where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,8 @@ class ProjectFiles:
             return None
         if self.installed(command.split(maxsplit=1)[0]):
             return Found(command, source)
-        return Unusable(
-            f"{Path(command.split(maxsplit=1)[0]).name} is configured ({source}) but not installed", cure
-        )
-
-    def first(self, choices: Iterable[tuple[str | None, str]]) -> Found | None:
-        """The first (source, command) whose source exists and whose program is installed."""
-        for source, command in choices:
-            if source and self.installed(command.split()[0]):
-                return Found(command, source)
-        return None
+        program = Path(command.split(maxsplit=1)[0]).name
+        return Unusable(f"{program} is configured ({source}) but not installed", cure, command)
 
 
 def small_text(path: Path) -> str:

@@ -43,7 +43,9 @@ def stop(git: Git, *command: str) -> None:
 
 async def test_a_rebase_is_named_and_no_half_of_a_commit_is_made(parted: Workspace, git: Git):
     stop(git, "rebase", "main")
-    named = "a rebase of work is under way. Resolve what git_conflicts shows by edit_file, then call git_commit"
+    named = (
+        "a rebase of work is under way. Resolve what git_conflicts shows by edit_file, then call git_commit"
+    )
     assert named in (await run(parted, "git_status")).content
     assert named in (await run(parted, "git_conflicts")).content
     before = git("rev-parse", "HEAD")

@@ -19,8 +19,10 @@ from codeflow.tools.packages import audit_security, check_updates, install_depen
 from codeflow.tools.packages_audit import _read_bun, _read_pnpm
 from codeflow.tools.packages_managers import find_managers, is_unreached
 from codeflow.tools.packages_updates import _npm, _poetry
+from codeflow.tools.testing.run import run_tests
 from codeflow.tools.workspace import Workspace
 
+UV_PROJECT = '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -120,6 +122,65 @@ async def test_uv_itself(ws: Workspace, tmp_path: Path, alone):
     assert len(list(ws.root.glob(".venv/lib/python*/site-packages/sums.py"))) == 1
     missing = await install_dependency.function(ws, "no-such-package")
     assert missing.content.startswith("no-such-package was not installed: its index cannot be reached.")
+
+
+async def test_run_tests_names_it_and_install_dependency_installs_what_is_declared(
+    ws: Workspace, tmp_path: Path, alone
+):
+    alone("uv")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    make_wheel(wheels, "8.1", "pytest")
+    python = Path(sys.base_prefix) / "bin/python3"
+    ws.env |= {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(wheels), "UV_PYTHON": str(python)}
+    manifest = f'{UV_PROJECT}[dependency-groups]\ndev = ["pytest>=8"] # runs the tests\n'
+    (ws.root / "pyproject.toml").write_text(manifest)
+    (ws.root / "uv.lock").write_text(
+        'version = 1\nrequires-python = ">=3.11"\n[[package]]\nname = "pytest"\n'
+    )
+    (ws.root / "test_a.py").write_text("def test_a(): pass\n")
+    for _ in range(2):
+        refusal = await run_tests.function(ws)
+        assert refusal.is_error
+        assert refusal.content == (
+            "The tests cannot run: pytest is declared in pyproject.toml but not installed: the project has no environment "
+            "of its own. install_dependency with name=pytest and dev=true installs it, once the user has approved; or ask "
+            "the user to do this: run uv sync."
+        )
+        assert not (ws.root / ".venv").exists()
+    (ws.root / "uv.lock").unlink()
+    (ws.root / "pyproject.toml").write_text(f"{manifest}\n[tool.uv]\n")
+    installed = await install_dependency.function(ws, "pytest", dev=True)
+    assert not installed.is_error, installed.content
+    assert " sync --inexact" in installed.content
+    assert (ws.root / "pyproject.toml").read_text() == f"{manifest}\n[tool.uv]\n"
+    assert next(ws.root.glob(".venv/lib/python*/site-packages/pytest.py")).exists()
+
+
+OTHER_STORE = "#!/bin/sh\necho ERR_PNPM_UNEXPECTED_STORE Unexpected store location\nexit 1\n"
+OWN_STORE = "#!/bin/sh\nmkdir -p node_modules/.pnpm-store\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (OTHER_STORE, "Ask the user to run: pnpm add --save-dev is-odd@3.0.0"),
+        (
+            OWN_STORE,
+            "Tell the user that outside of codeflow pnpm wants `pnpm install` before anything is added.",
+        ),
+    ],
+)
+async def test_what_the_store_of_pnpm_means_is_told(
+    ws: Workspace, alone, tmp_path: Path, script: str, told: str
+):
+    alone()
+    (tmp_path / "programs/pnpm").write_text(script)
+    (tmp_path / "programs/pnpm").chmod(0o755)
+    (ws.root / "package.json").write_text("{}")
+    (ws.root / "pnpm-lock.yaml").touch()
+    result = await install_dependency.function(ws, "is-odd@3.0.0", dev=True)
+    assert result.content.endswith(told)
 
 
 async def test_a_wheel_of_the_project_is_installed_but_not_listed_wrongly(project: Workspace):  # noqa: F811

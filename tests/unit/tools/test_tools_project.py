@@ -93,10 +93,16 @@ def test_pytest_runs_in_the_projects_own_environment(root: Path, env: dict[str, 
     assert not (root / "sprung").exists()
 
 
-def test_a_uv_project_with_pytest_is_run_by_uv(root: Path, env: dict[str, str]):
+def test_a_uv_project_is_run_by_uv_where_its_environment_is_elsewhere(
+    root: Path, env: dict[str, str], tmp_path: Path
+):
     (root / "uv.lock").write_text('[[package]]\nname = "pytest"\n')
     (root / "tests").mkdir()
     (root / "tests/test_a.py").touch()
+    package = tmp_path / "elsewhere/lib/python3.11/site-packages/pytest/__init__.py"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    env["UV_PROJECT_ENVIRONMENT"] = str(tmp_path / "elsewhere")
     assert detect(root, env).tests == "uv run python -m pytest -q --tb=short --continue-on-collection-errors"
 
 

@@ -13,6 +13,7 @@ from codeflow.tools.left import left_text
 from codeflow.tools.process import Outcome
 from codeflow.tools.process_runs import Run
 from codeflow.tools.project import detect
+from codeflow.tools.project_files import Unusable
 from codeflow.tools.testing import report as reports
 from codeflow.tools.testing.report import Report
 from codeflow.tools.testing.runner import Line, Ran, Runner
@@ -94,7 +95,10 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
     """The shell line that runs these tests, or all; a Mistake when the project has none or takes no target."""
     command = ws.tests
     if command == "auto":
-        command = (await asyncio.to_thread(detect, ws.root, ws.env)).tests or "off"
+        project = await asyncio.to_thread(detect, ws.root, ws.env)
+        command = project.tests or "off"
+        if lack := project.waiting_tests:
+            raise Mistake(_cannot_run(lack))
     if command in {"", "off"}:
         raise Mistake("No test command is known for this project. Run what you need with run_command.")
     if not targets:
@@ -107,6 +111,16 @@ async def tests_line(ws: Workspace, targets: Sequence[str]) -> Line:
             f"{command!r} takes no target. Run everything without one, or a single test with run_command."
         )
     return Line(command=await asyncio.to_thread(runner.aim, command, targets, ws.root))
+
+
+def _cannot_run(lack: Unusable) -> str:
+    said = f"The tests cannot run: {lack.detail}."
+    if not lack.package:
+        return f"{said} Ask the user to do this: {lack.cure}."
+    return (
+        f"{said} install_dependency with name={lack.package} and dev=true installs it, once the user has approved; or ask "
+        f"the user to do this: {lack.cure}."
+    )
 
 
 async def run_line_of_tests(ws: Workspace, line: Line, *, timeout_s: float | None = None) -> TestRun:
