@@ -15,7 +15,7 @@ from codeflow.agents.toolbox import PolicedTool
 from codeflow.app.books import Books
 from codeflow.app.cascading import Ladders
 from codeflow.app.consulting import start_consulting, who_may_consult
-from codeflow.app.gating import gate_commands, make_gates, note_on_tests
+from codeflow.app.gating import find_gates, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup
 from codeflow.app.opening import open_workspace
 from codeflow.app.permitting import Permits, load_layers
@@ -81,8 +81,7 @@ def build(
     layers = load_layers(settings, task.home, workspace.root, env, flag_rules(task.allow, task.deny, TOOLS))
     lineup = choose_lineup(settings, task, specialists)
     settings = _with_nodes(settings, task)
-    project = detect(workspace.root, env)
-    commands = gate_commands(settings, project)
+    commands, without_tests = find_gates(settings, detect(workspace.root, env))
     books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
@@ -99,14 +98,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(
-            *notes,
-            *confinement,
-            *skipped,
-            *layers.notes,
-            *moved,
-            *_notes(safety, note_on_tests(settings, project), books),
-        ),
+        notes=(*notes, *confinement, *skipped, *layers.notes, *moved, *_notes(safety, without_tests, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -373,7 +365,7 @@ def _crew_maker(
     )
 
 
-def _notes(safety: Safety, tests: str | None, books: Books) -> tuple[str, ...]:
+def _notes(safety: Safety, without_tests: str | None, books: Books) -> tuple[str, ...]:
     notes = [*books.log.notes, *told_late(safety.workspace)]
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
@@ -382,8 +374,8 @@ def _notes(safety: Safety, tests: str | None, books: Books) -> tuple[str, ...]:
             f"checkpoints and undo hold this folder, not what commands change elsewhere in {top}; "
             "work in that folder to have all of it"
         )
-    if tests:
-        notes.append(tests)
+    if without_tests:
+        notes.append(without_tests)
     if books.ledger_problem:
         notes.append(f"this run's cost will not be in the ledger: {books.ledger_problem}")
     if books.neighbours:

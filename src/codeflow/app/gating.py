@@ -35,8 +35,13 @@ def gate_commands(settings: Settings, project: Project) -> dict[str, str]:
     return {name: command for name, command in commands.items() if command and command != "off"}
 
 
+def find_gates(settings: Settings, project: Project) -> tuple[dict[str, str], str | None]:
+    """Gate name -> command, and what a person should know of a run whose tests show nothing."""
+    return gate_commands(settings, project), note_on_tests(settings, project)
+
+
 def note_on_tests(settings: Settings, project: Project) -> str | None:
-    """What a person should know of a run whose tests show nothing."""
+    """Why the tests of a run show nothing; None when they can run."""
     waiting = project.waiting_tests
     if settings.gates.tests == "auto" and waiting:
         return f"the tests cannot run, so nothing will show that a change works: {waiting.detail} ({waiting.cure})"

@@ -76,10 +76,7 @@ async def install_dependency(
         dev: Only for development.
         ecosystem: For projects in several languages.
     """
-    if not _NAME.fullmatch(name) or _LOCAL.search(name):
-        raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
-    if _REMOTE.search(name):
-        raise _not_of_the_index(name)
+    _refuse_what_is_no_package(name)
     manager = _one_manager(find_managers(ws.root), ecosystem)
     if manager.language == "javascript" and _SHORT_REMOTE.match(name) and not (ws.root / name).is_file():
         raise _not_of_the_index(name)
@@ -102,15 +99,8 @@ async def install_dependency(
     )
     ending = verdict(outcome, _INSTALL_TIMEOUT_S)
     shown = f"$ {command}\n{ending}"
-    if outcome.exit_code != 0 and _OTHER_STORE in outcome.output:
-        raise Mistake(
-            f"{name} was not installed, and nothing was changed. node_modules is linked from pnpm's store, which the "
-            f"user's projects share and which commands of codeflow may not change. Ask the user to run: pnpm "
-            f"{shlex.join(_pnpm_words(ws, name, dev=dev))}"
-        )
     if outcome.exit_code != 0:
-        why = ": its index cannot be reached" if is_unreached(outcome.output) else ""
-        raise Mistake(f"{name} was not installed{why}.\n{shown}\n{outcome.output.strip()}")
+        raise _failed(ws, name, shown, outcome.output, dev=dev)
     if wish:
         await _list(ws, manager, name, wish, dev=dev)
     after = _manifests(ws)
@@ -127,6 +117,24 @@ async def install_dependency(
             "of codeflow pnpm wants `pnpm install` before anything is added."
         )
     return ToolResult(content=f"{shown}\n{told}", display=f"{name}: {ending}", changed=changed)
+
+
+def _refuse_what_is_no_package(name: str) -> None:
+    if not _NAME.fullmatch(name) or _LOCAL.search(name):
+        raise Mistake(f"{name!r} is not a package; write it like requests, requests>=2.32 or left-pad@1.3.0.")
+    if _REMOTE.search(name):
+        raise _not_of_the_index(name)
+
+
+def _failed(ws: Workspace, name: str, shown: str, output: str, *, dev: bool) -> Mistake:
+    if _OTHER_STORE in output:
+        command = shlex.join(["pnpm", *_pnpm_words(ws, name, dev=dev)])
+        return Mistake(
+            f"{name} was not installed: node_modules is linked from pnpm's store, which the user's projects share and "
+            f"which commands of codeflow may not change. Ask the user to run: {command}"
+        )
+    why = ": its index cannot be reached" if is_unreached(output) else ""
+    return Mistake(f"{name} was not installed{why}.\n{shown}\n{output.strip()}")
 
 
 def _store_in(ws: Workspace) -> Path:

@@ -154,7 +154,7 @@ async def test_run_tests_names_it_and_install_dependency_installs_what_is_declar
     assert not installed.is_error, installed.content
     assert " sync --inexact" in installed.content
     assert (ws.root / "pyproject.toml").read_text() == f"{manifest}\n[tool.uv]\n"
-    assert next(ws.root.glob(".venv/lib/python*/site-packages/pytest.py")).exists()
+    assert len(list(ws.root.glob(".venv/lib/python*/site-packages/pytest-8.1.dist-info"))) == 1
 
 
 OTHER_STORE = "#!/bin/sh\necho ERR_PNPM_UNEXPECTED_STORE Unexpected store location\nexit 1\n"
