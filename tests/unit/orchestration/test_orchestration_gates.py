@@ -1,5 +1,6 @@
 import asyncio
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -137,3 +138,15 @@ async def test_gates_wait_for_a_baseline_under_way(tmp_path):
     made, _ = gates(tmp_path, ("tests", "mkdir lock && sleep 0.2 && rmdir lock"))
     made.measure_baseline()
     assert await statuses(made) == {"tests": GateStatus.GREEN}
+
+
+async def test_pytest_that_is_not_installed_shows_nothing_until_it_is(tmp_path):
+    python = f"{sys.executable} -S"  # without the installed packages
+    made, _ = gates(tmp_path, ("tests", "$(cat python) -m pytest"))
+    (tmp_path / "python").write_text(python)
+    made.measure_baseline()
+    await made.baseline_ready()
+    assert await statuses(made) == {"tests": GateStatus.SKIPPED}
+    (tmp_path / "python").write_text(sys.executable)
+    (tmp_path / "test_a.py").write_text("def test_a(): assert 0\n")
+    assert await statuses(made) == {"tests": GateStatus.RED}
