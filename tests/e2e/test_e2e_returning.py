@@ -43,6 +43,8 @@ def test_edits_that_were_stashed_stop_a_resume_until_they_are_back(shell, projec
         assert "not as the run left them: calc.py" in refused.stderr
         assert "`git stash pop`" in refused.stderr
         assert "--as-is" in refused.stderr
+        assert refused.result["status"] == "failed"
+        assert "calc.py" in refused.result["error"]["message"]
     assert not (project / "new.txt").exists()
     git(project, "stash", "pop")
     done = resumed(shell, paused, "--approve")
@@ -130,3 +132,38 @@ def test_a_killed_run_whose_edits_were_stashed_does_not_go_on(shell, project, sc
         again = resumed(shell, endpoint)
     assert again.code == 0, again.stderr
     assert len(again.result["files_changed"]) == 2
+
+
+def another_task(shell: Shell, endpoint: Endpoint) -> tuple[str, str]:
+    """What the user is told when the session gets another task, and what the model is."""
+    done = shell("run", "--continue", "go on please", env=environment(endpoint.url))
+    assert done.code == 0, done.stderr
+    return done.stderr, endpoint.requests[-1].body["messages"][-1]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("way", ["undo", "git checkout", "kept"])
+def test_another_task_after_edits_were_put_back_is_told_of_them(shell, project, scripted, way):
+    again = [{**ROUTER, "step": 2}, {**SAID, "step": 3}]
+    with scripted([ROUTER, EDIT, {**SAID, "step": 2}, *again]) as endpoint:
+        assert shell.run(endpoint).code == 0
+        if way == "undo":
+            assert shell("undo").code == 0
+        elif way == "git checkout":
+            git(project, "checkout", "-q", ".")
+        else:
+            git(project, "commit", "-qam", "what the run did")
+        told, asked = another_task(shell, endpoint)
+    assert ("not as this session had left them, and the model is told so: calc.py" in told) == (way != "kept")
+    assert ("read them again" in asked and "calc.py" in asked) == (way != "kept")
+
+
+def test_another_task_drops_what_a_paused_run_waited_for_and_says_so(shell, project, scripted):
+    again = [{**ROUTER, "step": 2}, {**SAID, "step": 3}]
+    with scripted([ROUTER, EDIT, MAKE, *again]) as endpoint:
+        assert shell.run(endpoint).code == 4
+        git(project, "stash")
+        told, asked = another_task(shell, endpoint)
+    assert "its question is dropped, and this is not done: run_command echo new > new.txt" in told
+    assert "calc.py" in told
+    assert "calc.py" in asked.partition("<task>")[0]
+    assert not (project / "new.txt").exists()

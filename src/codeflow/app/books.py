@@ -11,7 +11,7 @@ from codeflow.core.events import ModelCalled
 from codeflow.core.places import state_home
 from codeflow.core.ports import Broadcast, Closable
 from codeflow.core.settings import Settings
-from codeflow.core.values import Continuation, Task
+from codeflow.core.values import Continuation, Question, Task
 from codeflow.knowledge.memory.identity import project_home
 from codeflow.policies.budget import Budget, limit_of_day, limit_of_session
 from codeflow.sessions.log import SessionStore
@@ -49,6 +49,7 @@ class Books:
         store = open_sessions(settings, env, shared=spends)
         self.neighbours = [] if task.worktree else _neighbours(store, task.home, env)
         self.past = Past()
+        self.goes_on = session is not None
         self.resumes = session is not None and session.resumes
         self.as_is = session is not None and session.as_is
         if session is None:
@@ -56,6 +57,8 @@ class Books:
         else:
             self.log = store.resume(session.session_id, task.home)
             self.past = recall(store.events(session.session_id))
+        self.dropped: Question | None = None
+        """What the run before waited for, when another one begins."""
         self.ledger_problem: str | None = None
         self.broadcast = Broadcast([self.log, self.budget, self.meter], redact)
         self.resources: list[Closable] = [self.log]
@@ -114,6 +117,7 @@ class Books:
     def _go_on(self) -> None:
         """Prepare for the session's last run to go on, its spending counted, or for a new one."""
         if not self.resumes:
+            self.dropped = self.past.run.question
             self.past.begin_run()
             return
         self.past.reopen()

@@ -20,6 +20,7 @@ from codeflow.app.lineup import Lineup, Models, choose_lineup
 from codeflow.app.opening import open_workspace
 from codeflow.app.permitting import Permits, load_layers
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
+from codeflow.app.returning import Returned, return_to
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Notice
 from codeflow.core.invisible import spelled_out
@@ -41,7 +42,6 @@ from codeflow.orchestration.safety import Safety
 from codeflow.orchestration.workflows.terms import nodes_by_path, spending, with_policies
 from codeflow.policies.budget import Budget, limit_of_node, limit_of_run, limit_of_tokens
 from codeflow.policies.rules import flag_rules
-from codeflow.sessions.carrying import settle_in
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
 from codeflow.sessions.outputs import Outputs
@@ -85,7 +85,7 @@ def build(
     books = _books(settings, task, workspace, lineup, env, spends=spends, session=session)
     notebook, web = start_remembering(settings, workspace, books, env)
     models = _models(settings, lineup, books)
-    safety, moved = _safety(workspace, books, env)
+    safety, back = _safety(workspace, books, env)
 
     async def before_change(change: Change) -> None:
         await gates.baseline_ready()
@@ -98,7 +98,7 @@ def build(
         task=task,
         settings=settings,
         session_id=books.log.session_id,
-        notes=(*notes, *confinement, *skipped, *layers.notes, *moved, *_notes(safety, without_tests, books)),
+        notes=(*notes, *confinement, *skipped, *layers.notes, *_notes(safety, back, without_tests, books)),
         broadcast=books.broadcast,
         meter=books.meter,
         router=models.router(cache_home(env)),
@@ -114,6 +114,7 @@ def build(
         resources=[*books.resources, _Upkeep(settings, env)],
         past=books.past,
         resumes=books.resumes,
+        not_as_said=back.not_as_said,
         decide=decide,
         log=books.log,
     )
@@ -163,13 +164,11 @@ class _Upkeep:
             prune(Shelves(home / "memory"))
 
 
-def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple[Safety, Sequence[str]]:
-    """The session's checkpoints, and what to tell where a run that goes on had left other files elsewhere."""
+def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple[Safety, Returned]:
+    """The run's checkpoints, and what a session that goes on finds."""
     checkpoints = Checkpoints(workspace.root, books.log.session_id, state_home(env) / "checkpoints")
     cut_at = books.past.cut_at or books.log.ended_at
-    moved: Sequence[str] = ()
-    if books.resumes:
-        moved = settle_in(checkpoints, books.past, books.broadcast, cut_at=cut_at, as_is=books.as_is)
+    back = return_to(checkpoints, books, cut_at=cut_at)
     first = books.past.run.first if books.resumes else None
     safety = Safety(
         checkpoints,
@@ -179,7 +178,7 @@ def _safety(workspace: Workspace, books: Books, env: Mapping[str, str]) -> tuple
         cut_at=cut_at,
         redact=workspace.redactor.redact,
     )
-    return safety, moved
+    return safety, back
 
 
 def _bench(
@@ -365,8 +364,8 @@ def _crew_maker(
     )
 
 
-def _notes(safety: Safety, without_tests: str | None, books: Books) -> tuple[str, ...]:
-    notes = [*books.log.notes, *told_late(safety.workspace)]
+def _notes(safety: Safety, back: Returned, without_tests: str | None, books: Books) -> tuple[str, ...]:
+    notes = [*back.notes, *books.log.notes, *told_late(safety.workspace)]
     if safety.unavailable:
         notes.append(f"no checkpoint, diff or undo here: {safety.unavailable}")
     elif top := outside(safety.workspace):

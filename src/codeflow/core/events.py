@@ -38,7 +38,8 @@ class RunStarted:
     """First event of every run. `notes` are facts the user should know (no git, no tests found, …).
 
     `request` is the task with all that was asked for; logs of before 2026-11-21 do not have it. `ended_at` is the last
-    sign of life of the process that wrote this session before, in seconds since 1970.
+    sign of life of the process that wrote this session before, in seconds since 1970. `not_as_said` are files that are
+    not as the session's conversation says any more.
     """
 
     session_id: str
@@ -50,6 +51,7 @@ class RunStarted:
     notes: tuple[str, ...] = ()
     request: Task | None = None
     ended_at: float | None = None
+    not_as_said: tuple[str, ...] = ()
     kind: Literal["run_started"] = "run_started"
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from codeflow.core.consulting import Excerpt
 from codeflow.core.invisible import spelled_out
+from codeflow.core.text import listed
 from codeflow.core.values import GateResult, GateStatus, Plan, PlanStep
 from codeflow.tools.untrusted import as_data
 
 MAX_DIFF_CHARS = 24_000
 MAX_OUTPUT_CHARS = 8_000
 MAX_ANSWER_CHARS = 2_000
+MAX_NAMES = 50
 
 _CHARS_PER_TOKEN = 3
 """Of code and diffs, rather too few."""
@@ -20,24 +22,40 @@ def first_message(
     facts: str,
     baseline: Iterable[GateResult],
     exchanges: Sequence[tuple[str, str]] = (),
+    *,
+    not_as_said: Sequence[str] = (),
 ) -> str:
     """Everything that an agent would otherwise spend its first turns on, then the task.
 
-    `exchanges` are the earlier tasks of the session with their answers, which the agent did not see.
+    `exchanges` are the earlier tasks of the session with their answers, which the agent did not see;
+    `not_as_said` are files that are not as these left them.
     """
     environment = "\n\n".join(filter(None, (facts, _baseline(baseline))))
     earlier = "".join(
         f"<earlier_task>\n{asked}\n</earlier_task>\n<answer>\n{_tail(answer, MAX_ANSWER_CHARS)}\n</answer>\n\n"
         for asked, answer in exchanges
     )
+    earlier += _changed_since(not_as_said)
     return f"<environment>\n{environment}\n</environment>\n\n{earlier}<task>\n{task}\n</task>"
 
 
-def follow_up(task: str, baseline: Iterable[GateResult]) -> str:
-    """The next task for an agent that has worked in this session."""
+def follow_up(task: str, baseline: Iterable[GateResult], not_as_said: Sequence[str] = ()) -> str:
+    """The next task for an agent that has worked in this session; `not_as_said` are files changed by others since."""
     gates = _baseline(baseline)
     environment = f"<environment>\n{gates}\n</environment>\n\n" if gates else ""
-    return f"{environment}<task>\n{task}\n</task>"
+    return f"{environment}{_changed_since(not_as_said)}<task>\n{task}\n</task>"
+
+
+def _changed_since(files: Sequence[str]) -> str:
+    """What to know of files that somebody else has changed between two tasks."""
+    if not files:
+        return ""
+    names = as_data(spelled_out(listed(files, MAX_NAMES)), "names of files")
+    return (
+        "<changed_since>\nSince the task before, somebody else has changed, put back or removed files that this session "
+        "had changed. They are not as said above: read them again before you rely on any change in them.\n"
+        f"{names}\n</changed_since>\n\n"
+    )
 
 
 def _baseline(baseline: Iterable[GateResult]) -> str:

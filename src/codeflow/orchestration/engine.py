@@ -92,6 +92,8 @@ class Engine:
     """What the session's log holds already."""
     resumes: bool
     """Whether the last run of the log goes on; else a new one begins."""
+    not_as_said: tuple[str, ...]
+    """Files that are not as the session's conversation says any more."""
     log: Lifeline
     decide: Decide | None
     """Asks how to go on after a failure; None where nobody is there."""
@@ -131,6 +133,7 @@ class Engine:
             notes=self.notes,
             request=self.task,
             ended_at=None if self.resumes else self.log.ended_at,
+            not_as_said=self.not_as_said,
         )
         if not self.resumes:
             self.broadcast(started)
@@ -184,6 +187,7 @@ class Engine:
             past=self.past,
             plan=self.past.run.plan or self.task.plan,
             decide=self.decide,
+            not_as_said=self.not_as_said,
         )
         self.consultations.job = job
         if self.task.plan is not None and self.past.run.plan is None:

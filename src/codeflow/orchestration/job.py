@@ -36,6 +36,8 @@ class Job:
     safety: Safety
     past: Past
     decide: Decide | None
+    not_as_said: tuple[str, ...] = ()
+    """Files that are not as the session's conversation says any more."""
     plan: Plan | None = None
     answer: str = ""
     gate_results: tuple[GateResult, ...] = ()
@@ -63,8 +65,14 @@ class Job:
     def first_message(self, agent: str) -> str:
         """What a specialist is told first: everything, or only the task when the session goes on."""
         if self.crew.knows(agent):
-            return follow_up(self.task.text, self.gates.baseline.values())
-        return first_message(self.task.text, self.facts, self.gates.baseline.values(), self.past.exchanges)
+            return follow_up(self.task.text, self.gates.baseline.values(), self.not_as_said)
+        return first_message(
+            self.task.text,
+            self.facts,
+            self.gates.baseline.values(),
+            self.past.exchanges,
+            not_as_said=self.not_as_said,
+        )
 
     def once(self, question: str, look: Callable[[], T]) -> T:
         """What a look at the world shows, the first time: the tree may differ when a resumed run comes by again.

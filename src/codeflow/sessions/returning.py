@@ -1,4 +1,4 @@
-"""A run that goes on where it was: whether the files that it had changed are still as it left them."""
+"""A session that goes on where it was: whether the files that it had changed are still as it left them."""
 
 from codeflow.core.errors import SessionError
 from codeflow.core.text import listed
@@ -32,17 +32,7 @@ def check_still_there(
     end = checkpoints.find(last.checkpoint_id)
     begin = int(first.checkpoint_id.rpartition("/")[2])
     steps = [one for one in checkpoints.history() if begin <= one.number <= end.number]
-    left = checkpoints.snapshot(end)
-    ours = _changed_by_run(checkpoints, steps, left)
-    other: list[str] = []
-    if ours and not as_is:
-        now = checkpoints.look(end.held)
-        other = sorted(path for path in ours if left.state(path) != now.state(path))
-        if end.kind is not Kind.END:
-            may_be_ours = _changed_while_alive(
-                checkpoints, past, Step(left.entries, now.entries, other), cut_at
-            )
-            other = [path for path in other if path not in may_be_ours]
+    other = [] if as_is else _not_as_left(checkpoints, past, steps, cut_at)
     state = checkpoints.git_state()
     on_another_branch = switched(end.git, state)
     if other:
@@ -50,6 +40,40 @@ def check_still_there(
         where = f"; {on_another_branch} then" if on_another_branch else ""
         raise SessionError(f"not as the run left them: {names}{where}", hint=_way_back(end.git, state))
     return (f"{on_another_branch} when the run stopped",) if on_another_branch else ()
+
+
+def not_as_said(checkpoints: Checkpoints, past: Past, *, cut_at: float | None) -> tuple[str, ...]:
+    """The files that are not as the session's conversation says, before another task; `cut_at` as above.
+
+    They are those that its runs have changed and that somebody has changed, put back or taken away since. None are
+    known on a machine that has no checkpoint of the session.
+    """
+    if checkpoints.unavailable:
+        return ()
+    history = list(checkpoints.history())
+    while history and history[-1].kind in (Kind.BEFORE_UNDO, Kind.UNDONE):
+        history.pop()
+    if not history:
+        return ()
+    return tuple(printable(path) for path in _not_as_left(checkpoints, past, history, cut_at))
+
+
+def _not_as_left(
+    checkpoints: Checkpoints, past: Past, steps: list[Checkpoint], cut_at: float | None
+) -> list[str]:
+    """The files that the session has changed between the first of these steps and the last, and somebody since."""
+    end = steps[-1]
+    left = checkpoints.snapshot(end)
+    ours = _changed_by_run(checkpoints, steps, left)
+    if not ours:
+        return []
+    now = checkpoints.look(end.held)
+    other = sorted(path for path in ours if left.state(path) != now.state(path))
+    if end.kind is Kind.END:
+        return other
+    step = Step(left.entries, now.entries, other)
+    may_be_ours = _changed_while_alive(checkpoints, past, step, cut_at)
+    return [path for path in other if path not in may_be_ours]
 
 
 def _changed_by_run(checkpoints: Checkpoints, steps: list[Checkpoint], left: Snapshot) -> set[str]:
