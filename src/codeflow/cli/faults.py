@@ -16,6 +16,8 @@ from codeflow.core.redaction import Redactor
 from codeflow.core.values import EXIT_CODES, EXIT_USAGE, Status
 
 USAGE = "usage"
+_RUNS = frozenset({"run", "plan", "resume", "replay"})
+"""The commands whose JSON is a result object."""
 CRASH_HINT = "Run `codeflow --debug …` again for the traceback."
 
 
@@ -83,7 +85,7 @@ def _failed(status: Status, message: str, hint: str) -> Fault:
 
 def _machine_output(argv: Sequence[str]) -> str | None:
     """The JSON form that a run was asked for, read from argv because parsing it may be what failed."""
-    if not {"run", "replay"}.intersection(argv):
+    if not _RUNS.intersection(argv):
         return None
     for position, argument in enumerate(argv):
         following = argv[position + 1 : position + 2]
