@@ -68,7 +68,10 @@ def offer(worktree: Worktree, result: "RunResult") -> None:
 
     try:
         now = standing(worktree)
-        if result.status is Status.DONE and now.exists and not (now.changed or now.ignored):
+        if now.moved:
+            _tell(f"WARNING: {now.moved.what}")
+            _tell_more(now.moved.way_back)
+        if result.status is Status.DONE and now.exists and not (now.changed or now.ignored or now.moved):
             drop(worktree)
             _tell("nothing was changed; the worktree is removed")
         elif result.status in _ENDED and can_ask():

@@ -11,6 +11,7 @@ from codeflow.core.text import listed
 from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git
 from codeflow.sessions.worktrees.ignored import check_copying, copy_ignored, ignored_work, top_of_origin
+from codeflow.sessions.worktrees.moved import Moved, keep_on_branch, moved_from_elsewhere
 from codeflow.sessions.worktrees.records import Fate, Record, Worktrees
 from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, inert_git, is_merged, user_git
 from codeflow.sessions.worktrees.submodules import check_submodules, submodule_work
@@ -25,7 +26,8 @@ class Standing:
     """How a worktree stands.
 
     `changed` are the paths that differ from where it began, committed or not, and submodules with work of their own.
-    `is_merged`: the user's branch holds all of them. `ignored` are files that git ignores and that are not so in the
+    `is_merged`: the user's branch holds all of them, and so does the user's folder. `moved`: that branch was moved from
+    outside of it. `ignored` are files that git ignores and that are not so in the
     user's folder. `exists` is False when somebody removed it by hand.
     """
 
@@ -33,6 +35,7 @@ class Standing:
     changed: tuple[str, ...] = ()
     is_merged: bool = False
     ignored: tuple[str, ...] = ()
+    moved: Moved | None = None
 
     @property
     def work(self) -> tuple[str, ...]:
@@ -62,12 +65,14 @@ def standing(worktree: Worktree) -> Standing:
     head = git.text("rev-parse", "HEAD")
     committed = git.names("diff-tree", "-r", "-z", "--name-only", "--no-renames", worktree.base, head)
     user = _origin_git(worktree, inert_git)
-    merged = not dirty and user is not None and is_merged(user, head)
+    moved = moved_from_elsewhere(worktree)
+    merged = not dirty and moved is None and user is not None and is_merged(user, head)
     return Standing(
         exists=True,
         changed=tuple(sorted({*committed, *dirty})),
         is_merged=merged,
         ignored=tuple(ignored_work(worktree)),
+        moved=moved,
     )
 
 
@@ -143,6 +148,13 @@ def _check_origin(git: Git, worktree: Worktree) -> None:
         raise SessionError(
             f"{worktree.origin} is {there} now, and the session began on {began}",
             hint=f"{cure}merge by hand: git merge {worktree.branch}",
+        )
+    if moved := moved_from_elsewhere(worktree):
+        raise SessionError(moved.what, hint=f"{moved.way_back} Then merge again.")
+    if now and current_branch(inert_git(worktree.path)) == now:
+        raise SessionError(
+            f"the worktree has {now} checked out, which is your folder's branch: a commit there would move it",
+            hint=f"`{keep_on_branch(worktree)}` takes its work to the session's branch; then merge again.",
         )
 
 
