@@ -30,6 +30,7 @@ from codeflow.tools.registry import TOOLS
 
 TASK = "Make the failing test pass: fifty results are wrong since the last release, the causes are in the modules."
 MODULES, FUNCTIONS = 50, 60
+NEVER = 99
 CODERS = frozenset({"fast_coder", "senior_coder", "lead_coder", "debugger"})
 
 TURNS = {  # of one visit, the answer included; the same for every model
@@ -49,8 +50,8 @@ class Way:
     pattern: Pattern | None = None
     agent: str | None = None
     workflow: str | None = None
-    red_until: int = 99
-    """How many visits of coders and debuggers it takes to turn the gates green; 99: the run ends red."""
+    red_until: int = NEVER
+    """How many visits of coders and debuggers it takes to turn the gates green; NEVER: the run ends red."""
     rival: str = ""
     """The one agent that it is compared with."""
 
@@ -101,7 +102,9 @@ def project(folder: Path, red_until: int) -> Path:
 
 def _function(number: int, line: int) -> str:
     name = f"function_{number}_{line}"
-    return f'def {name}(argument):\n    """Adds {line} to what it is given."""\n    return argument + {line}\n'
+    return (
+        f'def {name}(argument):\n    """Adds {line} to what it is given."""\n    return argument + {line}\n'
+    )
 
 
 def turns(who: str, serial: int, count: int) -> Iterator[dict[str, Any]]:
@@ -191,15 +194,20 @@ def measure(roster: str, size: Complexity, way: Way) -> list[Visit]:
             bill = Bill()
             result = asyncio.run(_run(folder, root, roster, way, bill))
             if endpoint.violations or endpoint.billed != result.usage:
-                raise RuntimeError(f"{where}: {endpoint.violations or 'the bill is not the endpoint’s'}")
-    expected = "done" if way.red_until < 99 else "failed"  # noqa: PLR2004 - Way.red_until says it
+                raise RuntimeError(f"{where}: {endpoint.violations or 'its bill differs from the endpoint'}")
+    expected = "done" if way.red_until < NEVER else "failed"
     if result.status != expected or result.error not in {None, "the gates are still red"}:
         raise RuntimeError(f"{where}: {result.status}: {result.error}")
     return _course(bill)
 
 
 async def _run(folder: Path, root: Path, roster: str, way: Way, bill: Bill) -> RunResult:
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_REGION": "us-east-1"}
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AWS_REGION": "us-east-1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # only time is saved: this machine's plugins are none of the project's
+    }
     env |= {f"XDG_{name}_HOME": str(folder / name) for name in ("STATE", "CACHE", "CONFIG")}
     settings = load_settings(root, env=env, flags={"run": {"roster": roster, "max_cost": "none"}})
     workflow = None
