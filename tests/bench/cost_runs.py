@@ -19,7 +19,7 @@ from tests.e2e.harness import RULES, commit_all
 
 from codeflow.agents.specialists import load_specialists
 from codeflow.app.build import build
-from codeflow.core.events import AgentStarted, Event, ModelCalled
+from codeflow.core.events import AgentStarted, Event, ModelCalled, ToolFinished
 from codeflow.core.places import resource as packaged
 from codeflow.core.results import RunResult
 from codeflow.core.settings import load_settings
@@ -111,15 +111,13 @@ def turns(who: str, serial: int, count: int) -> Iterator[dict[str, Any]]:
     """One visit: reads, searches and edits, its note and the tests, then the answer; `serial` keeps visits apart."""
     agent = who.partition("@")[0]
     writes = agent in CODERS
+    calls: list[dict[str, dict[str, Any]]]
     for turn in range(count - (3 if writes else 1)):
         module = (7 * serial + turn - turn % 3) % MODULES
         path = f"module_{module:02}.py"
         match turn % 3:
             case 1 if writes:
-                old = f"    return argument + {serial}\n"
-                new = "".join(f"    step_{n} = argument * {n} + {serial}\n" for n in range(NEW_LINES)) + old
-                old, new = (f"def function_{module}_{serial}(argument):\n" f'    """Adds {serial} to what it is given."""\n{text}' for text in (old, new))  # fmt: skip
-                calls = [{"edit_file": {"path": path, "old_text": old, "new_text": new}}]
+                calls = [{"edit_file": {"path": path, **_edit(module, serial)}}]
             case 2:
                 calls = [{"search_files": {"pattern": f"function_{module}_{turn}"}}]
             case _:
@@ -130,6 +128,14 @@ def turns(who: str, serial: int, count: int) -> Iterator[dict[str, Any]]:
         yield {"agent": who, "say": _words("A note of it.", SAID_CHARS), "call": [{"write_file": note}]}
         yield {"agent": who, "say": _words("Now the tests.", SAID_CHARS), "call": [{"run_tests": {}}]}
     yield {"agent": who, "say": _answer(agent)}
+
+
+def _edit(module: int, function: int) -> dict[str, str]:
+    """A function's body gets longer."""
+    head = _function(module, function).splitlines(keepends=True)[:2]
+    body = f"    return argument + {function}\n"
+    steps = [f"    step_{n} = argument * {n} + {function}\n" for n in range(NEW_LINES)]
+    return {"old_text": "".join([*head, body]), "new_text": "".join([*head, *steps, body])}
 
 
 def _words(start: str, chars: int) -> str:
@@ -170,12 +176,16 @@ class Bill:
     """Who visited, one after the other, and what the calls of each visit took."""
 
     visits: list[tuple[str, list[ModelCalled]]] = field(default_factory=lambda: [("router", [])])
+    mistakes: list[str] = field(default_factory=list)
+    """Tool calls that failed, of which the script has none."""
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, AgentStarted):
             self.visits.append((event.agent.partition("@")[0], []))
         if isinstance(event, ModelCalled):
             self.visits[-1][1].append(event)
+        if isinstance(event, ToolFinished) and event.is_error:
+            self.mistakes.append(f"{event.agent}: {event.tool}: {event.display}")
 
 
 def measure(roster: str, size: Complexity, way: Way) -> list[Visit]:
@@ -193,6 +203,8 @@ def measure(roster: str, size: Complexity, way: Way) -> list[Visit]:
             os.environ.update(environment(endpoint.url))
             bill = Bill()
             result = asyncio.run(_run(folder, root, roster, way, bill))
+            if bill.mistakes:
+                raise RuntimeError(f"{where}: {'; '.join(bill.mistakes)}")
             if endpoint.violations or endpoint.billed != result.usage:
                 raise RuntimeError(f"{where}: {endpoint.violations or 'its bill differs from the endpoint'}")
     expected = "done" if way.red_until < NEVER else "failed"
