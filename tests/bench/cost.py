@@ -7,7 +7,6 @@ Stated: the chances below. Calculated: the rest, at the prices of config/models.
 import argparse
 import json
 import multiprocessing
-import os
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -154,12 +153,12 @@ def overridden(path: Path) -> dict[str, Any]:
     return chances
 
 
-def measured(rosters: list[str], workers: int) -> Courses:
+def measured(rosters: list[str]) -> Courses:
     """Every course, each run in a process that serves itself; the processes share nothing."""
     jobs = [(roster, size, way) for roster in rosters for size in SIZES for way in WAYS]
     fresh = multiprocessing.get_context("spawn")
     courses: Courses = {}
-    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+    with ProcessPoolExecutor(mp_context=fresh) as pool:
         for number, ((roster, size, way), course) in enumerate(
             zip(jobs, pool.map(_measure, jobs), strict=True)
         ):
@@ -172,7 +171,7 @@ def _measure(job: tuple[str, Complexity, Way]) -> list[Visit]:
     return measure(*job)
 
 
-def kept(path: Path | None, rosters: list[str], workers: int) -> Courses:
+def kept(path: Path | None, rosters: list[str]) -> Courses:
     """The courses from a file of an earlier measurement; measured, and written to it, when there is none."""
     if path and path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -180,7 +179,7 @@ def kept(path: Path | None, rosters: list[str], workers: int) -> Courses:
             tuple(key.split("|")): [Visit(**{**one, "when": When(one["when"])}) for one in course]
             for key, course in stored.items()
         }
-    courses = measured(rosters, workers)
+    courses = measured(rosters)
     if path:
         plain = {
             "|".join(key): [{**asdict(one), "when": one.when.value} for one in course]
@@ -192,25 +191,30 @@ def kept(path: Path | None, rosters: list[str], workers: int) -> Courses:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.cost", description=__doc__)
-    parser.add_argument("--roster", action="append", help=f"again for more; default: {', '.join(ROSTERS)}")
+    parser.add_argument(
+        "--roster", action="append", choices=ROSTERS, help=f"again for more; default: {', '.join(ROSTERS)}"
+    )
     parser.add_argument("--chances", type=Path, help="TOML that replaces some of CHANCES, in its shape")
     parser.add_argument(
         "--red-cost", type=float, default=0.0, help="dollars that a try with red gates costs a person [0]"
     )
     parser.add_argument("--volumes", type=Path, help="JSON: take measurements from it, or keep them there")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     try:
         given.chances = overridden(given.chances) if given.chances else CHANCES
     except (OSError, ValueError) as error:
-        parser.error(f"--chances: {error}")
+        parser.exit(2, f"--chances {given.chances}: {error}\n")
     return given
 
 
 def main() -> None:
     given = arguments()
     rosters = given.roster or list(ROSTERS)
-    courses = kept(given.volumes, rosters, given.workers)
+    courses = kept(given.volumes, rosters)
+    if missing := set(rosters) - {roster for roster, _, _ in courses}:
+        raise SystemExit(
+            f"{given.volumes} has no measurements of {', '.join(missing)}: remove it to measure anew"
+        )
     for roster in rosters:
         sizes = {
             str(size): rows(

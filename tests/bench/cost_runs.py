@@ -1,7 +1,7 @@
 """Real runs of codeflow against the embedded endpoint, for `make bench-cost`: what each visit of a course reads and writes.
 
 Everything but the models' words is codeflow's own: prompts, tool descriptions, tool results, hand-overs, and caching as
-the endpoint bills it. Every coder leaves the gates red until `RED_UNTIL` of them have worked.
+the endpoint bills it. Every coder leaves the gates red until `Way.red_until` of them have worked.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ CAST = {  # who speaks, by the name that the wire knows, and how often at most
 
 
 def project(folder: Path, red_until: int) -> Path:
-    """A repository of 50 modules, each about 1,500 tokens long, and a test that counts who has worked on them."""
+    """A repository of 50 modules, each about 1,600 tokens long, and a test that counts who has worked on them."""
     folder.mkdir(parents=True)
     for number in range(MODULES):
         lines = [_function(number, line) for line in range(FUNCTIONS)]
