@@ -8,11 +8,11 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 LOCKED := --require-hashes --only-binary :all:
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --group build $(ARGS)
 
-.PHONY: help demo install test slow soak check audit sbom lock format bench clean
+.PHONY: help demo install test slow soak check audit sbom lock format bench bench-cost clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## set up, then repair a failing test against the embedded endpoint
 	@$(BIN)/codeflow demo
@@ -64,6 +64,9 @@ bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, document
 	$(BIN)/python -m tests.bench.soak
 	$(BIN)/python -m tests.bench.sandbox
 	$(BIN)/python -m tests.bench.workflows
+
+bench-cost: $(VENV)/.dev ## what a solved task costs: one agent, cascade, graph, workflows; ARGS=--help
+	$(BIN)/python -m tests.bench.cost $(ARGS)
 
 clean: ## forget the virtual environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
