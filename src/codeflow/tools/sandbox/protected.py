@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codeflow.tools.sandbox.installation import installed
 from codeflow.tools.sandbox.repositories import (
     first_link,
     git_folder,
@@ -60,6 +61,7 @@ def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: st
     pairs += [(root, path) for root, inner in nested for path in _of_git(inner) if path.is_relative_to(root)]
     pairs += [(root, path) for root in workspaces for path in _configured(root, nested, git)]
     pairs += [(git, path) for git in repositories for path in _in_git(git)]
+    pairs += installed(workspaces)
     roots = {root for root, _ in pairs}
     real, links, absent = set[Path](), dict[Path, str](), []
     for root, path in pairs:
