@@ -9,12 +9,13 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.attacks.test_attacks_commands import sandbox_of
+from tests.attacks.test_attacks_commands import run, sandbox_of
 from tests.attacks.world import World, make
 
 import codeflow
 from codeflow.app.opening import open_workspace
 from codeflow.core.settings import load_settings
+from codeflow.core.trust import TrustedFolders
 from codeflow.core.values import Mode
 from codeflow.tools.sandbox.choosing import choose
 
@@ -88,3 +89,87 @@ def test_a_source_that_is_worked_on_is_named(tmp_path, folder):
         pytest.skip(f"no sandbox on this machine: {missing}")
     _, notes = open_workspace(settings, folder, env, Mode.EDIT, home=folder)
     assert sum(f"the source in {PACKAGE.resolve()}, which commands may change" in note for note in notes) == 1
+
+
+NAMED = {
+    "the top of the repository": '"$(git rev-parse --show-toplevel)"/tools/clean.sh %f',
+    "a variable": "root=$(git rev-parse --show-toplevel); $root/tools/clean.sh %f",
+    "another shell": "sh -c 'tools/clean.sh %f'",
+    "another folder": "cd tools && ./clean.sh",
+    "a computed folder": 'cd "$(dirname tools/x)"; exec ./clean.sh',
+}
+
+
+def filtered(world: World, clean: str, script: str) -> Path:
+    """The mark of a filter's script that a command has changed; with what was said of it in `said`."""
+    top = world.workspace
+    (top / ".gitattributes").write_text("*.nb filter=nb\n")
+    (top / "a.nb").write_text("1\n")
+    (top / "tools").mkdir(exist_ok=True)
+    git(top, "config", "filter.nb.clean", clean)
+    mark = world.outside / "ran"
+    line = f"printf '#!/bin/sh\ntouch {mark}\ncat\n' > {script}; chmod +x {script}; echo 2 > a.nb"
+    run(world, sandbox_of(world), line)
+    git(top, "status", "--short")
+    return mark
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=False, capture_output=True)
+
+
+def script(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\ncat\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("clean", NAMED.values(), ids=NAMED)
+def test_a_script_is_found_however_the_configuration_names_it(tmp_path, clean):
+    world = make(tmp_path)
+    script(world.workspace / "tools/clean.sh")
+    git(world.workspace, "add", "-A")
+    git(world.workspace, "commit", "-qm", "begin")
+    assert not filtered(world, clean, "tools/clean.sh").exists()
+    assert (world.workspace / "a.nb").read_text() == "2\n"
+
+
+@pytest.mark.parametrize("changed", ["tools/clean.sh", "tools/second.sh", "tools/last.sh"])
+def test_a_script_is_kept_behind_links(tmp_path, changed):
+    world = make(tmp_path)
+    script(world.workspace / "tools/last.sh")
+    (world.workspace / "tools/second.sh").symlink_to("last.sh")
+    (world.workspace / "tools/clean.sh").symlink_to("second.sh")
+    assert not filtered(world, "tools/clean.sh", f"new; mv new {changed}; cat < /dev/null > new").exists()
+    assert not filtered(world, "tools/clean.sh", changed).exists()
+
+
+@pytest.mark.parametrize("clean", ["tools/clean.sh %f", "cd tools && ./clean.sh"])
+def test_a_script_that_is_only_on_another_branch_cannot_be_made(tmp_path, clean):
+    world = make(tmp_path)
+    assert not filtered(world, clean, "tools/clean.sh").exists()
+
+
+def test_links_in_a_ring_stop_nothing(tmp_path):
+    world = make(tmp_path)
+    (world.workspace / ".exrc").symlink_to(".vimrc")
+    (world.workspace / ".vimrc").symlink_to(".exrc")
+    assert "done" in run(world, sandbox_of(world), "echo done").splitlines()
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_codeflow_obeys_in_a_trusted_folder_below_cannot_be_changed(tmp_path, backend, there):
+    world = make(tmp_path)
+    below = world.workspace / "api"
+    below.mkdir()
+    settings = below / ".codeflow/settings.toml"
+    if there:
+        settings.parent.mkdir()
+        settings.write_text("# the user's\n")
+    TrustedFolders(world.env).add(below)
+    line = "mkdir -p api/.codeflow; echo 'sandbox.network = true' > api/.codeflow/settings.toml; echo 1 > api/made.txt"
+    run(world, sandbox_of(world, backend=backend), line)
+    assert (settings.read_text() == "# the user's\n") if there else not settings.exists()
+    assert (below / "made.txt").exists()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from codeflow.core.places import cache_home, config_home, state_home
 from codeflow.core.programs import path_outside
-from codeflow.core.settings import SandboxSettings
+from codeflow.core.settings import SandboxSettings, listed_folders
+from codeflow.core.trust import TrustedFolders
 from codeflow.tools.sandbox import bubblewrap, container, journal, landlock
 from codeflow.tools.sandbox.bubblewrap import Bubblewrap
 from codeflow.tools.sandbox.container import Container
@@ -58,6 +59,7 @@ def choose(
         kept=private_place(state_home(env), workspace),
         own_folders=_own(env),
         readable=shown,
+        trusted=[expanded(folder) for folder in (*listed_folders(env), *TrustedFolders(env).since())],
     )
     if settings.backend == "docker":
         return _container(ground, path)

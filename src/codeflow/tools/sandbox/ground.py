@@ -34,6 +34,8 @@ class Ground:
     """Likewise: what was put aside, and the journals."""
     own_folders: Sequence[Path]
     readable: Sequence[Path]
+    trusted: Sequence[Path] = ()
+    """Folders that the user trusts, wherever they are."""
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -57,6 +59,7 @@ class Ground:
             network=self.settings.network,
             manager=manager,
             git=self.git,
+            trusted=self.trusted,
         )
 
     def confined(
