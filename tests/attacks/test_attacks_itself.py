@@ -110,7 +110,7 @@ def filtered(world: World, clean: str, script: str) -> Path:
     mark = world.outside / "ran"
     line = f"printf '#!/bin/sh\ntouch {mark}\ncat\n' > {script}; chmod +x {script}; echo 2 > a.nb"
     run(world, sandbox_of(world), line)
-    git(top, "status", "--short")
+    git(top, "add", "a.nb")
     return mark
 
 
