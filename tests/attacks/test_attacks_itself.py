@@ -173,3 +173,49 @@ def test_what_codeflow_obeys_in_a_trusted_folder_below_cannot_be_changed(tmp_pat
     run(world, sandbox_of(world, backend=backend), line)
     assert (settings.read_text() == "# the user's\n") if there else not settings.exists()
     assert (below / "made.txt").exists()
+
+
+PLANTED = (
+    "mkdir .git/rebase-merge; cd .git/rebase-merge; git rev-parse HEAD | tee onto orig-head; echo refs/heads/main > head-name; "
+    "echo 1 > msgnum; echo 1 > end; : > interactive; echo 'exec touch {mark}' > git-rebase-todo; : > done"
+)
+CONTINUED = "cp -r .git/rebase-merge .git/other; rm -r .git/rebase-merge; mv .git/other .git/rebase-merge; "
+
+
+def rebasing(world: World) -> None:
+    """A rebase of the user's that waits, with a command of theirs still to run."""
+    for name in ("one", "two"):
+        (world.workspace / name).write_text(name)
+        git(world.workspace, "add", name)
+        git(world.workspace, "commit", "-qm", name)
+    git(world.workspace, "rebase", "-q", "--root", "-x", "false", "-x", "true")
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
+@pytest.mark.parametrize(
+    "line", [PLANTED, f"{CONTINUED} echo 'x touch {{mark}}' >> .git/rebase-merge/git-rebase-todo"]
+)
+def test_a_rebase_runs_nothing_that_a_command_wrote(tmp_path, line, backend):
+    world = make(tmp_path)
+    git(world.workspace, "commit", "-qm", "begin", "--allow-empty")
+    if line != PLANTED:
+        rebasing(world)
+    mark = world.outside / "ran"
+    output = run(world, sandbox_of(world, backend=backend), line.replace("{mark}", str(mark)))
+    git(world.workspace, "rebase", "--continue")
+    assert not mark.exists()
+    assert f"would run what the command wrote there ('touch {mark}')" in output
+
+
+def test_a_rebase_of_a_commands_own_goes_on_in_the_next_one(tmp_path):
+    world = make(tmp_path)
+    rebasing(world)
+    output = run(world, sandbox_of(world), "git -c user.name=a -c user.email=a@b rebase --skip")
+    assert "moved away" not in output
+    todo = world.workspace / ".git/rebase-merge/git-rebase-todo"
+    assert "exec" in todo.read_text()
+    git(world.workspace, "rebase", "--abort")
+    sandbox = sandbox_of(world)
+    told = run(world, sandbox, "GIT_SEQUENCE_EDITOR='sed -i s/^pick/edit/' git rebase -qi HEAD~1")
+    assert "moved away" not in told
+    assert todo.exists()

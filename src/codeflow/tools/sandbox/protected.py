@@ -7,10 +7,11 @@ that, and its changes are shown.
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeflow.tools.sandbox.installation import installed
+from codeflow.tools.sandbox.rebases import Todos, todos
 from codeflow.tools.sandbox.repositories import (
     first_link,
     git_folder,
@@ -45,13 +46,14 @@ _MOST_LINKS = 40
 class Protection:
     """How protected paths stand. `real` exist, with no link on the way; `links` are links on the way, with where they
     lead; `absent` are pairs of the folder that holds a path and the path. `nested` are pairs of such a folder and a
-    repository in it.
+    repository in it. `todos` are what git would run at a rebase that is under way.
     """
 
     real: tuple[Path, ...]
     links: tuple[tuple[Path, str], ...]
     absent: tuple[tuple[Path, Path], ...]
     nested: tuple[tuple[Path, Path], ...]
+    todos: Todos = ()
 
 
 def protection(
@@ -73,7 +75,22 @@ def protection(
         for root in workspaces
         if folder.is_relative_to(root)
     ]
-    return _standing(pairs, tuple(nested))
+    standing = _standing(pairs, tuple(nested))
+    return replace(standing, todos=todos(_git_folders(workspaces, nested, repositories)))
+
+
+def _git_folders(
+    workspaces: Iterable[Path], nested: Iterable[tuple[Path, Path]], repositories: Iterable[Path]
+) -> Iterator[tuple[Path, Path]]:
+    """The git folders that commands can change, each in a folder that is worked in or is one itself."""
+    named = [*((root, root / ".git") for root in workspaces), *nested]
+    for root, git in named:
+        folder = git if git.is_dir() or git.name != ".git" else git_folder(git.parent) or git
+        for one in (folder, *inner_folders(folder)):
+            if one.is_relative_to(root):
+                yield root, one
+    for git in repositories:
+        yield from ((git, one) for one in (git, *inner_folders(git)))
 
 
 def _standing(pairs: Iterable[tuple[Path, Path]], nested: tuple[tuple[Path, Path], ...]) -> Protection:
