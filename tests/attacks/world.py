@@ -119,7 +119,7 @@ def make(folder: Path) -> World:
     workspace = home / "project"
     workspace.mkdir(parents=True)
     for name in HOME_SECRETS:
-        _write(home / name, f"secret = {CANARY}\n")
+        _write(home / name, f'secret = "{CANARY}"\n')
     for name in HOME_TARGETS:
         _write(home / name, "# the user's\n")
     for name in ("data.txt", "workflows/x", "config.yml", "fish/config"):

@@ -56,7 +56,8 @@ def _lent(root: Path, home: Path, settings: Settings) -> Iterator[Path]:
 
 def _notes(settings: Settings, choice: Choice, mode: Mode) -> list[str]:
     if not choice.missing:
-        return [f"{choice.weaker}. {choice.cure}".rstrip()] if choice.weaker and mode is Mode.AUTO else []
+        weaker = f"{choice.weaker}. {choice.cure}".rstrip() if choice.weaker and mode is Mode.AUTO else ""
+        return [note for note in (weaker, choice.itself) if note]
     if settings.sandbox.backend == "off":
         if mode is Mode.AUTO:
             return ["NO SANDBOX, and no questions: every command has all of your rights"]

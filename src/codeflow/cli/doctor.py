@@ -80,7 +80,7 @@ def machine(root: Path) -> Iterator[Line]:
         "git", program_outside("git", root), "install git: without it there is no diff and no undo"
     )
     yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
-    yield sandbox(root)
+    yield from sandbox(root)
     if problem := Checkpoints(root, "doctor").unavailable:
         cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
         yield Line(level=Level.WARN, name="checkpoints", detail=problem, cure=cure)
@@ -89,18 +89,22 @@ def machine(root: Path) -> Iterator[Line]:
     yield from gates(detect(root))
 
 
-def sandbox(root: Path) -> Line:
-    """What commands run in."""
+def sandbox(root: Path) -> Iterator[Line]:
+    """What commands run in, and whether they could change codeflow itself."""
     from codeflow.core.settings import load_settings
     from codeflow.tools.sandbox.choosing import choose
 
     choice = choose(load_settings(root, env=os.environ).sandbox, root.resolve(), os.environ)
     if choice.missing:
-        return Line(level=Level.WARN, name="sandbox", detail=choice.missing, cure=choice.cure)
-    if choice.weaker:
+        yield Line(level=Level.WARN, name="sandbox", detail=choice.missing, cure=choice.cure)
+    elif choice.weaker:
         cure = f"{choice.weaker}. {choice.cure}".rstrip()
-        return Line(level=Level.WARN, name="sandbox", detail=choice.sandbox.name, cure=cure)
-    return Line(level=Level.OK, name="sandbox", detail=choice.sandbox.name)
+        yield Line(level=Level.WARN, name="sandbox", detail=choice.sandbox.name, cure=cure)
+    else:
+        yield Line(level=Level.OK, name="sandbox", detail=choice.sandbox.name)
+    if choice.itself:
+        detail, _, cure = choice.itself.rpartition(". ")
+        yield Line(level=Level.WARN, name="installation", detail=detail, cure=cure)
 
 
 def gates(project: "Project") -> Iterator[Line]:

@@ -13,6 +13,13 @@ _ADVICE = (
         "The current branch has no commits yet. git_status shows the files; git_commit makes the first one.",
     ),
     (
+        r"unable to normalize alternate object path|bad object HEAD",
+        (
+            "The repository keeps its objects elsewhere (a clone with --shared or --reference; .git/objects/info/alternates "
+            "names the folder), or HEAD is broken. Ask the user to add that folder to sandbox.readable in their own settings."
+        ),
+    ),
+    (
         r"path '(?P<path>[^']+)' (?:exists on disk, but not|does not exist) in '(?P<ref>[^']+)'",
         "{path} is not in {ref}. git_log with path={path} shows the commits that have it.",
     ),

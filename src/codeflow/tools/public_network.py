@@ -7,9 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 import httpx
 from typing_extensions import override
 
-_CARRIES_IPV4 = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "2001::/32", "2002::/16")
-_OLD_PRIVATE = ("fec0::/10",)
-_NOT_PUBLIC = tuple(map(IPv6Network, (*_CARRIES_IPV4, *_OLD_PRIVATE)))
+_CARRIES_IPV4 = ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
+_NOT_GLOBAL = ("fec0::/10", "5f00::/16")
+"""Of old private networks, and of segment routing."""
+_NOT_PUBLIC = tuple(map(IPv6Network, (*_CARRIES_IPV4, *_NOT_GLOBAL)))
 
 
 class NotPublicError(Exception):

@@ -170,7 +170,7 @@ class Workspace:
         parts = [part.casefold() for part in real.relative_to(self.root).parts]
         if not parts:
             raise Mistake(f"{path or '.'} is the workspace itself; name a file in it.")
-        if ".git" in parts or parts[0] == ".codeflow":
+        if ".git" in parts or ".codeflow" in parts:
             raise Mistake(f"{path} belongs to git or to codeflow's own settings and cannot be written.")
         return real
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from codeflow.core.places import cache_home, config_home, state_home
 from codeflow.core.programs import path_outside
-from codeflow.core.settings import SandboxSettings
+from codeflow.core.settings import SandboxSettings, listed_folders
+from codeflow.core.trust import TrustedFolders
 from codeflow.tools.sandbox import bubblewrap, container, journal, landlock
 from codeflow.tools.sandbox.bubblewrap import Bubblewrap
 from codeflow.tools.sandbox.container import Container
 from codeflow.tools.sandbox.ground import Ground, expanded
+from codeflow.tools.sandbox.installation import told
 from codeflow.tools.sandbox.landlock import Landlock
 from codeflow.tools.sandbox.port import Sandbox, Unconfined
 
@@ -34,6 +36,8 @@ class Choice:
     """In what it is weaker than it could be; empty where it is not."""
     readable: tuple[Path, ...] = ()
     """What the settings and codeflow show to commands besides."""
+    itself: str = ""
+    """What a person should know where codeflow itself stands in a folder that commands change; empty elsewhere."""
 
 
 def choose(
@@ -55,19 +59,20 @@ def choose(
         kept=private_place(state_home(env), workspace),
         own_folders=_own(env),
         readable=shown,
+        trusted=[expanded(folder) for folder in (*listed_folders(env), *TrustedFolders(env).since())],
     )
     if settings.backend == "docker":
         return _container(ground, path)
     missing, cure = _without_bubblewrap(program)
     if program and not missing and settings.backend != "landlock":
-        return Choice(Bubblewrap(program, ground), readable=shown)
+        return Choice(Bubblewrap(program, ground), readable=shown, itself=told(ground.roots))
     if settings.backend == "bubblewrap":
         return Choice(Unconfined(), missing, cure)
     if problem := landlock.problem() or ground.uncovered(env):
         reasons = (missing, f"Landlock does not do instead: {problem}")
         return Choice(Unconfined(), ", and ".join(filter(None, reasons)), cure)
     why = f"{landlock.WEAKER}{f' ({missing})' if missing else ''}"
-    return Choice(Landlock(ground), cure=cure, readable=shown, weaker=why)
+    return Choice(Landlock(ground), cure=cure, readable=shown, weaker=why, itself=told(ground.roots))
 
 
 def _container(ground: Ground, path: str) -> Choice:
@@ -75,7 +80,12 @@ def _container(ground: Ground, path: str) -> Choice:
     if problem:
         return Choice(Unconfined(), f"no container runs here: {problem}", "Start Docker, or install Podman.")
     unobeyed = "commands in containers reach none of sandbox.hosts" if ground.settings.hosts else ""
-    return Choice(Container(program, ground), readable=tuple(ground.readable), weaker=unobeyed)
+    return Choice(
+        Container(program, ground),
+        readable=tuple(ground.readable),
+        weaker=unobeyed,
+        itself=told(ground.roots),
+    )
 
 
 def _without_bubblewrap(program: str | None) -> tuple[str, str]:

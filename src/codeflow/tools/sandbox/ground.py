@@ -7,6 +7,7 @@ from pathlib import Path
 from codeflow.core.places import private_folder
 from codeflow.core.settings import SandboxSettings
 from codeflow.tools.sandbox import journal
+from codeflow.tools.sandbox.installation import installed, told
 from codeflow.tools.sandbox.originals import Copies
 from codeflow.tools.sandbox.port import Confined
 from codeflow.tools.sandbox.protected import Protection
@@ -33,6 +34,13 @@ class Ground:
     """Likewise: what was put aside, and the journals."""
     own_folders: Sequence[Path]
     readable: Sequence[Path]
+    trusted: Sequence[Path] = ()
+    """Folders that the user trusts, wherever they are."""
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders in which the user lets commands change files."""
+        return (self.workspace, *map(expanded, self.settings.writable))
 
     def reach(
         self, env: Mapping[str, str], *, writable: Iterable[Path], manager: str, readable: Iterable[Path] = ()
@@ -46,11 +54,12 @@ class Ground:
             private_home=home,
             own_folders=self.own_folders,
             readable=[*self.readable, *readable],
-            writable=map(expanded, self.settings.writable),
+            writable=self.roots[1:],
             reports=(path.resolve() for path in writable),
             network=self.settings.network,
             manager=manager,
             git=self.git,
+            trusted=self.trusted,
         )
 
     def confined(
@@ -86,13 +95,20 @@ class Ground:
             proxy=proxy,
             ended=ended,
             journal=held.path,
-            hint=_READ_ONLY,
+            hint=". ".join(filter(None, (_READ_ONLY, told(self.roots)))),
             processes=self.settings.max_processes,
             file_bytes=self.settings.max_file_mb * 1_000_000,
         )
 
     def uncovered(self, env: Mapping[str, str]) -> str:
-        """Why nothing in what can be written could be hidden, where that is needed; empty where it is not."""
+        """Why it needs more than copies of what is protected; empty where it does not: nothing that can be written could
+        be hidden, and codeflow itself runs while commands do.
+        """
+        if held := installed(self.roots):
+            return (
+                f"it cannot make {held[0][1]} read-only, which codeflow runs from; install codeflow elsewhere, such as by "
+                "pipx"
+            )
         within, _ = self.reach(env, writable=(), manager="")
         hidden = [path for path in within.hidden if any(path.is_relative_to(one) for one in within.writable)]
         return f"it cannot hide {hidden[0]}, which is in a folder that commands may change" if hidden else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from codeflow.tools.sandbox.rebases import LISTS, executed
 from codeflow.tools.sandbox.repositories import first_link, git_folder
 
 _HARMLESS_KEYS = re.compile(
@@ -53,6 +54,7 @@ def _is_harmless_folder(git: Path, place: Path | None) -> bool:
         return False
     return (
         not any(os.path.lexists(git / name) for name in _DANGEROUS)
+        and not any(executed(git, git / name) for name in LISTS)
         and _shares_its_own(git)
         and not any(path.is_symlink() for path in _own(git))
         and _is_plain(git / "config", worktree=place)

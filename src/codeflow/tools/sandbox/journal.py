@@ -97,6 +97,7 @@ def _watch(known: dict[str, Any]) -> Watch:
             links=tuple((Path(link), target) for link, target in before["links"]),
             absent=pairs("absent"),
             nested=pairs("nested"),
+            todos=tuple((Path(root), Path(path), tuple(known)) for root, path, known in before["todos"]),
         ),
         aside=Path(known["aside"]),
         git=known["git"],

@@ -7,9 +7,11 @@ that, and its changes are shown.
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from codeflow.tools.sandbox.installation import installed
+from codeflow.tools.sandbox.rebases import Todos, todos
 from codeflow.tools.sandbox.repositories import (
     first_link,
     git_folder,
@@ -36,23 +38,29 @@ _IN_WORKSPACE = (
     ".zlogin", ".config/fish", ".gitconfig", ".inputrc",
 )  # fmt: skip
 
+_MOST_LINKS = 40
+"""On the way to one file: the kernel follows no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protection:
     """How protected paths stand. `real` exist, with no link on the way; `links` are links on the way, with where they
     lead; `absent` are pairs of the folder that holds a path and the path. `nested` are pairs of such a folder and a
-    repository in it.
+    repository in it. `todos` are what git would run at a rebase that is under way.
     """
 
     real: tuple[Path, ...]
     links: tuple[tuple[Path, str], ...]
     absent: tuple[tuple[Path, Path], ...]
     nested: tuple[tuple[Path, Path], ...]
+    todos: Todos = ()
 
 
-def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: str | None) -> Protection:
+def protection(
+    workspaces: Iterable[Path], repositories: Iterable[Path], git: str | None, trusted: Iterable[Path] = ()
+) -> Protection:
     """What to protect in folders that are worked in, and in git folders that several of them share; `git` is the
-    program.
+    program. In `trusted` folders in them codeflow obeys settings, as it does in the workspace.
     """
     workspaces = tuple(workspaces)
     nested = [(root, inner) for root in workspaces for inner in nested_repositories(root, git)]
@@ -60,20 +68,60 @@ def protection(workspaces: Iterable[Path], repositories: Iterable[Path], git: st
     pairs += [(root, path) for root, inner in nested for path in _of_git(inner) if path.is_relative_to(root)]
     pairs += [(root, path) for root in workspaces for path in _configured(root, nested, git)]
     pairs += [(git, path) for git in repositories for path in _in_git(git)]
+    pairs += installed(workspaces)
+    pairs += [
+        (root, folder / ".codeflow")
+        for folder in trusted
+        for root in workspaces
+        if folder.is_relative_to(root)
+    ]
+    standing = _standing(pairs, tuple(nested))
+    return replace(standing, todos=todos(_git_folders(workspaces, nested, repositories)))
+
+
+def _git_folders(
+    workspaces: Iterable[Path], nested: Iterable[tuple[Path, Path]], repositories: Iterable[Path]
+) -> Iterator[tuple[Path, Path]]:
+    """The git folders that commands can change, each in a folder that is worked in or is one itself."""
+    named = [*((root, root / ".git") for root in workspaces), *nested]
+    for root, git in named:
+        folder = git if git.is_dir() or git.name != ".git" else git_folder(git.parent) or git
+        for one in (folder, *inner_folders(folder)):
+            if one.is_relative_to(root):
+                yield root, one
+    for git in repositories:
+        yield from ((git, one) for one in (git, *inner_folders(git)))
+
+
+def _standing(pairs: Iterable[tuple[Path, Path]], nested: tuple[tuple[Path, Path], ...]) -> Protection:
+    """How paths, each in a folder, stand, and those that links on the way to them lead to."""
+    pairs = list(dict.fromkeys(pairs))
     roots = {root for root, _ in pairs}
-    real, links, absent = set[Path](), dict[Path, str](), []
+    real, links, absent = set[Path](), dict[Path, str](), dict[tuple[Path, Path], None]()
     for root, path in pairs:
+        for place in _ways(root, path, links):
+            one = next((one for one in sorted(roots, reverse=True) if one in place.parents), None)
+            if one is None:
+                continue
+            if os.path.lexists(place):
+                real.add(place)
+            else:
+                absent[one, place] = None
+    return Protection(tuple(sorted(real)), tuple(links.items()), tuple(absent), nested)
+
+
+def _ways(root: Path, path: Path, links: dict[Path, str]) -> Iterator[Path]:
+    """Where a path leads, without links; adds those on the way that are in the folder to `links`."""
+    for _ in range(_MOST_LINKS):
         link = first_link(root, path)
-        if link is not None:
-            links[link] = str(link.readlink())
-            target = path.resolve()
-            if target.exists() and any(target.is_relative_to(one) and target != one for one in roots):
-                real.add(target)
-        elif os.path.lexists(path):
-            real.add(path)
-        else:
-            absent.append((root, path))
-    return Protection(tuple(sorted(real)), tuple(links.items()), tuple(absent), tuple(nested))
+        if link is None:
+            yield path
+            return
+        links[link] = str(link.readlink())
+        yield from (end for end in [Path(os.path.realpath(path))] if end.exists())
+        path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
+        if not path.is_relative_to(root):
+            return
 
 
 def _in_workspace(root: Path) -> Iterator[Path]:

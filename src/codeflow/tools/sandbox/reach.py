@@ -120,12 +120,13 @@ def reach(
     network: bool = False,
     manager: str = "",
     git: str | None = None,
+    trusted: Iterable[Path] = (),
 ) -> tuple[Reach, Protection]:
     """What the commands of a workspace can reach; `own_folders` are codeflow's, which stay hidden.
 
     `readable` and `writable` are what the user's settings add, `reports` folders of codeflow's own. `manager` is the
     package manager that asks: it has the network, its own settings, which may hold a registry's password, and its cache.
-    `git` is the program.
+    `git` is the program, `trusted` are folders that the user trusts.
     """
     home = _user_home(env)
     system = _outermost(map(Path, _SYSTEM))
@@ -138,7 +139,7 @@ def reach(
     shared = [folder for folder in git_folders(top or workspace) if not _is_in(folder, worked_in)]
     changeable = (*worked_in, *_outermost([*caches, *reports, *shared], without=worked_in))
     hidden = (*map(Path, _SECRET), *(home / name for name in _SECRET_AT_HOME), *own_folders)
-    protected = protection(worked_in, shared, git)
+    protected = protection(worked_in, shared, git, trusted)
     within = Reach(
         readable=system,
         home=private_home,

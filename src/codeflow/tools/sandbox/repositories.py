@@ -17,6 +17,10 @@ _PROGRAM = re.compile(
     r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program",
     re.DOTALL,
 )
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
+_SEPARATORS = re.compile(r"[\s\"'`$(){}\[\];|&<>=,:!*?\\]+")
+_CHANGED_FOLDER = re.compile(r"\b(?:cd|pushd)\s+[\"']?([^\s\"'`$;|&]+)")
+_COMPUTED = re.compile(r"[$`*?]|\b(?:cd|pushd|find|xargs)\b")
 
 
 def nested_repositories(top: Path, git: str | None) -> Iterator[Path]:
@@ -84,8 +88,7 @@ def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
         elif key == "core.hookspath" and value:
             yield _path(top, value)
         elif _PROGRAM.fullmatch(key):
-            paths = (_path(top, word) for word in _words(value))
-            yield from (path for path in paths if path.is_file() and not path.is_symlink())
+            yield from _scripts(top, value, git)
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -93,19 +96,61 @@ def _path(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / os.path.expanduser(name)))  # noqa: PTH111 - leaves an unknown ~name alone
 
 
-def _words(command: str) -> list[str]:
+def _words(command: str) -> set[str]:
+    """What may name a file in a command line: the shell's words, and the parts of what it would have another one read."""
+    parts = {*_SEPARATORS.split(_VARIABLE.sub(" ", command))}
     try:
-        return [word for word in shlex.split(command) if "\0" not in word]
+        parts |= {*shlex.split(command)}
     except ValueError:
-        return command.split()
+        parts |= {*command.split()}
+    return {part for part in parts if part and "\0" not in part}
+
+
+def _scripts(top: Path, command: str, git: str) -> Iterator[Path]:
+    """The files that a command line of the configuration may start, which a shell reads in the repository's folder. One
+    that changes folders, or computes names, may mean every file whose path ends with a word of it.
+    """
+    words = {word for word in _words(command) if "%" not in word and (os.sep in word or "." in word)}
+    folders = [top, *(_path(top, name) for name in _CHANGED_FOLDER.findall(command))]
+    yield from (_path(folder, word) for folder in folders for word in words)
+    plain = {_path(folder, word) for folder in folders for word in _words(command)}
+    yield from (path for path in plain if path.is_file())
+    if _COMPUTED.search(command):
+        ends = {
+            "/".join(parts[at:]) for parts in (word.split("/") for word in words) for at in range(len(parts))
+        }
+        ends = {end for end in ends if end.rpartition("/")[2] not in {"", ".", ".."}}
+        yield from (top / end for end in ends if (top / end).is_file())
+        yield from (top / name for name in _tracked(git, top, frozenset(ends)))
+
+
+def _tracked(git: str, top: Path, ends: frozenset[str]) -> tuple[str, ...]:
+    """The files in the index whose path ends with one of those."""
+    folder = git_folder(top)
+    state = _state_of_index(folder) if folder else None
+    return _ending(git, top, ends, state) if state else ()
+
+
+@lru_cache(maxsize=256)
+def _ending(
+    git: str, top: Path, ends: frozenset[str], _state_of_the_index: tuple[int, ...]
+) -> tuple[str, ...]:
+    last = {end.rpartition("/")[2] for end in ends}
+    names = (name for name in ask_git(git, top, "ls-files", "-z") if name.rpartition("/")[2] in last)
+    return tuple(name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
 
 
 def _in_index(top: Path, folder: Path, git: str | None) -> tuple[str, ...]:
+    state = _state_of_index(folder)
+    return _gitlinks(git, top, state) if git and state else ()
+
+
+def _state_of_index(folder: Path) -> tuple[int, ...] | None:
     try:
         index = (folder / "index").lstat()
     except OSError:
-        return ()
-    return _gitlinks(git, top, (index.st_ino, index.st_mtime_ns, index.st_size)) if git else ()
+        return None
+    return (index.st_ino, index.st_mtime_ns, index.st_size)
 
 
 @lru_cache(maxsize=256)

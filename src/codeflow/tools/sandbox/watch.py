@@ -22,9 +22,11 @@ from codeflow.core.places import private_folder
 from codeflow.tools.sandbox.harmless import is_harmless
 from codeflow.tools.sandbox.originals import CHANGE, LOOK, Copies, copy_plain, is_changed, open_way, put_back
 from codeflow.tools.sandbox.protected import Protection
+from codeflow.tools.sandbox.rebases import added
 from codeflow.tools.sandbox.repositories import ask_git, first_link, nested_repositories
 
 _SHA1_DIGITS = 40
+_MOST_SHOWN = 3
 _FILE_OR_LINK = ("100", "120")
 """How git's modes of them begin."""
 
@@ -80,6 +82,8 @@ class Watch:
             yield made, partial(self._put_aside, made)
         for link, target in self.before.links:
             yield link, partial(self._link_again, link, target)
+        for todo, commands in added(self.before.todos):
+            yield todo, partial(self._put_list_aside, todo, commands)
         for root, path, copy in self.copies:
             yield path, partial(put_back, root, path, copy, self._move)
         # only now does git read a configuration that nobody but the user has written
@@ -118,6 +122,7 @@ class Watch:
     def touched(self) -> Iterator[Path]:
         """Protected paths that are not as they were."""
         yield from self._made()
+        yield from (todo for todo, _ in added(self.before.todos))
         yield from (link for link, target in self.before.links if not _leads_to(link, target))
         yield from (path for root, path, copy in self.copies if is_changed(root, path, copy))
 
@@ -136,6 +141,14 @@ class Watch:
             f"{made} is protected and appeared during the command, so it was moved away; where git tracks it, a commit of "
             f"all changes would record its deletion. Whoever wants it can take it back outside the sandbox: "
             f"mv {shlex.quote(str(aside))} {shlex.quote(str(made))}"
+        )
+
+    def _put_list_aside(self, todo: Path, commands: Sequence[str]) -> str:
+        aside = self._move(todo)
+        shown = ", ".join(map(repr, commands[:_MOST_SHOWN]))
+        return (
+            f"{todo} was moved away: the next `git rebase --continue` outside the sandbox would run what the command wrote "
+            f"there ({shown}). Whoever wants that can take it back: mv {shlex.quote(str(aside))} {shlex.quote(str(todo))}"
         )
 
     def _behind(self) -> Iterator[str]:
