@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,6 +49,10 @@ _ADVICE = (
     "pushed before, tell the user to revoke it. For what only looks like one, the user decides: "
     "`pragma: allowlist secret` in a comment on its line lets it pass."
 )
+_OF_FILES = (
+    "put it into .gitignore, and what it needs into a template such as .env.example. For a file without credentials the "
+    "user decides: tools.readable_secrets in their own settings lets it pass"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,12 @@ async def refuse_secrets(ws: Workspace, message: str, paths: Sequence[str]) -> N
         for found in await asyncio.to_thread(ws.redactor.find, message)
         if not _ALLOWED.search(message) or found.kind in _NEVER_ALLOWED
     ]
-    for added in await _added(ws, paths):
+    lines, files = await _added(ws, paths)
+    for name, content in files.items():
+        places += [f"the name of a new file: {found.kind}" for found in ws.redactor.find(name)]
+        if kind := ws.secret(name, content):
+            places.append(f"{one_line(name)}: {kind}; {_OF_FILES}")
+    for added in lines:
         places += await asyncio.to_thread(_places, added, ws.redactor)
     if places:
         more = [f"and {len(places) - _MOST_NAMED} more"] if len(places) > _MOST_NAMED else []
@@ -82,8 +91,9 @@ def _places(added: Added, redactor: Redactor) -> Iterator[str]:
             yield f"{one_line(added.path)}:{added.first + line}: {found.kind}"
 
 
-async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
-    """What the index would hold that HEAD does not, were the paths added: the very blobs that git would commit.
+async def _added(ws: Workspace, paths: Sequence[str]) -> tuple[list[Added], dict[str, bytes]]:
+    """What the index would hold that HEAD does not, were the paths added: the very blobs that git would commit. Lines,
+    and the new files in the workspace, with the content of those that may be there to hold credentials.
 
     Attributes that call a file binary do not count, and what filters make of a file is what is searched. Both the
     index and the objects are copies, so that nothing is left of a commit that is refused.
@@ -106,8 +116,25 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> list[Added]:
             await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES, confine=looking)
             for one in (base, *await _brought_in(ws, operation))
         ]
+        files = await _new_files(ws, Path(folder), [base, *merged], env)
     ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
-    return list(_new_to_all(ours, theirs)) if theirs else ours
+    return list(_new_to_all(ours, theirs)) if theirs else ours, files
+
+
+async def _new_files(
+    ws: Workspace, copies: Path, parents: Sequence[str], env: Mapping[str, str]
+) -> dict[str, bytes]:
+    """The files that no parent has, by their names in the workspace."""
+    looking = ws.looking_at(copies)
+    asked = ("diff-index", "--cached", "--name-only", "--diff-filter=A", "--no-renames", "--relative", "-z")
+    answers = [await must(ws, *asked, parent, "--", env=env, confine=looking) for parent in parents]
+    names = [set(os.fsdecode(answer).split("\0")) - {""} for answer in answers]
+    return {
+        name: await must(ws, "cat-file", "-p", f":./{name}", env=env, confine=looking)
+        if ws.secret(name)
+        else b""
+        for name in sorted(set.intersection(*names))
+    }
 
 
 def _new_to_all(ours: Sequence[Added], theirs: Sequence[Sequence[Added]]) -> Iterator[Added]:

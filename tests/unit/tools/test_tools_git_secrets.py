@@ -187,3 +187,45 @@ async def test_a_merge_is_searched_whole_but_for_what_was_merged(repository: Wor
     git("rm", "-q", "--cached", "new.py")
     assert not (await commit(repository, "a.py")).is_error
     assert len(git("log", "-1", "--format=%P").split()) == 2
+
+
+@pytest.mark.parametrize("name", [".env", "sub/deploy.key", "store/.npmrc"])
+async def test_a_new_file_that_is_there_to_hold_credentials_is_refused(
+    repository: Workspace, git: Git, name: str
+):
+    file = repository.root / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("DB_PASS=x9\n//registry/:_auth=x9\n")
+    done = await commit(repository, name)
+    assert done.is_error
+    assert f"{name}: a" in done.content
+    assert "tools.readable_secrets" in done.content
+    assert git("log", "--format=%s").split() == ["begin"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(".env.example", "DB_PASS=\n"), (".npmrc", "engine-strict=true\n")]
+)
+async def test_one_that_holds_none_is_committed(repository: Workspace, name: str, text: str):
+    (repository.root / name).write_text(text)
+    assert not (await commit(repository, name)).is_error
+
+
+async def test_one_that_was_tracked_before_or_that_the_user_allows_is_committed(
+    repository: Workspace, git: Git
+):
+    (repository.root / ".env").write_text("A=1\n")
+    git("add", "-f", ".env")
+    git("commit", "-qm", "a person did this")
+    (repository.root / ".env").write_text("A=2\n")
+    assert not (await commit(repository, ".env")).is_error
+    repository.settings = repository.settings.model_copy(update={"readable_secrets": ["test.env"]})
+    (repository.root / "test.env").write_text("A=2\n")
+    assert not (await commit(repository, "test.env")).is_error
+
+
+async def test_a_credential_as_a_files_name_is_refused(repository: Workspace):
+    (repository.root / TOKEN).write_text("")
+    done = await commit(repository, TOKEN)
+    assert "the name of a new file: github-token" in done.content
+    assert TOKEN not in done.content

@@ -144,6 +144,8 @@ async def test_a_redirect_into_a_private_network_is_refused(
         "ff02::1",
         "::ffff:8.8.8.8",
         "64:ff9b::a00:1",
+        "64:ff9b:1::7f00:1",
+        "5f00::1",
         "2002:a00:1::",
     ],
 )

@@ -58,7 +58,7 @@ def test_symlink_loops_are_mistakes(ws: Workspace):
 
 @pytest.mark.parametrize(
     "path",
-    [".git/config", ".GIT/hooks/x", "sub/.git/hooks/x", ".git", ".codeflow/settings.toml", "gitlink/config"],
+    [".git/config", ".GIT/hooks/x", "sub/.git/hooks/x", ".git", ".codeflow/settings.toml", "sub/.codeflow/x", "gitlink/config"],
 )
 def test_what_belongs_to_git_and_codeflow_is_not_writable(ws: Workspace, path: str):
     (ws.root / ".git").mkdir()
@@ -73,7 +73,7 @@ def test_the_root_itself_is_not_a_file(ws: Workspace, path: str):
         ws.writable(path)
 
 
-@pytest.mark.parametrize("path", [".gitignore", ".github/workflows/ci.yml", "docs/.codeflow/x"])
+@pytest.mark.parametrize("path", [".gitignore", ".github/workflows/ci.yml", "docs/codeflow/x"])
 def test_names_that_only_look_alike_are_writable(ws: Workspace, path: str):
     assert ws.relative(ws.writable(path)) == path
 
