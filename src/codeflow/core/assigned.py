@@ -82,7 +82,7 @@ def _value(text: str, match: re.Match[str]) -> tuple[int, int, str] | None:
             return (*whole.span(), _named(match))
         return None
     value = match["bare"][:_JUDGED_CHARS]
-    if (
+    if match["op"] != ">" and (
         _CODE.search(value)
         or _ATTRIBUTE.match(value)
         or (_PATH_OR_NAME.match(value) and not _MIXED.search(value))

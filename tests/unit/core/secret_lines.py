@@ -73,6 +73,7 @@ def secret_lines() -> list[tuple[str, str, str]]:
         ("password", "DB_PASSWORD: 'Tr0ub4dor&3'", "Tr0ub4dor&3"),
         ("password", "spring.datasource.password=Tr0ub4dor&3", "Tr0ub4dor&3"),
         ("password", "<password>Tr0ub4dor&3</password>", "Tr0ub4dor&3"),
+        ("password", "<password>Geheim4711</password>", "Geheim4711"),
         ("password", "the db password is Tr0ub4dor&3", "Tr0ub4dor&3"),
         ("secret", 'client_secret: "' + drawn(32, HEX) + '"', drawn(32, HEX)),
         ("secret", "api_key = " + drawn(32, HEX), drawn(32, HEX)),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from codeflow.core.values import ToolResult
+from codeflow.tools.git_advice import advice
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.workspace import Workspace
 
@@ -184,3 +185,7 @@ async def test_another_repository_is_not_committed_as_a_link_to_nowhere(
     (repository.root / ".gitignore").write_text("lib/\ntools/\n")
     assert not (await run(repository, "git_commit", message="m", paths=["."])).is_error
     assert git("ls-files").split() == [".gitignore", "a.txt"]
+
+
+def test_objects_that_commands_cannot_read_are_told_with_the_cure():
+    assert "sandbox.readable" in (advice("fatal: bad object HEAD") or "")

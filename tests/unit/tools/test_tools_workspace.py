@@ -58,7 +58,15 @@ def test_symlink_loops_are_mistakes(ws: Workspace):
 
 @pytest.mark.parametrize(
     "path",
-    [".git/config", ".GIT/hooks/x", "sub/.git/hooks/x", ".git", ".codeflow/settings.toml", "sub/.codeflow/x", "gitlink/config"],
+    [
+        ".git/config",
+        ".GIT/hooks/x",
+        "sub/.git/hooks/x",
+        ".git",
+        ".codeflow/settings.toml",
+        "sub/.codeflow/x",
+        "gitlink/config",
+    ],
 )
 def test_what_belongs_to_git_and_codeflow_is_not_writable(ws: Workspace, path: str):
     (ws.root / ".git").mkdir()
