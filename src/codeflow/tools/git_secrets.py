@@ -112,11 +112,12 @@ async def _added(ws: Workspace, paths: Sequence[str]) -> tuple[list[Added], dict
         if there := await asyncio.to_thread(_that_exist, ws.root, paths):
             await change_quietly(ws, "add", "--", *there, env=env)
         looking = ws.looking_at(Path(folder))
+        parents = [base, *await _brought_in(ws, operation)]
         patches = [
             await must(ws, *_PATCH, one, "--", env=env, most_bytes=_MOST_BYTES, confine=looking)
-            for one in (base, *await _brought_in(ws, operation))
+            for one in parents
         ]
-        files = await _new_files(ws, Path(folder), [base, *merged], env)
+        files = await _new_files(ws, Path(folder), parents, env)
     ours, *theirs = [list(_hunks(patch.decode("utf-8", "replace"))) for patch in patches]
     return list(_new_to_all(ours, theirs)) if theirs else ours, files
 
