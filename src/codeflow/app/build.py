@@ -39,8 +39,7 @@ from codeflow.models.pricing import dearest_prices
 from codeflow.models.providers import Connector
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.safety import Safety
-from codeflow.orchestration.workflows.terms import nodes_by_path, spending, with_policies
-from codeflow.policies.budget import Budget, limit_of_node, limit_of_run, limit_of_tokens
+from codeflow.policies.budget import Budget, Limit, limit_of_node, limit_of_run, limit_of_tokens
 from codeflow.policies.rules import flag_rules
 from codeflow.sessions.checkpoints import Checkpoints
 from codeflow.sessions.log import SessionStore
@@ -123,6 +122,8 @@ def _with_nodes(settings: Settings, task: Task) -> Settings:
     """The settings with the policies of a workflow's nodes, which are no settings of the user's to be checked."""
     if task.workflow is None:
         return settings
+    from codeflow.orchestration.workflows.terms import nodes_by_path, with_policies
+
     faults = with_policies(settings.faults, nodes_by_path(task.workflow))
     return settings.model_copy(update={"faults": faults})
 
@@ -261,13 +262,20 @@ def _books(
 def _budget(task: Task, lineup: Lineup) -> Budget:
     dearest = dearest_prices(lineup.catalogue.models.values())
     limits = task.limits
-    nodes = spending(nodes_by_path(task.workflow)) if task.workflow else {}
     return Budget(
-        nodes={path: limit_of_node(cost, path) for path, cost in nodes.items()},
+        nodes=_limits_of_nodes(task),
         money=None if limits.max_cost is None else limit_of_run(limits.max_cost),
         tokens=None if limits.max_tokens is None else limit_of_tokens(limits.max_tokens),
         unknown_prices=dearest,
     )
+
+
+def _limits_of_nodes(task: Task) -> Mapping[str, Limit]:
+    if task.workflow is None:
+        return {}
+    from codeflow.orchestration.workflows.terms import nodes_by_path, spending
+
+    return {path: limit_of_node(cost, path) for path, cost in spending(nodes_by_path(task.workflow)).items()}
 
 
 async def run_by_hand(

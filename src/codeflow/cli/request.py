@@ -75,7 +75,7 @@ def prepare(text: str, workspace: Path, choices: Choices) -> tuple[Settings, Tas
         no_sandbox=choices.no_sandbox,
     )
     if choices.workflow is not None:
-        task = _by_workflow(task, settings, choices.workflow, choices.inputs)
+        task = by_workflow(task, settings, choices.workflow, dict(map(_pair, choices.inputs)))
     return settings, task
 
 
@@ -91,8 +91,8 @@ def given_plan(path: Path, workspace: Path) -> tuple[str, Plan]:
     return read_plan(path, workspace=workspace, specialists=coders(load_specialists(workspace)))
 
 
-def _by_workflow(task: Task, settings: Settings, name: str, pairs: Iterable[str]) -> Task:
-    """The task, to be done by a workflow within that one's limits; `pairs` are its inputs, KEY=VALUE.
+def by_workflow(task: Task, settings: Settings, name: str, inputs: Mapping[str, str]) -> Task:
+    """The task, to be done by a workflow within that one's limits.
 
     Raises:
         UsageError: for a workflow or an input that there is not, or naming the line of the file that is wrong.
@@ -101,7 +101,6 @@ def _by_workflow(task: Task, settings: Settings, name: str, pairs: Iterable[str]
     from codeflow.orchestration.workflows.terms import within
 
     loaded = workflow_shelf(task.workspace, settings).load(name)
-    inputs = dict(_pair(pair) for pair in pairs)
     return replace(task, workflow=given(loaded, inputs), limits=within(task.limits, loaded.form))
 
 

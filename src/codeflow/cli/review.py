@@ -67,7 +67,7 @@ def review(
 
     They read, and change nothing. What two of them found is told once, and what cites no line that exists not at all.
     """
-    from codeflow.cli.request import Choices, existing_folder, prepare
+    from codeflow.cli.request import Choices, by_workflow, existing_folder, prepare
     from codeflow.orchestration.reviewing import check_findings
 
     folder = existing_folder(workspace)
@@ -76,20 +76,12 @@ def review(
     if save is not None and not save.parent.is_dir():
         raise UsageError(f"{save}: its folder does not exist", hint="Make it, or name another file.")
     choices = Choices(mode=Mode.PLAN, complexity=Complexity.MEDIUM, max_cost=max_cost, timeout_s=timeout)
-    settings, _ = prepare(_TASK, folder, choices)
+    settings, task = prepare(_TASK, folder, choices)
     diff = asyncio.run(_diff(settings, folder, change, base))
     if not diff:
         print("codeflow: nothing to review", file=sys.stderr)
         return 0
-    choices = Choices(
-        mode=Mode.PLAN,
-        complexity=Complexity.MEDIUM,
-        max_cost=max_cost,
-        timeout_s=timeout,
-        workflow="review",
-        inputs=(f"diff={diff}",),
-    )
-    settings, task = prepare(_TASK, folder, choices)
+    task = by_workflow(task, settings, "review", {"diff": diff})
     found: list[int] = []
 
     def deliver(result: "RunResult") -> None:
@@ -125,8 +117,8 @@ async def _diff(settings: "Settings", folder: Path, change: str | None, base: st
     if base or change:
         return shown
     status = await asked("git_status")
-    new = "new files" if "untracked" in status.lower() else ""
-    return "\n\n".join(filter(None, (shown, status if shown or new else "")))
+    has_new_files = "untracked" in status.lower()
+    return "\n\n".join(filter(None, (shown, status if shown or has_new_files else "")))
 
 
 async def _given(settings: "Settings", folder: Path) -> str:

@@ -46,7 +46,6 @@ from codeflow.orchestration.planner import Planning
 from codeflow.orchestration.router import Router
 from codeflow.orchestration.safety import Safety
 from codeflow.orchestration.verdict import FAULT, INTERRUPTED, Verdict, judge
-from codeflow.orchestration.workflows.run import run_workflow
 from codeflow.policies.cascade import Ladder
 from codeflow.sessions.past import Past
 from codeflow.telemetry.meter import Meter
@@ -197,6 +196,8 @@ class Engine:
             return await self._plan_only(job)
         await self._measure(route)
         if self.task.workflow is not None:
+            from codeflow.orchestration.workflows.run import run_workflow  # 60 ms that other runs do not need
+
             problem = await run_workflow(job, self.task.workflow)
         elif self._pattern is Pattern.GRAPH:
             problem = await GraphRun(job, self._planning(job)).run()

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from itertools import combinations
 
 from codeflow.orchestration.workflows.course import Shape, circle
-from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots
+from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots, texts
 from codeflow.orchestration.workflows.form import (
     AgentNode,
     ApprovalNode,
@@ -67,18 +67,14 @@ def nested_circle(name: str, workflows: Mapping[str, WorkflowForm]) -> tuple[str
     """Workflows that use each other without an end, beginning with this one; nothing when there are none."""
 
     def walk(path: tuple[str, ...]) -> tuple[str, ...]:
-        for part in _parts(workflows.get(path[-1])):
+        form = workflows.get(path[-1])
+        for part in form.uses if form else ():
             found = (*path, part) if part in path else walk((*path, part))
             if found:
                 return found
         return ()
 
     return walk((name,))
-
-
-def _parts(form: WorkflowForm | None) -> Iterable[str]:
-    nodes = form.nodes.values() if form else ()
-    return [node.workflow for node in nodes if isinstance(node, WorkflowNode)]
 
 
 def _edge_problems(form: WorkflowForm) -> Iterator[Problem]:
@@ -173,22 +169,11 @@ def _templates(node: NodeForm) -> Iterator[tuple[Place, str]]:
         case WorkflowNode(inputs=inputs):
             yield from (((("with", key)), text) for key, text in inputs.items())
         case ToolNode(arguments=arguments):
-            yield from _texts(arguments, ("with",))
+            yield from ((("with", *place), text) for place, text in texts(arguments))
         case PatternNode():
             yield from node.templates()
         case _:
             pass
-
-
-def _texts(given: object, place: Place) -> Iterator[tuple[Place, str]]:
-    if isinstance(given, str):
-        yield place, given
-    elif isinstance(given, Mapping):
-        for key, item in given.items():
-            yield from _texts(item, (*place, str(key)))
-    elif isinstance(given, (list, tuple)):
-        for number, item in enumerate(given):
-            yield from _texts(item, (*place, number))
 
 
 def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:

@@ -112,6 +112,18 @@ def filled(given: Any, known: Mapping[str, Any]) -> Any:
     return [filled(item, known) for item in given] if isinstance(given, (list, tuple)) else given
 
 
+def texts(given: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text in a value, with the keys and indexes that lead to it."""
+    if isinstance(given, str):
+        yield place, given
+    elif isinstance(given, Mapping):
+        for key, item in given.items():
+            yield from texts(item, (*place, str(key)))
+    elif isinstance(given, (list, tuple)):
+        for number, item in enumerate(given):
+            yield from texts(item, (*place, number))
+
+
 def _text(found: Any) -> str:
     if found is None:
         return ""

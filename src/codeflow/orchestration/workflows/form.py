@@ -166,5 +166,10 @@ class WorkflowForm(Form):
         return given
 
     @property
+    def uses(self) -> list[str]:
+        """The workflows that are nodes of this one."""
+        return [node.workflow for node in self.nodes.values() if isinstance(node, WorkflowNode)]
+
+    @property
     def all_edges(self) -> tuple[Edge, ...]:
         return tuple(edge for form in self.edges for edge in form.edges)

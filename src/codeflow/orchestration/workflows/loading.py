@@ -10,8 +10,8 @@ from codeflow.core.errors import UsageError
 from codeflow.core.places import config_home, resource
 from codeflow.core.workflows import GivenWorkflow
 from codeflow.core.yaml_files import YamlFile, read_yaml
-from codeflow.orchestration.workflows.checking import Known, Problem, nested_circle, problems, unknown
-from codeflow.orchestration.workflows.form import WorkflowForm, WorkflowNode
+from codeflow.orchestration.workflows.checking import Known, nested_circle, problems, unknown
+from codeflow.orchestration.workflows.form import WorkflowForm
 
 _HINT = "Correct the file; `codeflow workflows schema` prints a JSON Schema for editors."
 
@@ -59,22 +59,19 @@ class Shelf:
         files: dict[str, YamlFile] = {}
         forms: dict[str, WorkflowForm] = {}
         own = self._read(path, files, forms, name)
-        waiting = _used(forms[own])
+        waiting = forms[own].uses
         while waiting:
             part = waiting.pop()
             if part in self.paths and part not in forms:
                 self._read(self.paths[part], files, forms, part)
-                waiting += _used(forms[part])
+                waiting += forms[part].uses
         if around := nested_circle(own, forms):
             text = f"workflows use each other without an end: {' -> '.join(around)}"
             raise files[own].problem(("nodes",), text, _HINT)
-        others = {one: forms.get(one) for one in (*self.paths, *forms)}
+        known = Known(agents=self.agents, tools=self.tools, workflows=forms)
         for one, file in files.items():
-            known = Known(
-                agents=self.agents, tools=self.tools, workflows={n: f for n, f in others.items() if f}
-            )
             for problem in problems(forms[one], known):
-                raise _located(file, problem)
+                raise file.problem(problem.place, problem.text, _HINT)
         return Loaded(name=own, path=path, forms=forms)
 
     def _read(
@@ -139,11 +136,3 @@ def as_data(form: WorkflowForm) -> dict[str, Any]:
 def revived(task: GivenWorkflow) -> Mapping[str, WorkflowForm]:
     """The workflows that a task carries, by name."""
     return {name: WorkflowForm.model_validate(data) for name, data in task.files.items()}
-
-
-def _used(form: WorkflowForm) -> list[str]:
-    return [node.workflow for node in form.nodes.values() if isinstance(node, WorkflowNode)]
-
-
-def _located(file: YamlFile, problem: Problem) -> UsageError:
-    return file.problem(problem.place, problem.text, _HINT)

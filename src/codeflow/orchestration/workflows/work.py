@@ -9,7 +9,7 @@ from codeflow.core.values import LOOKING, Gate, GateResult, GateStatus, Mode, Qu
 from codeflow.orchestration.briefs import failing_gates
 from codeflow.orchestration.gates import red
 from codeflow.orchestration.replies import last_object
-from codeflow.orchestration.workflows.expressions import filled, rendered
+from codeflow.orchestration.workflows.expressions import filled, rendered, texts
 from codeflow.orchestration.workflows.form import (
     AgentNode,
     ApprovalNode,
@@ -95,7 +95,8 @@ async def call_tool(node: ToolNode, spot: Spot) -> Outcome:
     async def call() -> dict[str, Any]:
         past = job.past.conversations.get(who, Conversation())
         policed = PolicedTool(tool, who, job.crew.bench, job.crew.bench.workspace.for_agent(who), past=past)
-        arguments = filled(node.arguments, {**spot.known, **await _diff(node, spot)})
+        known = await spot.seen(*(text for _, text in texts(node.arguments)))
+        arguments = filled(node.arguments, known)
         result = await policed.call(f"{spot.path}-{spot.visit}", arguments)
         return {"ok": not result.is_error, "text": result.content}
 
@@ -104,11 +105,6 @@ async def call_tool(node: ToolNode, spot: Spot) -> Outcome:
         job.is_unchecked |= writes
         came = await job.once_done(f"tool of {spot.path}, visit {spot.visit}", call)
     return Outcome(ok=came["ok"], status="done" if came["ok"] else "failed", text=came["text"])
-
-
-async def _diff(node: ToolNode, spot: Spot) -> Mapping[str, Any]:
-    wants = "diff" in str(node.arguments)
-    return {"diff": await spot.job.current_diff()} if wants else {}
 
 
 async def ask_person(node: ApprovalNode, spot: Spot) -> Outcome:
