@@ -1,10 +1,15 @@
 """What holds for every test: no socket leaves this machine, and no clock decides whether a law holds."""
 
 import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+from tests import user_python
 from tests.attacks.world import NO_SANDBOX
 
 settings.register_profile("codeflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,3 +31,18 @@ sys.addaudithook(_refuse_the_network)
 # a machine without a sandbox runs the other tests all the same; those of the sandbox say why they are skipped
 if NO_SANDBOX:
     os.environ["CODEFLOW_SANDBOX__BACKEND"] = "off"
+
+
+_USER_PYTHON = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # a worker inherits the environment of the process that starts it
+        return
+    folder = config.stash[_USER_PYTHON] = Path(tempfile.mkdtemp(prefix="user-python-"))
+    os.environ["PATH"] = os.pathsep.join([str(user_python.create(folder)), os.environ["PATH"]])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _USER_PYTHON in config.stash:
+        shutil.rmtree(config.stash[_USER_PYTHON], ignore_errors=True)

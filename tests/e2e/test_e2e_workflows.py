@@ -214,6 +214,14 @@ def test_a_workflow_in_a_workflow_a_tool_and_a_nodes_own_budget(shell, scripted,
     assert "the $0.000001 of node cheap has $0.0000 left" in done.result["answer"]
 
 
+TANGLED = """nodes: {a: {gate: all}, b: {gate: all}, c: {gate: all}, d: {gate: all}}
+edges:
+  - {from: [a, b], to: [c, d]}
+  - {from: c, to: a, at_most: 1}
+  - {from: d, to: b, at_most: 1}
+"""
+
+
 @pytest.mark.parametrize(
     ("body", "line", "said"),
     [
@@ -232,6 +240,11 @@ def test_a_workflow_in_a_workflow_a_tool_and_a_nodes_own_budget(shell, scripted,
         ),
         ("nodes: {a: {gate: all, colour: red}}\n", 4, "unknown key"),
         ("nodes: {a: {task: x}}\n", 4, "a node needs one of the keys agent, gate,"),
+        (
+            TANGLED,
+            7,
+            "would wait for each other: what leaves a loop waits",
+        ),
         ("nodes: {a: {workflow: tiny}}\n", 4, "workflows use each other without an end: tiny -> tiny"),
     ],
 )

@@ -112,9 +112,18 @@ def test_a_circle_without_a_bound_is_found():
     assert circle("abc", [*edges[:2], edge("c>b", at_most=1)]) == ()
 
 
+def test_loops_whose_exits_lead_into_each_other_are_found():
+    """Neither could end before the other: `a>d` waits for the last `c`, and `b>c` for the last `d`."""
+    edges = [edge("a>c"), edge("a>d"), edge("b>c"), edge("b>d")]
+    loops = [edge("c>a", at_most=1), edge("d>b", at_most=1)]
+    assert set(Shape("abcd", [*edges, *loops]).deadlock()) == {"c", "d"}
+    assert Shape("abcd", [*edges, loops[0]]).deadlock() == ()
+    assert Shape("abcd", [*edges[:2], edges[3], *loops]).deadlock() == ()
+
+
 @st.composite
 def shapes(draw):
-    """Nodes in order, edges forward, and loops that lie inside each other or apart."""
+    """Nodes in order, edges forward, and loops that a check accepts: inside each other, or apart."""
     count = draw(st.integers(2, 8))
     nodes = [f"n{number}" for number in range(count)]
     pairs = [(a, b) for a in range(count) for b in range(a + 1, count)]
@@ -130,7 +139,7 @@ def shapes(draw):
         bodies = [one.body for one in trial.loops]
         nested = all(x <= y or y <= x or not x & y for x in bodies for y in bodies)
         fresh = all((e.source, e.target) != (loop.source, loop.target) for e in edges)
-        if trial.loops[-1].body and nested and fresh:
+        if trial.loops[-1].body and nested and fresh and not trial.deadlock():
             edges.append(loop)
     return nodes, edges
 

@@ -109,13 +109,21 @@ def _loop_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
                 ("edges", numbered[loop.edge], "at_most"),
                 f"{loop.edge} is no loop: nothing leads from {loop.edge.target} to {loop.edge.source}",
             )
+    crossed = False
     for one, other in combinations(shape.loops, 2):
-        apart = one.body & other.body
-        if apart and not (one.body <= other.body or other.body <= one.body):
+        shared = one.body & other.body
+        if shared and not (one.body <= other.body or other.body <= one.body):
+            crossed = True
             yield Problem(
                 ("edges", numbered[other.edge]),
                 f"the loops {one.edge} and {other.edge} cross each other: put one inside the other, or apart",
             )
+    if not crossed and (waiting := shape.deadlock()):
+        number = next(numbered[loop.edge] for loop in shape.loops if loop.edge.source in waiting)
+        yield Problem(
+            ("edges", number),
+            f"{' -> '.join(waiting)} would wait for each other: what leaves a loop waits for its last round",
+        )
 
 
 def _condition_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:

@@ -24,6 +24,10 @@ class Edge:
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
 
+    def leaves(self, nodes: Collection[str]) -> bool:
+        """Whether it leads out of some nodes."""
+        return self.source in nodes and self.target not in nodes
+
 
 class State(Enum):
     """Where a node stands."""
@@ -74,6 +78,16 @@ class Shape:
             if node in loop.body:
                 most *= (loop.edge.at_most or 0) + 1
         return most
+
+    def deadlock(self) -> tuple[str, ...]:
+        """Nodes that wait for each other since what leaves a loop waits for its end, in order, or nothing."""
+        behind = (
+            Edge(source=loop.edge.source, target=edge.target)
+            for loop in self.loops
+            for edge in self.edges
+            if edge.leaves(loop.body)
+        )
+        return circle(self.nodes, [*self.edges, *behind])
 
     def _between(self, edge: Edge) -> frozenset[str]:
         after = self.after(edge.target) | {edge.target}
@@ -208,9 +222,7 @@ class Course:
     def _is_decided(self, edge: Edge) -> bool:
         """Whether the edge's source is settled for good: no loop that the edge leaves may go round again."""
         return self.state(edge.source) in OVER and all(
-            loop.edge in self._taken
-            for loop in self.shape.loops
-            if edge.source in loop.body and edge.target not in loop.body
+            loop.edge in self._taken for loop in self.shape.loops if edge.leaves(loop.body)
         )
 
     def _is_taken(self, edge: Edge) -> bool:
