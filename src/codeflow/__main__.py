@@ -2,9 +2,11 @@
 
 import gc
 import sys
+from collections.abc import Sequence
 
 from codeflow import __version__
 from codeflow.cli import streams
+from codeflow.cli.leaving import AbandonedCalls, leave
 
 _OBJECTS_BEFORE_A_COLLECTION = 100_000
 """The default of 700 looks for garbage all through the imports, which leave none: a tenth of the start-up."""
@@ -16,8 +18,10 @@ def main(argv: list[str] | None = None) -> int:
     gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
     streams.prepare()
     try:
-        code = _run(arguments)
+        code = _begin(arguments)
         streams.deliver()
+    except AbandonedCalls as end:
+        leave(end.code)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: people never see a traceback
         from codeflow.cli.faults import report
 
@@ -26,8 +30,16 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: list[str]) -> int:
-    if arguments == ["--version"]:
+def _begin(arguments: list[str]) -> int:
+    if not arguments and streams.are_interactive():
+        from codeflow.cli.repl.loop import start
+
+        return start(_run)
+    return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if [*arguments] == ["--version"]:
         sys.stdout.write(f"codeflow {__version__}\n")
         return 0
     from codeflow.cli.main import run_command_line

@@ -1,14 +1,13 @@
 """What goes wrong on the wire, one test a fault: recovered, or ended with the right status and exit code."""
 
-import contextlib
 import os
-import pty
 import signal
 import subprocess
 import time
 
 import pytest
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, READ, REPAIR, ROUTER, SAID
+from tests.person import Person
 
 from codeflow.models.endpoint import environment
 
@@ -258,29 +257,18 @@ def test_a_person_who_skips_the_only_agent_gets_what_the_gates_say(shell, script
     code, said = end
     if code == 1:
         (shell.project / "test_calc.py").unlink()
-    person, terminal = pty.openpty()
-    with scripted(replies) as endpoint:
-        run = subprocess.Popen(
+    with scripted(replies) as endpoint, Person(typed) as person:
+        run = subprocess.run(
             [CODEFLOW, "run", "make the failing test pass"],
             cwd=shell.project,
             env={**shell.env, **environment(endpoint.url), **QUICK, **ASKING, "TERM": "dumb"},
-            stdin=terminal,
+            stdin=person.terminal,
             stdout=subprocess.DEVNULL,
-            stderr=terminal,
+            stderr=person.terminal,
+            timeout=60,
+            check=False,
         )
-        os.close(terminal)
-        os.write(person, typed)
-        shown = read_all(person)
-        assert run.wait(60) == code, shown
+    shown = person.shown
+    assert run.returncode == code, shown
     assert "go on how?" in shown
     assert said in " ".join(shown.split())
-
-
-def read_all(terminal):
-    """What a terminal shows until nobody holds its other end."""
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux's way to say so
-        while piece := os.read(terminal, 10_000):
-            shown += piece
-    os.close(terminal)
-    return shown.decode()

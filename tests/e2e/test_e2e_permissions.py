@@ -1,13 +1,12 @@
 """Rules, questions and the audit as a user meets them; the wire is the only fake."""
 
 import json
-import os
-import pty
 import stat
 import subprocess
 from pathlib import Path
 
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, ROUTER, SAID, git
+from tests.person import Person
 
 from codeflow.models.endpoint import environment
 
@@ -18,26 +17,18 @@ def commands(*lines: str):
 
 def at_terminal(shell, endpoint, typed: bytes, *arguments: str) -> tuple[int, str]:
     """A run whose questions are answered at a terminal: its exit code and what the terminal showed."""
-    person, terminal = pty.openpty()
-    os.write(person, typed)
-    process = subprocess.Popen(
-        [CODEFLOW, *arguments],
-        cwd=shell.project,
-        env={**shell.env, **environment(endpoint.url), "TERM": "dumb", "COLUMNS": "120"},
-        stdin=terminal,
-        stdout=subprocess.DEVNULL,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(person, 65_536)
-        except OSError:  # how Linux says that the other side is closed
-            break
-        shown += piece
-    os.close(person)
-    return process.wait(timeout=60), shown.decode()
+    with Person(typed) as person:
+        done = subprocess.run(
+            [CODEFLOW, *arguments],
+            cwd=shell.project,
+            env={**shell.env, **environment(endpoint.url), "TERM": "dumb", "COLUMNS": "120"},
+            stdin=person.terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=person.terminal,
+            timeout=60,
+            check=False,
+        )
+    return done.returncode, person.shown
 
 
 def audited(shell, *arguments: str) -> list[dict[str, str]]:

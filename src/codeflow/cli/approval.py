@@ -1,7 +1,9 @@
 """Asks the person at the terminal: whether a tool call, or calls like it, may go ahead, and how to go on after a failure."""
 
 import asyncio
+import contextlib
 import sys
+import termios
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ class TerminalApproval:
                 sys.stderr.write(f"{visible(question.tool)} wants: {visible(question.summary)}\n")
                 sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
                 sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
+                _forget_typed_ahead()
                 answer = await _answer(question.offer)
         if answer is None:
             raise PausedError(question)
@@ -44,6 +47,7 @@ class TerminalApproval:
                 sys.stderr.write(f"{visible(failed.agent)} did not finish: {visible(failed.problem)}\n")
                 if failed.hint:
                     sys.stderr.write(f"  {visible(failed.hint)}\n")
+                _forget_typed_ahead()
                 return await _choice()
 
 
@@ -114,6 +118,12 @@ def _shortened(preview: str) -> list[str]:
 def can_ask() -> bool:
     """Whether somebody can read the question and answer it."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _forget_typed_ahead() -> None:
+    """What was typed before the question was there does not answer it."""
+    with contextlib.suppress(OSError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 async def _read_line() -> str:

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeflow.cli.faults import CRASH_HINT, CrashError
 from codeflow.core.events import Event, ModelCalled, RunFinished
@@ -67,7 +66,7 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
 
 
 class InFlight:
-    """A consumer that knows whether threads may still wait for a model; such a run is ended by `leave`."""
+    """A consumer that knows whether threads may still wait for a model."""
 
     def __init__(self) -> None:
         self.possible = False
@@ -80,15 +79,6 @@ class InFlight:
                 self.possible = True
             case _:
                 pass
-
-
-def leave(code: int) -> NoReturn:
-    """End the process now: a normal exit would wait for a boto3 thread blocked in a read, up to its timeout."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
 
 
 class Shield:

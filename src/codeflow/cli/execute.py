@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeflow.cli.leaving import AbandonedCalls
 from codeflow.cli.repository import head_commit
 from codeflow.cli.streams import settle
 from codeflow.core.errors import UsageError
@@ -16,7 +17,6 @@ from codeflow.core.values import EXIT_CODES, Continuation, Status, Task
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from codeflow.agents.bench import Approve
     from codeflow.cli.approval import GivenAnswer
     from codeflow.cli.render.progress import StatusLine
     from codeflow.core.ports import Emit
@@ -55,29 +55,29 @@ def execute(
     after: "Callable[[RunResult], None] | None" = None,
     answer_to: "Console | None" = None,
 ) -> int:
-    """Run the task and return its exit code; does not return after an interruption.
+    """Run the task and return its exit code.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
     `answer_to` gets the answer as text, by default stdout does.
     `session` is the one that goes on, else a new one begins. `notes` are told first, `after` is called last.
+
+    Raises:
+        AbandonedCalls: in the place of the exit code, when threads may still wait for a model.
     """
-    from codeflow.cli.drive import InFlight, Shield, drive, leave
+    from codeflow.cli.drive import InFlight, Shield, drive
     from codeflow.cli.render.console import console
     from codeflow.cli.render.progress import StatusLine
 
     err = canvas or console(stderr=True)
     live = output is Output.TEXT and not quiet and canvas is None
     with StatusLine(err, enabled=live) as line:
-        renderer = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
         from codeflow.app.build import build
         from codeflow.cli.approval import TerminalApproval, can_ask
 
         recorder = _recorder(task) if record else None
         person = TerminalApproval(line.paused) if can_ask() else None
-        approve: Approve | None = person
-        if session and session.answer:
-            approve = session.answer.then(approve)
+        approve = session.answer.then(person) if session and session.answer else person
         engine = build(
             settings,
             task,
@@ -88,9 +88,9 @@ def execute(
             session=session.session if session else None,
             notes=notes,
         )
-        screen, calls = Shield(renderer), InFlight()
-        consumers: list[Emit] = [screen, calls, recorder] if recorder else [screen, calls]
-        result = drive(engine, consumers)
+        shown = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
+        screen, calls = Shield(shown), InFlight()
+        result = drive(engine, [screen, calls, *([recorder] if recorder else [])])
     settle()
     delivered = _shown(screen.broken)
     if record and recorder:
@@ -99,7 +99,7 @@ def execute(
         after(result)
     code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
     if calls.possible:
-        leave(code)
+        raise AbandonedCalls(code)
     return code
 
 

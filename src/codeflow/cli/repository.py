@@ -1,4 +1,4 @@
-"""The little git that the terminal needs itself: which commit this is, and a fresh repository for the demo."""
+"""The little git that the terminal needs itself: what a folder holds, which commit and branch this is, and a fresh repository for the demo."""
 
 import os
 import subprocess
@@ -20,6 +20,18 @@ def head_commit(workspace: Path) -> str | None:
     """The commit that is checked out, or None outside a repository, before its first commit, and without git."""
     found = _git(workspace, "rev-parse", "--verify", "--quiet", "HEAD")
     return found.stdout.strip() if found and found.returncode == 0 else None
+
+
+def project_files(workspace: Path) -> list[str]:
+    """The files that git does not ignore; outside a repository, none."""
+    listed = _git(workspace, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [path for path in listed.stdout.split("\0") if path] if listed else []
+
+
+def branch(workspace: Path) -> str:
+    """The branch that is checked out; empty where there is none."""
+    found = _git(workspace, "symbolic-ref", "--quiet", "--short", "HEAD")
+    return found.stdout.strip() if found else ""
 
 
 def start_repository(folder: Path) -> None:
@@ -47,4 +59,6 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | No
     if git is None:
         return None
     command = [git, "-C", str(folder), *inert_git.OPTIONS, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | _AUTHOR)
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, env=os.environ | _AUTHOR
+    )

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +78,7 @@ def resume(
     store, folder = open_store(workspace)
     if session:
         session_id = store.find(session)
-        past = _recalled(store, session_id)
+        past = recalled(store, session_id)
     else:
         session_id, past = _latest(store, folder)
     chosen = Choices(
@@ -113,7 +112,7 @@ def continue_latest(
             f"no session has worked in {folder}",
             hint=f"Leave --continue out to begin one. {elsewhere(folder)}",
         )
-    past = _recalled(store, latest)
+    past = recalled(store, latest)
     return go_on(latest, past, text, chosen, _place(past, workspace), output=output, quiet=quiet)
 
 
@@ -128,6 +127,7 @@ def go_on(
     as_is: bool = False,
     output: Output,
     quiet: bool,
+    after: "Callable[[RunResult], None] | None" = None,
 ) -> int:
     """Run a session's last task to its end, or another one when there is a `text`.
 
@@ -167,20 +167,28 @@ def go_on(
         quiet=quiet,
         session=continued,
         notes=[_SANDBOXED] if before.no_sandbox and not chosen.no_sandbox else [],
-        after=_after(prepared),
+        after=_after(prepared, after),
     )
 
 
-def _after(task: Task) -> "Callable[[RunResult], None] | None":
-    """What happens to the session's worktree when the run has ended."""
+def _after(task: Task, others: "Callable[[RunResult], None] | None") -> "Callable[[RunResult], None] | None":
+    """What else there is, and then what happens to the session's worktree when the run has ended."""
     if task.worktree is None:
-        return None
+        return others
     from codeflow.cli.isolation import offer
 
-    return partial(offer, task.worktree)
+    worktree = task.worktree
+
+    def both(result: "RunResult") -> None:
+        if others:
+            others(result)
+        offer(worktree, result)
+
+    return both
 
 
-def _recalled(store: "SessionStore", session_id: str) -> "Past":
+def recalled(store: "SessionStore", session_id: str) -> "Past":
+    """A session as its log tells it."""
     from codeflow.sessions.past import recall
 
     return recall(store.events(session_id))
@@ -213,7 +221,7 @@ def _readable(store: "SessionStore", session_id: str) -> "Past | None":
     from codeflow.core.errors import SessionError
 
     try:
-        return _recalled(store, session_id)
+        return recalled(store, session_id)
     except SessionError:
         return None
 

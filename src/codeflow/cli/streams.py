@@ -15,6 +15,11 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def are_interactive() -> bool:
+    """Whether a person can type and see."""
+    return sys.stdin is not None and all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def deliver() -> None:
     """Flush stdout; a reader who went away (`codeflow models | head -1`) has had what was wanted.
 

@@ -1,9 +1,8 @@
-import os
-import pty
 import subprocess
 import sys
 
 import pytest
+from tests.person import Person
 
 ASK = """
 import asyncio
@@ -42,16 +41,13 @@ print(asyncio.run(ask()))
     ],
 )
 def test_only_a_clear_answer_counts_and_calls_are_asked_for_in_turn(typed, answers):
-    person, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", ASK], stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True
-    )
-    os.close(terminal)
-    os.write(person, typed)
-    out, _ = process.communicate(timeout=30)
-    shown = os.read(person, 10_000).decode()
-    os.close(person)
-    assert out.strip() == str(answers)
+    with Person(typed) as person:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK],
+            stdin=person.terminal, stdout=subprocess.PIPE, stderr=person.terminal, timeout=30, check=False, text=True,
+        )  # fmt: skip
+    shown = person.shown
+    assert done.stdout.strip() == str(answers)
     assert r"run_command wants: rm \x1b[2Kx" in shown
     assert r"  | \x1b[2Kline 2" in shown
     assert "why asked: not listed as safe" in shown
@@ -60,15 +56,12 @@ def test_only_a_clear_answer_counts_and_calls_are_asked_for_in_turn(typed, answe
 
 
 def test_an_end_of_input_pauses_the_run():
-    person, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", ASK], stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True
-    )
-    os.close(terminal)
-    os.write(person, b"\x04\x04")
-    out, _ = process.communicate(timeout=30)
-    os.close(person)
-    assert out.strip() == "['PausedError', 'PausedError']"
+    with Person(b"\x04\n\x04\n") as person:
+        done = subprocess.run(
+            [sys.executable, "-c", ASK],
+            stdin=person.terminal, stdout=subprocess.PIPE, stderr=person.terminal, timeout=30, check=False, text=True,
+        )  # fmt: skip
+    assert done.stdout.strip() == "['PausedError', 'PausedError']"
 
 
 def test_without_a_terminal_nobody_is_asked():

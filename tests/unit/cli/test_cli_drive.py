@@ -13,7 +13,8 @@ ENGINE = """
     import asyncio, sys, threading, time
     from dataclasses import replace
     from decimal import Decimal
-    from codeflow.cli.drive import Shield, drive, leave
+    from codeflow.cli.drive import Shield, drive
+    from codeflow.cli.leaving import leave
     from codeflow.cli.render.json import json_renderer
     from codeflow.core.events import RunFinished
     from codeflow.core.results import RunResult

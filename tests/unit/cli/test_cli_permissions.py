@@ -1,11 +1,10 @@
 import json
-import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.person import Person
 
 
 def write(folder: Path, text: str, name: str = "permissions.toml") -> Path:
@@ -27,16 +26,13 @@ def rules(cli) -> list[dict[str, object]]:
 
 
 def at_terminal(home: dict[str, str], folder: Path, typed: bytes, *argv: str) -> tuple[int, str]:
-    leader, follower = pty.openpty()
-    os.write(leader, typed)
-    done = subprocess.run(
-        [sys.executable, "-m", "codeflow", *argv],
-        stdin=follower, stderr=follower, stdout=subprocess.PIPE, check=False, cwd=folder, env=home, timeout=60,
-    )  # fmt: skip
-    os.close(follower)
-    shown = os.read(leader, 20_000).decode()
-    os.close(leader)
-    return done.returncode, shown
+    with Person(typed) as person:
+        done = subprocess.run(
+            [sys.executable, "-m", "codeflow", *argv],
+            stdin=person.terminal, stderr=person.terminal, stdout=subprocess.PIPE, check=False, cwd=folder, env=home,
+            timeout=60,
+        )  # fmt: skip
+    return done.returncode, person.shown
 
 
 def test_rules_are_listed_with_their_layers_and_a_project_only_tightens(cli, folder, user):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.person import Person
 from tests.unit.cli.conftest import Cli
 
 from codeflow.tools.registry import TOOLS
@@ -114,23 +115,18 @@ def test_the_rules_for_agents_hold_by_hand(cli: Cli, folder: Path):
 
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1)])
 def test_a_person_at_a_terminal_is_asked(home: dict[str, str], folder: Path, answer: bytes, code: int):
-    leader, follower = pty.openpty()
-    try:
-        os.write(leader, answer)
-        argv = ["tools", "run", "run_command", "--json", '{"command": "touch made"}']
+    argv = ["tools", "run", "run_command", "--json", '{"command": "touch made"}']
+    with Person(answer) as person:
         done = subprocess.run(
             [sys.executable, "-m", "codeflow", *argv],
-            stdin=follower,
-            stderr=follower,
+            stdin=person.terminal,
+            stderr=person.terminal,
             stdout=subprocess.PIPE,
             check=False,
             cwd=folder,
             env=home,
             timeout=60,
         )
-    finally:
-        os.close(leader)
-        os.close(follower)
     assert done.returncode == code
     assert (folder / "made").exists() is (code == 0)
 

@@ -1,0 +1,90 @@
+"""What a REPL's tasks have in common: the folder, what was chosen, the session and what it has cost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from codeflow.cli.execute import Output, execute
+from codeflow.cli.request import Choices, open_store, prepare
+from codeflow.cli.resume import go_on, recalled
+from codeflow.core.errors import UsageError
+from codeflow.core.results import RunResult
+from codeflow.core.settings import Settings
+from codeflow.core.trust import is_trusted
+from codeflow.core.values import Mode, Spend
+
+
+class Conversation:
+    """One session at a time; the first task begins it."""
+
+    def __init__(self, workspace: Path) -> None:
+        """Raises UsageError for settings that cannot be used."""
+        self.workspace = workspace
+        self.choices = Choices()
+        self.session_id: str | None = None
+        self.spend = Spend()
+        self._settings = self._prepared()
+
+    @property
+    def mode(self) -> Mode:
+        return self.choices.mode or self._settings.run.mode
+
+    @property
+    def is_trusted(self) -> bool:
+        return is_trusted(self.workspace, self._settings.trusted_folders)
+
+    def next_mode(self) -> None:
+        """The next of the modes, and after the last one the first."""
+        modes = [*Mode]
+        after = modes[(modes.index(self.mode) + 1) % len(modes)]
+        self.choices = replace(self.choices, mode=after)
+
+    def choose(self, choices: Choices) -> None:
+        """Hold on to other choices for the tasks to come.
+
+        Raises:
+            UsageError: when they name what there is not; the old ones hold then.
+        """
+        before, self.choices = self.choices, choices
+        try:
+            self._settings = self._prepared()
+        except UsageError:
+            self.choices = before
+            raise
+
+    def begin_again(self) -> None:
+        """The next task begins a new session; what was chosen holds on."""
+        self.session_id = None
+        self.spend = Spend()
+
+    def ask(self, text: str, *, workflow: str | None = None) -> int:
+        """Do a task, in the session if there is one; the run's exit code."""
+        choices = replace(self.choices, workflow=workflow)
+        if self.session_id is not None:
+            return self._continue(self.session_id, text, choices)
+        settings, task = prepare(text, self.workspace, choices)
+        return execute(settings, task, after=self._note)
+
+    def go_back_to(self, name: str) -> int | None:
+        """Take up a session: the run that was cut short goes on, else the next task will; None: nothing was to do."""
+        store, _ = open_store(self.workspace)
+        session_id = store.find(name)
+        past = recalled(store, session_id)
+        self.begin_again()
+        self.session_id = session_id
+        return None if past.run.is_over else self._continue(session_id, None, self.choices)
+
+    def _continue(self, session_id: str, text: str | None, choices: Choices) -> int:
+        store, _ = open_store(self.workspace)
+        past = recalled(store, session_id)
+        return go_on(session_id, past, text, choices, None, output=Output.TEXT, quiet=False, after=self._note)
+
+    def _note(self, result: RunResult) -> None:
+        self.session_id = result.session_id
+        self.spend = Spend(
+            known=self.spend.known + result.known_cost,
+            unpriced_calls=self.spend.unpriced_calls + result.unpriced_calls,
+        )
+
+    def _prepared(self) -> Settings:
+        settings, _ = prepare("x", self.workspace, self.choices)
+        return settings

@@ -1,0 +1,141 @@
+"""The REPL itself: reads a line, does what it says, and tells what goes wrong."""
+
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeflow.cli.leaving import AbandonedCalls
+from codeflow.cli.repl.commands import COMMANDS, Leave, Talk, dispatch, own_commands, tell
+from codeflow.cli.repl.completion import ReplCompleter
+from codeflow.cli.repl.typing import Line
+from codeflow.cli.repository import branch
+
+if TYPE_CHECKING:
+    from codeflow.cli.repl.conversation import Conversation
+
+_COMMAND = re.compile(r"/[^/\s]*(\s|$)")
+"""Unlike a path, which may well be the beginning of a task."""
+_MENTION = re.compile(r"(?<!\S)@([^\s@]*[^\s@.,;:!?)])")
+_WELCOME = "codeflow {version} in {folder}\nWrite what to do. /help lists commands, Ctrl-D leaves."
+
+
+class Repl:
+    """What it takes to run tasks is loaded while the person types the first one."""
+
+    def __init__(self, workspace: Path, codeflow: Callable[[Sequence[str]], int]) -> None:
+        self._workspace = workspace
+        self._codeflow = codeflow
+        self._conversation: Future[Conversation] = _in_background(self._open)
+        self._own: dict[str, Path] = {}
+        self._branch = branch(workspace)
+        self._abandoned = False
+        helps = {name: command.about for name, command in COMMANDS.items()}
+        self._line = Line(ReplCompleter(helps, workspace), self._toolbar, self._next_mode)
+        self._conversation.add_done_callback(lambda _loaded: self._line.redraw())
+
+    def run(self) -> int:
+        """Until the person leaves; the exit code."""
+        while True:
+            try:
+                text = self._line.read()
+            except (EOFError, KeyboardInterrupt):
+                break
+            try:
+                self._do(text)
+            except Leave:
+                break
+            except AbandonedCalls:
+                self._abandoned = True
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk
+                from codeflow.cli.faults import report
+
+                report(error, [])
+            self._branch = branch(self._workspace)
+        return self._left()
+
+    def _do(self, text: str) -> None:
+        if not text:
+            return
+        if text.startswith("!"):
+            subprocess.run([os.environ.get("SHELL") or "/bin/sh", "-c", text[1:]], check=False)
+            return
+        conversation = self._conversation.result()
+        if _COMMAND.match(text):
+            dispatch(text, Talk(conversation, self._codeflow, self._own))
+        else:
+            conversation.ask(self._named(text))
+
+    def _named(self, text: str) -> str:
+        """The task with files named as agents name them, without the at sign."""
+        return _MENTION.sub(
+            lambda mention: mention[0][1:] if (self._workspace / mention[1]).exists() else mention[0], text
+        )
+
+    def _open(self) -> "Conversation":
+        from codeflow.cli.repl.conversation import Conversation
+
+        conversation = Conversation(self._workspace)
+        self._own.update(own_commands(self._workspace, trusted=conversation.is_trusted))
+        import codeflow.app.build  # noqa: F401 - what the first task needs, loaded while it is typed
+
+        return conversation
+
+    @property
+    def _loaded(self) -> "Conversation | None":
+        loading = self._conversation
+        return loading.result() if loading.done() and not loading.exception() else None
+
+    def _toolbar(self) -> str:
+        parts = [self._branch]
+        if now := self._loaded:
+            from codeflow.cli.render.figures import dollars
+
+            bound = "≥ " if now.spend.unpriced_calls else ""
+            parts = [
+                f"{now.mode} mode",
+                *parts,
+                f"{bound}{dollars(now.spend.known)}",
+                now.session_id or "new session",
+            ]
+        return " · ".join(filter(None, parts))
+
+    def _next_mode(self) -> None:
+        if now := self._loaded:
+            now.next_mode()
+
+    def _left(self) -> int:
+        now = self._loaded
+        if now and now.session_id:
+            tell(f"session {now.session_id}; `codeflow resume {now.session_id}` takes it up again")
+        if self._abandoned:
+            raise AbandonedCalls(0)
+        return 0
+
+
+def start(codeflow: Callable[[Sequence[str]], int]) -> int:
+    """Talk to the person at the terminal until they leave; `codeflow` runs one command line."""
+    from codeflow import __version__
+    from codeflow.cli.render.clean import one_line
+
+    workspace = Path.cwd()
+    print(_WELCOME.format(version=__version__, folder=one_line(str(workspace))))
+    return Repl(workspace, codeflow).run()
+
+
+def _in_background(work: "Callable[[], Conversation]") -> "Future[Conversation]":
+    """The outcome of work on a thread that the process does not wait for."""
+    outcome: Future[Conversation] = Future()
+
+    def do() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the outcome gets it
+            outcome.set_exception(error)
+
+    threading.Thread(target=do, daemon=True, name="loading").start()
+    return outcome
