@@ -86,9 +86,9 @@ def graph(
 @app.command()
 def schema() -> int:
     """Print the JSON Schema of workflow files, for editors."""
-    from codeflow.orchestration.workflows.form import WorkflowForm
+    from codeflow.orchestration.workflows.schema import workflow_schema
 
-    print(json.dumps(WorkflowForm.model_json_schema(), indent=2))
+    print(json.dumps(workflow_schema(), indent=2))
     return 0
 
 

@@ -1,26 +1,23 @@
 """What makes a workflow impossible to carry out, found before anything is spent."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 
 from codeflow.orchestration.workflows.course import Shape, circle
 from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots, texts
 from codeflow.orchestration.workflows.form import (
+    ALWAYS_KNOWN,
+    NOT_FOR_INPUTS,
+    NOT_FOR_NODES,
     AgentNode,
     ApprovalNode,
     CommandNode,
-    GateNode,
     ToolNode,
     WorkflowForm,
     WorkflowNode,
 )
-from codeflow.orchestration.workflows.tables import NodeForm, PatternNode, Place
-
-ALWAYS_KNOWN = frozenset({"task", "inputs", "diff"})
-"""Names that expressions may use beside the nodes'."""
-GATES = ("tests", "lint", "types", "build")
+from codeflow.orchestration.workflows.tables import AskingNode, NodeForm, PatternNode, Place, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,7 @@ class Known:
 
 def problems(form: WorkflowForm, known: Known) -> Iterator[Problem]:
     """Everything that is wrong with a workflow, edges first; nothing when it can run."""
+    yield from _name_problems(form)
     edge_problems = list(_edge_problems(form))
     yield from edge_problems
     if edge_problems:
@@ -75,6 +73,13 @@ def nested_circle(name: str, workflows: Mapping[str, WorkflowForm]) -> tuple[str
         return ()
 
     return walk((name,))
+
+
+def _name_problems(form: WorkflowForm) -> Iterator[Problem]:
+    for kind, names, taken in (("nodes", form.nodes, NOT_FOR_NODES), ("inputs", form.inputs, NOT_FOR_INPUTS)):
+        for name in names:
+            if name in taken:
+                yield Problem((kind, name), f"the run's own {name} has this name: choose another")
 
 
 def _edge_problems(form: WorkflowForm) -> Iterator[Problem]:
@@ -190,10 +195,6 @@ def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
             yield Problem(("agent",), unknown("agent", name, known.agents))
         case ToolNode(tool=name) if name not in known.tools:
             yield Problem(("tool",), unknown("tool", name, known.tools))
-        case GateNode(gate=tuple() as names):
-            for name in names:
-                if name not in GATES:
-                    yield Problem(("gate",), unknown("gate", name, ["all", *GATES]))
         case WorkflowNode(workflow=name):
             yield from _input_problems(node, name, known)
         case PatternNode():
@@ -218,7 +219,7 @@ def _input_problems(node: WorkflowNode, name: str, known: Known) -> Iterator[Pro
 
 
 def _faults_problems(name: str, node: NodeForm, known: Known) -> Iterator[Problem]:
-    agent = node.faults.fallback_agent
+    agent = node.faults.fallback_agent if isinstance(node, AskingNode) else None
     if agent and agent not in known.agents:
         yield Problem(("nodes", name, "faults", "fallback_agent"), unknown("agent", agent, known.agents))
 
@@ -234,10 +235,3 @@ def _continued_problems(name: str, node: NodeForm, form: WorkflowForm, shape: Sh
         yield Problem(place, f"{node.continues} is not {node.agent}'s, with the same reads_only")
     elif node.continues not in shape.before(name):
         yield Problem(place, f"{node.continues} does not run before this")
-
-
-def unknown(kind: str, name: str, names: Iterable[str]) -> str:
-    """What to say of a name that nobody knows."""
-    listed = sorted(names)
-    near = get_close_matches(name, listed, n=3, cutoff=0.5)
-    return f"no {kind} is called {name!r} ({'did you mean' if near else 'there are'}: {', '.join(near or listed)})"

@@ -1,0 +1,145 @@
+"""Workflow files: the JSON Schema accepts what is read as one, and what cannot work is refused with its line."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
+
+from codeflow.core.errors import UsageError
+from codeflow.core.places import resource
+from codeflow.orchestration.workflows.loading import Shelf
+from codeflow.orchestration.workflows.schema import workflow_schema
+from codeflow.tools.registry import TOOLS
+
+DOC = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
+HEAD = "codeflow_workflow: 1\nname: tiny\ndescription: a test's\n"
+SHIPPED = sorted((resource("config") / "workflows").glob("*.yaml"))
+DOCUMENTED = [
+    text if "codeflow_workflow" in text else HEAD + text
+    for text in re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)
+    if "nodes:" in text
+]
+SCHEMA = Draft202012Validator(workflow_schema())
+
+
+def shelf_of(**paths):
+    return Shelf(paths=paths, agents=["x", "y"], tools=TOOLS)
+
+
+def refusal(tmp_path, text):
+    """Why a file is refused, without its folder; None when it is not."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(text)
+    try:
+        shelf_of(part=PART).check(path)
+    except UsageError as error:
+        return str(error).removeprefix(f"{tmp_path}/")
+    return None
+
+
+PART = Path(__file__).with_name("part.yaml")
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(workflow_schema())
+
+
+@pytest.mark.parametrize("text", [*(path.read_text() for path in SHIPPED), *DOCUMENTED])
+def test_the_schema_accepts_every_workflow_that_is_shipped_or_documented(text):
+    assert [error.message for error in SCHEMA.iter_errors(yaml.safe_load(text))] == []
+
+
+def node(text, more=""):
+    return f"{HEAD}nodes:\n  a: {{gate: all}}\n  b: {text}\nedges:\n  - {{from: a, to: b}}\n{more}"
+
+
+FANOUT = "{fanout: {members: {p: x, q: x}, "
+MESH = "{mesh: {peers: {p: x, q: x, r: x, s: x}, task: t"
+RIGHT = [
+    node("{gate: [tests, lint], expect: red, required: no}"),
+    node("{agent: x, task: t, max_cost: 0.5}"),
+    node('{agent: x, task: t, max_cost: "0.5", at_least: 1.0}'),
+    node('{agent: x, task: t, at_least: "100%"}'),
+    node("{agent: x, task: t, faults: {visit_timeout_s: none, call_timeout_s: null, max_attempts: 3}}"),
+    node("{gate: all, at_least: null}"),
+    node(FANOUT + "task: t, merge: {}}}"),
+    node(FANOUT + "task: t, merge: null, vote: {key: k}}}"),
+    node("{fanout: {members: {p: {agent: x, task: t}, q: {agent: x, task: t}}}}"),
+    node(FANOUT + "task: t, merge: {by: []}}}"),
+    node(MESH + ", conflicts: merge, merger: x}}"),
+    node("{mesh: {faulty: 2, peers: {a: x, b: x, c: x, d: x, e: x, f: x, g: x}, task: t}}"),
+    node("{hierarchy: {supervisor: x, leads: {l: {agent: x}}, task: t, reads_only: true}}"),
+    HEAD
+    + "nodes: {a: {gate: all}, b: {gate: all}}\nedges: [{from: [a], to: b}, {from: b, to: [a], at_most: 2}]\n",
+]
+WRONG = [
+    HEAD,
+    HEAD + "nodes: {}\n",
+    HEAD + "nodes: {my-node: {gate: all}}\n",
+    HEAD + "nodes: {A: {gate: all}}\n",
+    HEAD + "nodes: {task: {gate: all}}\n",
+    HEAD + "nodes: {a: {gate: all}}\ninputs: {task: {}}\n",
+    HEAD + "nodes: {a: {gate: all}}\ninputs: {my-x: {default: a}}\n",
+    HEAD + "nodes: {a: {gate: all}}\noutputs: {A: x}\n",
+    HEAD + "nodes: {a: {gate: all}}\nedges: {a: b}\n",
+    HEAD + "nodes: {a: {gate: all}}\nedges: [{from: [], to: a}]\n",
+    HEAD + "nodes: {a: {gate: all}}\nmax_parallel: '2'\n",
+    HEAD + "nodes: {a: {gate: all}}\nmax_parallel: true\n",
+    HEAD + "nodes: {a: {gate: all}}\nlimits: {max_cost: 0}\n",
+    HEAD + "nodes: {a: {gate: all}}\nlimits: {max_cost: much}\n",
+    HEAD + "nodes: {a: {gate: all}}\nlimits: {max_cost: '0.0'}\n",
+    HEAD + "nodes: {a: {gate: all}}\nlimits: {timeout_s: '5'}\n",
+    HEAD.replace(": 1", ": true") + "nodes: {a: {gate: all}}\n",
+    HEAD.replace(": 1", ": 2") + "nodes: {a: {gate: all}}\n",
+    HEAD.replace("tiny", "Tiny") + "nodes: {a: {gate: all}}\n",
+    node("{agent: x}"),
+    node("{agent: x, gate: all, task: t}"),
+    node("{agent: x, task: t, required: 'no'}"),
+    node("{agent: x, task: t, required: 1}"),
+    node("{agent: x, task: t, result: findings}"),
+    node("{agent: x, task: t, faults: {max_attempts: '3'}}"),
+    node("{agent: x, task: t, faults: {visit_timeout_s: never}}"),
+    node("{agent: x, task: t, faults: {visit_timeout_s: 0}}"),
+    node("{agent: x, task: t, faults: {on_failure: explode}}"),
+    node("{agent: x, task: t, at_least: true}"),
+    node("{agent: x, task: t, at_least: '150%'}"),
+    node("{agent: x, task: t, at_least: 1.5}"),
+    node("{gate: tests}"),
+    node("{gate: [all]}"),
+    node("{gate: []}"),
+    node("{gate: [test]}"),
+    node("{gate: all, max_cost: 1}"),
+    node("{gate: all, faults: {max_attempts: 2}}"),
+    node("{command: ''}"),
+    node("{command: x, timeout_s: -1}"),
+    node("{approve: true}"),
+    node("{fanout: {members: {p: x}, task: t}}"),
+    node("{fanout: {members: {p: x, q: {agent: x, task: t}}}}"),
+    node(FANOUT + "task: t, merge: {}, vote: {key: k}}}"),
+    node(FANOUT + "task: t, merge: {by: [file]}}}"),
+    node(FANOUT + "task: t, minimum: null}}"),
+    node("{hierarchy: {supervisor: x, leads: {supervisor: {agent: x}}, task: t}}"),
+    node("{coordinator: {planner: x, agents: [x], task: t, max_steps: '3'}}"),
+    node("{coordinator: {planner: x, agents: [x], task: t, reads_only: 'yes'}}"),
+    node("{mesh: {peers: {p: x, q: x, r: x}, task: t}}"),
+    node("{mesh: {faulty: 2, peers: {p: x, q: x, r: x, s: x}, task: t}}"),
+    node("{mesh: {peers: {merger: x, q: x, r: x, s: x}, task: t}}"),
+    node(MESH + ", conflicts: merge}}"),
+    node(MESH + ", merger: x}}"),
+    node(MESH + ", choices: [yes, no]}}"),
+    node("{explore: {agents: {p: x, synthesis: x}, start: p, task: t, writer: x}}"),
+]
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_what_is_read_fits_the_schema(tmp_path, text):
+    assert refusal(tmp_path, text) is None
+    assert SCHEMA.is_valid(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_does_not_fit_the_schema_is_not_read(tmp_path, text):
+    assert not SCHEMA.is_valid(yaml.safe_load(text))
+    assert "tiny.yaml:" in (refusal(tmp_path, text) or "")
