@@ -49,22 +49,22 @@ class Shelf:
             raise UsageError(
                 unknown("workflow", name, self.paths), hint="`codeflow workflows list` shows them all."
             )
-        return self.check(path, name)
+        return self.check(path)
 
-    def check(self, path: Path, name: str | None = None) -> Loaded:
-        """The workflow of a file, wherever that is; `name` is what it has to be called.
+    def check(self, path: Path) -> Loaded:
+        """The workflow of a file, wherever that is.
 
         Raises:
             UsageError: naming the line of the file that is wrong, its own or that of a workflow it uses.
         """
         files: dict[str, YamlFile] = {}
         forms: dict[str, WorkflowForm] = {}
-        own = self._read(path, files, forms, name)
+        own = self._read(path, files, forms)
         waiting = forms[own].uses
         while waiting:
             part = waiting.pop()
             if part in self.paths and part not in forms:
-                self._read(self.paths[part], files, forms, part)
+                self._read(self.paths[part], files, forms)
                 waiting += forms[part].uses
         if around := nested_circle(own, forms):
             text = f"workflows use each other without an end: {' -> '.join(around)}"
@@ -75,13 +75,12 @@ class Shelf:
                 raise file.problem(problem.place, problem.text, _HINT)
         return Loaded(name=own, path=path, forms=forms)
 
-    def _read(
-        self, path: Path, files: dict[str, YamlFile], forms: dict[str, WorkflowForm], name: str | None
-    ) -> str:
+    def _read(self, path: Path, files: dict[str, YamlFile], forms: dict[str, WorkflowForm]) -> str:
         file = read_yaml(path, _HINT)
         form = file.model(WorkflowForm, _HINT)
-        if name is not None and form.name != name:
-            raise file.problem(("name",), f"{form.name!r}, but the file is called {name}", _HINT)
+        if path.name != f"{form.name}.yaml":
+            text = f"{form.name!r}, but the file is called {path.name} and not {form.name}.yaml"
+            raise file.problem(("name",), text, _HINT)
         files[form.name], forms[form.name] = file, form
         return form.name
 
