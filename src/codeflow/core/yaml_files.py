@@ -149,6 +149,8 @@ def _said(problem: Mapping[str, Any]) -> str:
     kind, given = str(problem["type"]), problem["input"]
     if _WORDS.get(kind) == _LIST and isinstance(given, str):
         return f"has to be a list: [{given}]"
+    if kind == "string_type" and (given is None or isinstance(given, list | dict)):
+        return "has to be text"
     return _WORDS.get(kind) or str(problem["msg"]).removeprefix("Value error, ")
 
 

@@ -1,5 +1,6 @@
 """Workflow files: the JSON Schema accepts what is read as one, and what cannot work is refused with its line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -143,3 +144,116 @@ def test_what_is_read_fits_the_schema(tmp_path, text):
 def test_what_does_not_fit_the_schema_is_not_read(tmp_path, text):
     assert not SCHEMA.is_valid(yaml.safe_load(text))
     assert "tiny.yaml:" in (refusal(tmp_path, text) or "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "nodes.b.gate: has to be a list: [tests]",
+        "nodes.b.gate: all stands alone, without brackets",
+        "nodes.b.gate: no gate is called 'test' (did you mean: ",
+        "nodes.b.required: has to be true or false, without quotes",
+        "nodes.b.max_cost: unknown key",
+        "nodes.task: the run's own task has this name: choose another",
+        "nodes.my-node: 'my-node' is no name: small letters, digits and _, a letter first",
+        "edges: has to be a list, such as [a, b]",
+        "codeflow_workflow: has to be 1",
+    ],
+)
+def test_why_a_file_does_not_fit_is_said_in_words_that_help(tmp_path, said):
+    assert any(said in (refusal(tmp_path, text) or "") for text in WRONG)
+
+
+def asking(expression):
+    """A workflow in which a text asks for something of a node before it."""
+    return (
+        f"{HEAD}inputs: {{path: {{default: x}}}}\nnodes:\n"
+        "  keys: {agent: x, task: t, result: [found]}\n  bare: {agent: x, task: t}\n  check: {gate: all}\n"
+        "  call: {tool: git_status}\n  agree: {approve: t}\n  part: {workflow: part}\n"
+        "  talk: {debate: {proposer: x, critic: x, judge: x, task: t}}\n"
+        f"  b: {{agent: x, task: {json.dumps(expression)}}}\n"
+        "edges:\n  - {from: [keys, bare, check, call, agree, part, talk], to: b}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ inputs.path }} {{ task }} {{ diff }} {{ inputs }}",
+        "{{ keys.result.found[].merge(@, {kind: 'a'}) }} {{ keys.result.found[?severity == 'high'].file }}",
+        "{{ sort_by(keys.result.found, &line)[0].text }} {{ bare.result }} {{ check.result[0].name }}",
+        "{{ part.result.shade }} {{ talk.result.agreed }} {{ talk.status == 'failed' || check.status != 'red' }}",
+        "{{ join(', ', keys.result.found) }} {{ contains(check.text, 'E501') }} {{ not_null(bare.text, 'x') }}",
+        'a JSON object {"a": {"b": 1}} is no expression',
+    ],
+)
+def test_what_will_be_there_may_be_asked_for(tmp_path, text):
+    assert refusal(tmp_path, asking(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ inputs.pth }}", "no input is called 'pth' (did you mean: path)"),
+        ("{{ inputs.path.x }}", "inputs.path is a text, without parts"),
+        ("{{ task.text }}", "task is a text, without parts"),
+        ("{{ keys.state }}", "keys has no 'state', only status, text, result"),
+        ("{{ keys.text.x }}", "keys.text is a text, without parts"),
+        ("{{ keys.result.other }}", "keys.result has no 'other': name it at keys, as result: [found, other]"),
+        ("{{ bare.result.k[0] }}", "name it at bare, as result: [k]"),
+        ("{{ check.result.name }}", "check.result is a list"),
+        ("{{ call.result.x }}", "call has no result: what it says is call.text"),
+        ("{{ part.result.colour }}", "part has no output 'colour', only shade"),
+        ("{{ talk.result.winner }}", "talk.result has no 'winner', only agreed"),
+        ("{{ check.status == 'failed' }}", "check.status is never 'failed': it is green or red or unchecked"),
+        ("{{ 'red' == keys.status }}", "keys.status is never 'red': it is done or failed"),
+        ("{{ agree.status == 'done' }}", "agree.status is never 'done': it is approved or refused"),
+        ("{{ upper(keys.text) }}", "no function is called 'upper'"),
+        ("{{ [keys.text][?uper(@)] }}", "no function is called 'uper'"),
+        ("{{ starts_with(keys.text) }}", "starts_with() takes 2 arguments, not 1"),
+        ("{{ starts_with(keys.text, `5`) }}", "starts_with() takes string, not 5"),
+        ("{{ keys.text ", "a {{ has no }}"),
+    ],
+)
+def test_what_will_never_be_there_is_refused(tmp_path, text, said):
+    refused = refusal(tmp_path, asking(text)) or ""
+    assert "tiny.yaml:13: nodes.b.task: " in refused
+    assert said in refused
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{gate: all, at_least: 2}", "nodes.b.at_least: 2 of 1 edge to it cannot hold"),
+        (FANOUT + "task: t, minimum: 3}}", "nodes.b.fanout.minimum: 3 of 2 members cannot succeed"),
+        (
+            "{hierarchy: {supervisor: x, leads: {l: {agent: x}}, task: t, minimum: 2}}",
+            "nodes.b.hierarchy.minimum: 2 of 1 lead cannot succeed",
+        ),
+        (
+            "{coordinator: {planner: x, agents: [x], task: t, max_steps: 2, minimum: 3}}",
+            "nodes.b.coordinator.minimum: 3 of 2 steps cannot succeed",
+        ),
+        (MESH + ", choices: [Keep, 'keep ']}}", "two of them are the same"),
+        ("{tool: glob, with: {patern: x}}", "no argument of glob is called 'patern' (did you mean: pattern"),
+        ("{tool: glob, with: {pattern: x, dept: '{{ a.text }}'}}", "no argument of glob is called 'dept'"),
+        ("{tool: glob}", "nodes.b.with.pattern: glob needs it"),
+        ("{tool: read_file, with: {path: 5}}", "nodes.b.with.path: "),
+        ("{agent: x, task: t, continues: a}", "takes a node of x with reads_only: false"),
+    ],
+)
+def test_what_can_never_work_is_refused(tmp_path, text, said):
+    refused = refusal(tmp_path, node(text)) or ""
+    assert "tiny.yaml:6: nodes.b." in refused
+    assert said in refused
+
+
+def test_arguments_that_are_computed_are_the_tools_to_judge(tmp_path):
+    assert (
+        refusal(
+            tmp_path, node('{tool: read_file, with: {path: "{{ a.text }}", start_line: "{{ a.result }}"}}')
+        )
+        is None
+    )
+    text = node("{gate: all}").replace("to: b", 'to: b, when: "{{ a.text }}"')
+    assert "a condition stands without {{ }}" in (refusal(tmp_path, text) or "")

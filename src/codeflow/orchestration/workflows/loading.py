@@ -13,6 +13,7 @@ from codeflow.core.yaml_files import YamlFile, read_yaml
 from codeflow.orchestration.workflows.checking import Known, nested_circle, problems
 from codeflow.orchestration.workflows.form import WorkflowForm
 from codeflow.orchestration.workflows.tables import unknown
+from codeflow.tools.tool import Tool
 
 _HINT = "Correct the file; `codeflow workflows schema` prints a JSON Schema for editors."
 
@@ -36,7 +37,7 @@ class Shelf:
 
     paths: Mapping[str, Path]
     agents: Collection[str]
-    tools: Collection[str]
+    tools: Mapping[str, Tool]
 
     def load(self, name: str) -> Loaded:
         """A workflow by name.
