@@ -1,6 +1,7 @@
 """YAML files that people write: read with the line of every value, so that a problem can be shown where it stands."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from codeflow.core.errors import UsageError
 
 T = TypeVar("T", bound=BaseModel)
 _TEXT = "tag:yaml.org,2002:str"
+_SHOULD = re.compile(r"^(?:Input|Dictionary|Tuple|List|String) should (\w+)")
 _TABLE, _LIST = "has to be a table, with keys and values", "has to be a list, such as [a, b]"
 _WORDS = {
     "extra_forbidden": "unknown key",
@@ -151,7 +153,10 @@ def _said(problem: Mapping[str, Any]) -> str:
         return f"has to be a list: [{given}]"
     if kind == "string_type" and (given is None or isinstance(given, list | dict)):
         return "has to be text"
-    return _WORDS.get(kind) or str(problem["msg"]).removeprefix("Value error, ")
+    if kind in _WORDS:
+        return _WORDS[kind]
+    said = str(problem["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+    return _SHOULD.sub(r"has to \1", said)
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:

@@ -10,8 +10,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 
 from codeflow.core.errors import UsageError
 from codeflow.core.places import resource
+from codeflow.core.settings import load_settings
 from codeflow.orchestration.workflows.loading import Shelf
 from codeflow.orchestration.workflows.schema import workflow_schema
+from codeflow.orchestration.workflows.terms import with_policies
 from codeflow.tools.registry import TOOLS
 
 DOC = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
@@ -158,10 +160,29 @@ def test_what_does_not_fit_the_schema_is_not_read(tmp_path, text):
         "nodes.my-node: 'my-node' is no name: small letters, digits and _, a letter first",
         "edges: has to be a list, such as [a, b]",
         "codeflow_workflow: has to be 1",
+        "limits.max_cost: has to be greater than 0",
+        "nodes: has to have at least 1 item, not 0",
     ],
 )
 def test_why_a_file_does_not_fit_is_said_in_words_that_help(tmp_path, said):
     assert any(said in (refusal(tmp_path, text) or "") for text in WRONG)
+
+
+def test_a_workflow_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    assert "no workflow is called 'prt' (did you mean: part)" in (
+        refusal(tmp_path, node("{workflow: prt}")) or ""
+    )
+
+
+def test_null_in_faults_lifts_a_time_limit_and_else_says_nothing(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        node("{agent: x, task: t, faults: {max_attempts: null, max_wait_s: null, visit_timeout_s: null}}")
+    )
+    nodes = shelf_of().check(tmp_path / "tiny.yaml").form.nodes
+    settings = load_settings(tmp_path, env={}).faults
+    policy = with_policies(settings, nodes).of("b")
+    assert policy.visit_timeout_s is None
+    assert (policy.max_attempts, policy.max_wait_s) == (settings.max_attempts, settings.max_wait_s)
 
 
 def asking(expression):

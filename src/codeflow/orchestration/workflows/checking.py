@@ -37,6 +37,9 @@ class Known:
     agents: Collection[str]
     tools: Mapping[str, Tool]
     workflows: Mapping[str, WorkflowForm]
+    """Those that are used, read."""
+    named: Collection[str]
+    """All workflows that there are."""
 
 
 def problems(form: WorkflowForm, known: Known) -> Iterator[Problem]:
@@ -206,7 +209,7 @@ def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
 def _input_problems(node: WorkflowNode, name: str, known: Known) -> Iterator[Problem]:
     part = known.workflows.get(name)
     if part is None:
-        yield Problem(("workflow",), unknown("workflow", name, known.workflows))
+        yield Problem(("workflow",), unknown("workflow", name, known.named))
         return
     for given in node.inputs:
         if given not in part.inputs and given != "task":

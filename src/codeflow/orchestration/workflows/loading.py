@@ -70,7 +70,7 @@ class Shelf:
         if around := nested_circle(own, forms):
             text = f"workflows use each other without an end: {' -> '.join(around)}"
             raise files[own].problem(("nodes",), text, _HINT)
-        known = Known(agents=self.agents, tools=self.tools, workflows=forms)
+        known = Known(agents=self.agents, tools=self.tools, workflows=forms, named=self.paths)
         for one, file in files.items():
             for problem in problems(forms[one], known):
                 raise file.problem(problem.place, problem.text, _HINT)
