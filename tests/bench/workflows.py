@@ -24,7 +24,7 @@ from strands.models.bedrock import BedrockModel
 from tests.bench.soak import url_of
 
 from codeflow.agents.specialists import load_specialists
-from codeflow.agents.toolbox import arguments_model, tool_spec
+from codeflow.agents.toolbox import tool_spec
 from codeflow.app.build import build
 from codeflow.core.events import Event, ModelCalled
 from codeflow.core.node_events import NodeFinished
@@ -33,6 +33,7 @@ from codeflow.core.settings import load_settings
 from codeflow.core.values import Complexity, Mode, Task
 from codeflow.models.endpoint import environment
 from codeflow.orchestration.workflows.loading import Shelf, given
+from codeflow.tools.arguments import arguments_model
 from codeflow.tools.registry import TOOLS
 
 AGENT = "reviewer"

@@ -335,6 +335,20 @@ def test_a_tied_vote_is_told(shell, scripted, workflow, tie):
 
 
 @pytest.mark.slow
+def test_who_has_no_opinion_has_no_vote(shell, scripted, workflow):
+    votes = "members: {a: reviewer, b: architect, c: debugger}, task: Is it so, vote: {key: right}"
+    workflow(f"nodes: {{talk: {{fanout: {{{votes}}}}}}}\n")
+    replies = {
+        "reviewer@talk.a": [ends({"right": None}), ends({"right": None})],
+        "architect@talk.b": [ends({"right": {"x": 1}}), ends({"right": [1]})],
+        "debugger@talk.c": [ends({"right": " "}), ends({"right": False})],
+    }
+    with scripted(script(replies)) as endpoint:
+        done = by_workflow(shell, endpoint)
+    assert (done.code, done.result["answer"]) == (0, "false")
+
+
+@pytest.mark.slow
 def test_a_nodes_budget_and_tools_are_its_members(shell, scripted, workflow):
     workflow(FANOUT.replace("    fanout:", "    max_cost: 0.000001\n    fanout:"))
     with scripted(script(FOUND)) as endpoint:

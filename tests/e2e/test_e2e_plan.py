@@ -92,13 +92,13 @@ def test_a_run_with_a_plan_that_is_killed_goes_on_with_it(shell, project, script
     ("change", "problem"),
     [
         (("fast_coder", "wizard"), "PLAN.yaml:6: plan.steps.0.specialist: step s1: no specialist 'wizard'"),
-        (("goal: add adds", "goals: x"), "PLAN.yaml:5: plan.steps.0.goal: Field required"),
+        (("goal: add adds", "goals: x"), "PLAN.yaml:5: plan.steps.0.goal: is missing"),
         (("goal: add adds", "goal: add\n    extra: 1"), "PLAN.yaml:8: plan.steps.0.extra: unknown key"),
         (
             ("goal: add adds", "goal: add\n    files: [../x]"),
             "PLAN.yaml:8: plan.steps.0.files: step s1: '../x' is not",
         ),
-        (("task: make add add\n", ""), "PLAN.yaml:1: task: Field required"),
+        (("task: make add add\n", ""), "PLAN.yaml:1: task: is missing"),
         (("  steps:", "  steps: ["), "PLAN.yaml:5: not valid YAML"),
         (("goal: add adds", "goal: add\n  acceptance: [nonsense-xyz]"), "PLAN.yaml:8: plan.acceptance.0: "),
     ],

@@ -32,6 +32,25 @@ def test_a_broken_one_is_named_with_its_line_and_hides_no_other(shell, workflow)
     )
 
 
+def test_a_file_that_could_not_be_found_by_its_name_is_no_good_and_names_do_as_well_as_files(
+    shell, project, workflow
+):
+    workflow(REPAIR)
+    folder = project / ".codeflow" / "workflows"
+    (folder / "tiny.yaml").rename(folder / "foo.yaml")
+    for checked in (
+        shell("workflows", "validate", "foo"),
+        shell("workflows", "validate", ".codeflow/workflows/foo.yaml"),
+        shell("workflows", "validate"),
+    ):
+        assert checked.code == 2
+        assert "foo.yaml:2: name: " in checked.stdout
+        assert "but the file is called foo.yaml" in checked.stdout
+    assert "bugfix.yaml: ok" in shell("workflows", "validate", "bugfix").stdout
+    unknown = shell("workflows", "validate", "bugfux")
+    assert (unknown.code, "did you mean: bugfix" in unknown.stdout) == (2, True)
+
+
 def test_the_schema_is_one_and_knows_every_kind_of_node(shell):
     schema = json.loads(shell("workflows", "schema").stdout)
     assert {"AgentNode", "GateNode", "ApprovalNode", "DebateNode", "ExploreNode"} <= schema["$defs"].keys()

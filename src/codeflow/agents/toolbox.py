@@ -1,7 +1,6 @@
 """The one adapter between our tools and Strands: policy, approval, checkpoint, events, error boundary."""
 
 import contextlib
-import inspect
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from docstring_parser import parse as parse_docstring
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 from strands.interrupt import Interrupt
 from strands.types._events import ToolInterruptEvent, ToolResultEvent
 from strands.types.tools import AgentTool, ToolGenerator, ToolResultContent, ToolSpec, ToolUse
@@ -27,21 +26,10 @@ from codeflow.core.invisible import spelled_out
 from codeflow.core.redacted_events import redacted_value
 from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
 from codeflow.sessions.past import Conversation, tool_result
+from codeflow.tools.arguments import arguments_model
 from codeflow.tools.registry import Tool
 from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
-
-
-@cache
-def arguments_model(tool: Tool) -> type[BaseModel]:
-    """A pydantic model of a tool's arguments, described by its docstring; the workspace is not one of them."""
-    described = {p.arg_name: p.description or "" for p in parse_docstring(tool.function.__doc__ or "").params}
-    hints = inspect.get_annotations(tool.function, eval_str=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in list(inspect.signature(tool.function).parameters.items())[1:]:
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (hints[name], Field(default, description=" ".join(described.get(name, "").split())))
-    return cast("type[BaseModel]", create_model(tool.name, __config__=ConfigDict(extra="forbid"), **fields))
 
 
 def _untitled(schema: Any) -> Any:

@@ -98,7 +98,8 @@ async def _call(tool: "Tool", given: dict[str, Any], mode: Mode | None, folder: 
 
 
 def _described(tool: "Tool") -> dict[str, Any]:
-    from codeflow.agents.toolbox import arguments_model, tool_spec
+    from codeflow.agents.toolbox import tool_spec
+    from codeflow.tools.arguments import arguments_model
 
     spec = tool_spec(tool, arguments_model(tool))
     return {

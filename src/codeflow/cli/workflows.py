@@ -50,22 +50,25 @@ def show_workflow(which: Which, workspace: Workspace = None) -> int:
 
 @app.command()
 def validate(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="Files to look at; default: every workflow there is.")
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Names or files to look at; default: every workflow there is."
+        ),
     ] = None,
     workspace: Workspace = None,
 ) -> int:
     """Say what is wrong with workflows, with the line; exit code 2 when something is."""
     shelf = _shelf(workspace)
     wrong = 0
-    for path in files or shelf.paths.values():
+    for one in which or shelf.paths:
         try:
-            shelf.check(path)
+            loaded = _load(shelf, one)
         except UsageError as error:
             wrong += 1
             print(error)
         else:
-            print(f"{path}: ok")
+            print(f"{loaded.path}: ok")
     return 2 if wrong else 0
 
 
@@ -86,9 +89,9 @@ def graph(
 @app.command()
 def schema() -> int:
     """Print the JSON Schema of workflow files, for editors."""
-    from codeflow.orchestration.workflows.form import WorkflowForm
+    from codeflow.orchestration.workflows.schema import workflow_schema
 
-    print(json.dumps(WorkflowForm.model_json_schema(), indent=2))
+    print(json.dumps(workflow_schema(), indent=2))
     return 0
 
 
@@ -101,7 +104,7 @@ def _shelf(workspace: Path | None) -> "Shelf":
 
 
 def _load(shelf: "Shelf", which: str) -> "Loaded":
-    is_file = which not in shelf.paths and which.endswith((".yaml", ".yml"))
+    is_file = which not in shelf.paths and (which.endswith((".yaml", ".yml")) or os.sep in which)
     return shelf.check(Path(which)) if is_file else shelf.load(which)
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from codeflow.agents.bench import Bench, Change, preview
 from codeflow.agents.specialists import load_specialists
-from codeflow.agents.toolbox import PolicedTool, arguments_model, tool_spec
+from codeflow.agents.toolbox import PolicedTool, tool_spec
 from codeflow.core.events import ApprovalDecided, CallJudged, Event, ToolFinished, ToolStarted
 from codeflow.core.permissions import Answer, Reach, Ruling
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Allow, Ask, Attachment, Deny, Effect, Question, ToolResult, Verdict
+from codeflow.tools.arguments import arguments_model
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.tool import argument, tool
 from codeflow.tools.untrusted import undelimited

@@ -223,7 +223,7 @@ MESH = "peers: {p: x, q: x, r: x, s: x}, task: t"
 
 def check(tmp_path, body):
     (tmp_path / "tiny.yaml").write_text(HEAD + body)
-    return Shelf(paths={}, agents=["x"], tools=[]).check(tmp_path / "tiny.yaml")
+    return Shelf(paths={}, agents=["x"], tools={}).check(tmp_path / "tiny.yaml")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_the_documented_example_of_each_pattern_is_one(tmp_path, name):
     (example,) = re.findall(rf"### {name}\n\n```yaml\n(.*?)```", DOC, re.DOTALL)
     head = HEAD.removesuffix("nodes:\n")
     (tmp_path / "tiny.yaml").write_text(head + example)
-    shelf = Shelf(paths={}, agents=load_specialists(tmp_path), tools=[])
+    shelf = Shelf(paths={}, agents=load_specialists(tmp_path), tools={})
     (node,) = shelf.check(tmp_path / "tiny.yaml").form.nodes.values()
     assert isinstance(node, PatternNode)
     assert name in type(node).model_fields

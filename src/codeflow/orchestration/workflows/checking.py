@@ -1,26 +1,25 @@
 """What makes a workflow impossible to carry out, found before anything is spent."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import combinations
+from itertools import combinations, starmap
 
+from codeflow.orchestration.workflows.bounds import argument_problems, bound_problems
 from codeflow.orchestration.workflows.course import Shape, circle
-from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots, texts
+from codeflow.orchestration.workflows.expressions import is_open, placeholders, texts
 from codeflow.orchestration.workflows.form import (
+    NOT_FOR_INPUTS,
+    NOT_FOR_NODES,
     AgentNode,
     ApprovalNode,
     CommandNode,
-    GateNode,
     ToolNode,
     WorkflowForm,
     WorkflowNode,
 )
-from codeflow.orchestration.workflows.tables import NodeForm, PatternNode, Place
-
-ALWAYS_KNOWN = frozenset({"task", "inputs", "diff"})
-"""Names that expressions may use beside the nodes'."""
-GATES = ("tests", "lint", "types", "build")
+from codeflow.orchestration.workflows.promises import expression_problems
+from codeflow.orchestration.workflows.tables import AskingNode, NodeForm, PatternNode, Place, unknown
+from codeflow.tools.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +35,35 @@ class Known:
     """The names that a workflow may use."""
 
     agents: Collection[str]
-    tools: Collection[str]
+    tools: Mapping[str, Tool]
     workflows: Mapping[str, WorkflowForm]
+    """Those that are used, read."""
+    named: Collection[str]
+    """All workflows that there are."""
 
 
 def problems(form: WorkflowForm, known: Known) -> Iterator[Problem]:
     """Everything that is wrong with a workflow, edges first; nothing when it can run."""
+    yield from _name_problems(form)
     edge_problems = list(_edge_problems(form))
     yield from edge_problems
     if edge_problems:
         return
     shape = Shape(tuple(form.nodes), form.all_edges)
     yield from _loop_problems(form, shape)
-    yield from _condition_problems(form, shape)
+    yield from _condition_problems(form, shape, known)
     for name, node in form.nodes.items():
         for problem in (
             *_reference_problems(node, known),
-            *_text_problems(node, form, shape.before(name) | _looped(shape, name)),
+            *_text_problems(node, form, shape.before(name) | _looped(shape, name), known),
+            *starmap(Problem, bound_problems(node, len(shape.into[name]))),
         ):
             yield Problem(("nodes", name, *problem.place), problem.text)
         yield from _faults_problems(name, node, known)
         yield from _continued_problems(name, node, form, shape)
     everything = frozenset(form.nodes)
     for key, template in (("answer", form.answer), *((f"outputs.{k}", v) for k, v in form.outputs.items())):
-        for text in _template_problems(template or "", form, everything):
+        for text in _template_problems(template or "", form, everything, known):
             yield Problem(tuple(key.split(".")), text)
 
 
@@ -75,6 +79,13 @@ def nested_circle(name: str, workflows: Mapping[str, WorkflowForm]) -> tuple[str
         return ()
 
     return walk((name,))
+
+
+def _name_problems(form: WorkflowForm) -> Iterator[Problem]:
+    for kind, names, taken in (("nodes", form.nodes, NOT_FOR_NODES), ("inputs", form.inputs, NOT_FOR_INPUTS)):
+        for name in names:
+            if name in taken:
+                yield Problem((kind, name), f"the run's own {name} has this name: choose another")
 
 
 def _edge_problems(form: WorkflowForm) -> Iterator[Problem]:
@@ -126,13 +137,13 @@ def _loop_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
         )
 
 
-def _condition_problems(form: WorkflowForm, shape: Shape) -> Iterator[Problem]:
+def _condition_problems(form: WorkflowForm, shape: Shape, known: Known) -> Iterator[Problem]:
     for number, edges in enumerate(form.edges):
         if edges.when is None:
             continue
         for edge in edges.edges:
             seen = shape.before(edge.source) | {edge.source} | _looped(shape, edge.source)
-            for problem in _expression_problems(edges.when, form, seen):
+            for problem in expression_problems(edges.when, form, seen, known.workflows):
                 yield Problem(("edges", number, "when"), problem)
                 return
 
@@ -142,27 +153,20 @@ def _looped(shape: Shape, node: str) -> frozenset[str]:
     return frozenset().union(*(loop.body for loop in shape.loops if node in loop.body))
 
 
-def _expression_problems(expression: str, form: WorkflowForm, before: Collection[str]) -> Iterator[str]:
-    try:
-        names = roots(expression)
-    except ExpressionError as error:
-        yield str(error)
-        return
-    for name in sorted(names - ALWAYS_KNOWN):
-        if name not in form.nodes:
-            yield unknown("node or input", name, [*form.nodes, *ALWAYS_KNOWN])
-        elif name not in before:
-            yield f"{name} does not run before this"
-
-
-def _template_problems(template: str, form: WorkflowForm, before: Collection[str]) -> Iterator[str]:
+def _template_problems(
+    template: str, form: WorkflowForm, before: Collection[str], known: Known
+) -> Iterator[str]:
     for expression in placeholders(template):
-        yield from _expression_problems(expression, form, before)
+        yield from expression_problems(expression, form, before, known.workflows)
+    if is_open(template):
+        yield "a {{ has no }}: close it; texts cannot hold one for its own sake"
 
 
-def _text_problems(node: NodeForm, form: WorkflowForm, before: Collection[str]) -> Iterator[Problem]:
+def _text_problems(
+    node: NodeForm, form: WorkflowForm, before: Collection[str], known: Known
+) -> Iterator[Problem]:
     for place, template in _templates(node):
-        for problem in _template_problems(template, form, before):
+        for problem in _template_problems(template, form, before, known):
             yield Problem(place, problem)
 
 
@@ -190,10 +194,8 @@ def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
             yield Problem(("agent",), unknown("agent", name, known.agents))
         case ToolNode(tool=name) if name not in known.tools:
             yield Problem(("tool",), unknown("tool", name, known.tools))
-        case GateNode(gate=tuple() as names):
-            for name in names:
-                if name not in GATES:
-                    yield Problem(("gate",), unknown("gate", name, ["all", *GATES]))
+        case ToolNode():
+            yield from starmap(Problem, argument_problems(node, known.tools))
         case WorkflowNode(workflow=name):
             yield from _input_problems(node, name, known)
         case PatternNode():
@@ -207,7 +209,7 @@ def _reference_problems(node: NodeForm, known: Known) -> Iterator[Problem]:
 def _input_problems(node: WorkflowNode, name: str, known: Known) -> Iterator[Problem]:
     part = known.workflows.get(name)
     if part is None:
-        yield Problem(("workflow",), unknown("workflow", name, known.workflows))
+        yield Problem(("workflow",), unknown("workflow", name, known.named))
         return
     for given in node.inputs:
         if given not in part.inputs and given != "task":
@@ -218,7 +220,7 @@ def _input_problems(node: WorkflowNode, name: str, known: Known) -> Iterator[Pro
 
 
 def _faults_problems(name: str, node: NodeForm, known: Known) -> Iterator[Problem]:
-    agent = node.faults.fallback_agent
+    agent = node.faults.fallback_agent if isinstance(node, AskingNode) else None
     if agent and agent not in known.agents:
         yield Problem(("nodes", name, "faults", "fallback_agent"), unknown("agent", agent, known.agents))
 
@@ -231,13 +233,7 @@ def _continued_problems(name: str, node: NodeForm, form: WorkflowForm, shape: Sh
     if other is None:
         yield Problem(place, unknown("node", node.continues, form.nodes))
     elif not isinstance(other, AgentNode) or other.agent != node.agent or other.reads_only != node.reads_only:
-        yield Problem(place, f"{node.continues} is not {node.agent}'s, with the same reads_only")
+        wanted = f"a node of {node.agent} with reads_only: {str(node.reads_only).lower()}"
+        yield Problem(place, f"{node.continues} has no conversation that goes on here: it takes {wanted}")
     elif node.continues not in shape.before(name):
         yield Problem(place, f"{node.continues} does not run before this")
-
-
-def unknown(kind: str, name: str, names: Iterable[str]) -> str:
-    """What to say of a name that nobody knows."""
-    listed = sorted(names)
-    near = get_close_matches(name, listed, n=3, cutoff=0.5)
-    return f"no {kind} is called {name!r} ({'did you mean' if near else 'there are'}: {', '.join(near or listed)})"

@@ -2,13 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import TYPES_MAP, Functions
 
+from codeflow.orchestration.workflows.tables import unknown
+
+Path = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _AT_THE_SAME_VALUE = frozenset(
     {
@@ -53,18 +57,100 @@ def roots(expression: str) -> frozenset[str]:
     Raises:
         ExpressionError: for what is no expression.
     """
-    return frozenset(_roots(parsed(expression).parsed))
+    return frozenset(path[0] for path in paths(expression))
 
 
-def _roots(tree: Mapping[str, Any]) -> Iterator[str]:
+def paths(expression: str) -> tuple[Path, ...]:
+    """Where an expression begins to look, each as the keys that lead there as far as they are written out.
+
+    Raises:
+        ExpressionError: for what is no expression.
+    """
+    return tuple(_paths(parsed(expression).parsed))
+
+
+def _paths(tree: Mapping[str, Any]) -> Iterator[Path]:
     kind, children = tree["type"], tree["children"]
-    if kind == "field":
-        yield tree["value"]
+    if path := _path(tree):
+        yield path
     elif kind in _AT_THE_SAME_VALUE:
         for child in children:
-            yield from _roots(child)
-    elif children:
-        yield from _roots(children[0])
+            yield from _paths(child)
+    elif children and kind != "expref":  # `&key` looks into each item of what stands before it
+        yield from _paths(children[0])
+
+
+def _path(tree: Mapping[str, Any]) -> Path:
+    """The keys of `a.b.c`, or of the beginning of `a.b[0].c`; none when it begins otherwise."""
+    if tree["type"] == "field":
+        return (tree["value"],)
+    if tree["type"] != "subexpression":
+        return ()
+    keys: Path = _path(tree["children"][0])
+    for child in tree["children"][1:] if keys else ():
+        if child["type"] == "field":
+            keys = (*keys, child["value"])
+            continue
+        head = child["children"][0] if child["type"] == "index_expression" else None
+        return (*keys, head["value"]) if head and head["type"] == "field" else keys
+    return keys
+
+
+def comparisons(expression: str) -> tuple[tuple[Path, str], ...]:
+    """Where an expression looks for a certain text, and the text: `check.status == 'red'`."""
+    return tuple(_comparisons(parsed(expression).parsed))
+
+
+def _comparisons(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    if tree["type"] == "comparator":
+        for one, other in (tree["children"], reversed(tree["children"])):
+            if other["type"] == "literal" and isinstance(other["value"], str) and (path := _path(one)):
+                yield path, other["value"]
+    elif tree["type"] in _AT_THE_SAME_VALUE:
+        for child in tree["children"]:
+            yield from _comparisons(child)
+
+
+def wrong_calls(expression: str) -> tuple[str, ...]:
+    """What is wrong with the functions that an expression calls, as far as it is written out."""
+    return tuple(_wrong_calls(parsed(expression).parsed))
+
+
+def _wrong_calls(tree: Mapping[str, Any]) -> Iterator[str]:
+    for child in tree["children"]:
+        yield from _wrong_calls(child)
+    if tree["type"] != "function_expression":
+        return
+    name, given = tree["value"], tree["children"]
+    if name not in Functions.FUNCTION_TABLE:
+        yield unknown("function", name, Functions.FUNCTION_TABLE)
+        return
+    wanted = Functions.FUNCTION_TABLE[name]["signature"]
+    is_variadic = bool(wanted) and wanted[-1].get("variadic", False)
+    if len(given) < len(wanted) or (len(given) > len(wanted) and not is_variadic):
+        least = "at least " if is_variadic else ""
+        yield f"{name}() takes {least}{len(wanted)} argument{'s'[: len(wanted) != 1]}, not {len(given)}"
+        return
+    for number, argument in enumerate(given):
+        types = wanted[min(number, len(wanted) - 1)]["types"]
+        is_wrong = argument["type"] == "literal" and types and not _is_one(argument["value"], types)
+        if is_wrong:
+            yield f"{name}() takes {' or '.join(types)}, not {json.dumps(argument['value'], ensure_ascii=False)}"
+
+
+def _is_one(given: Any, types: Iterable[str]) -> bool:
+    """Whether a value is of one of JMESPath's types; what lists hold is not looked at."""
+    return TYPES_MAP.get(type(given).__name__) in {kind.partition("-")[0] for kind in types}
+
+
+def is_open(template: str) -> bool:
+    """Whether a `{{` has no `}}`."""
+    return "{{" in _PLACEHOLDER.sub("", template)
+
+
+def is_computed(text: str) -> bool:
+    """Whether what stands for a text is known only when it is rendered."""
+    return _PLACEHOLDER.search(text) is not None
 
 
 def placeholders(template: str) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """A workflow as people write it down: the YAML's form, from which the JSON Schema for editors is made."""
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -13,15 +12,29 @@ from codeflow.orchestration.workflows.patterns.explore import ExploreNode
 from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
 from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
 from codeflow.orchestration.workflows.patterns.mesh import MeshNode
-from codeflow.orchestration.workflows.tables import Form, Name, NodeForm, Template
+from codeflow.orchestration.workflows.tables import (
+    AskingNode,
+    Dollars,
+    Form,
+    Name,
+    NodeForm,
+    PaidNode,
+    Template,
+    unknown,
+)
 
 MAX_NODES = 200
 MAX_ROUNDS = 50
+ALWAYS_KNOWN = frozenset({"task", "inputs", "diff"})
+"""Names that expressions may use beside the nodes'."""
+NOT_FOR_NODES = ALWAYS_KNOWN
+NOT_FOR_INPUTS = frozenset({"task"})
+"""A workflow that uses this one gives the task under that name."""
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
-class AgentNode(NodeForm):
+class AgentNode(AskingNode):
     """A specialist's visit."""
 
     agent: str
@@ -34,10 +47,36 @@ class AgentNode(NodeForm):
     """Keys of the JSON object that its answer has to end with; expressions see it as NODE.result."""
 
 
+GateName = Literal["tests", "lint", "types", "build"]
+GATES = get_args(GateName)
+
+
+def _gates(given: object) -> object:
+    """Gates as they are written, when they are written as they have to be.
+
+    Raises:
+        ValueError: saying how to write them.
+    """
+    if given == "all":
+        return given
+    if isinstance(given, str) and given in GATES:
+        raise ValueError(f"has to be a list: [{given}]")
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f"has to be all, or a list of some of {', '.join(GATES)}")
+    if "all" in given:
+        raise ValueError("all stands alone, without brackets: `gate: all`")
+    for name in given:
+        if name not in GATES:
+            raise ValueError(unknown("gate", str(name), GATES))
+    return given
+
+
 class GateNode(NodeForm):
     """Gates of the project: all of them, or some by name."""
 
-    gate: Literal["all"] | tuple[str, ...]
+    gate: Annotated[
+        Literal["all"] | Annotated[tuple[GateName, ...], Field(min_length=1)], BeforeValidator(_gates)
+    ]
     expect: Literal["green", "red"] = "green"
 
 
@@ -56,7 +95,7 @@ class ToolNode(NodeForm):
     arguments: Mapping[str, Any] = Field(default_factory=dict, alias="with")
 
 
-class WorkflowNode(NodeForm):
+class WorkflowNode(PaidNode):
     """Another workflow as one node."""
 
     workflow: FileName
@@ -105,7 +144,11 @@ def _listed(given: object) -> object:
     return [given] if isinstance(given, str) else given
 
 
-Names = Annotated[tuple[Name, ...], BeforeValidator(_listed), Field(min_length=1)]
+Names = Annotated[
+    tuple[Name, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Name | Annotated[list[Name], Field(min_length=1)]),
+]
 
 
 class EdgeForm(Form):
@@ -137,14 +180,20 @@ class InputForm(Form):
 class LimitsForm(Form):
     """What stops the whole run, where the settings and flags allow more."""
 
-    max_cost: Decimal | None = Field(default=None, gt=0)
+    max_cost: Dollars | None = None
     timeout_s: float | None = Field(default=None, gt=0)
+
+
+def _version(given: object) -> object:
+    if isinstance(given, bool) or given != 1:
+        raise ValueError("has to be 1, the only version there is")
+    return 1
 
 
 class WorkflowForm(Form):
     """A workflow file."""
 
-    codeflow_workflow: Literal[1]
+    codeflow_workflow: Annotated[Literal[1], BeforeValidator(_version)]
     name: FileName
     description: str = Field(min_length=1)
     inputs: Mapping[Name, InputForm] = Field(default_factory=dict)

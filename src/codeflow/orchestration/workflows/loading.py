@@ -10,8 +10,10 @@ from codeflow.core.errors import UsageError
 from codeflow.core.places import config_home, resource
 from codeflow.core.workflows import GivenWorkflow
 from codeflow.core.yaml_files import YamlFile, read_yaml
-from codeflow.orchestration.workflows.checking import Known, nested_circle, problems, unknown
+from codeflow.orchestration.workflows.checking import Known, nested_circle, problems
 from codeflow.orchestration.workflows.form import WorkflowForm
+from codeflow.orchestration.workflows.tables import unknown
+from codeflow.tools.tool import Tool
 
 _HINT = "Correct the file; `codeflow workflows schema` prints a JSON Schema for editors."
 
@@ -35,7 +37,7 @@ class Shelf:
 
     paths: Mapping[str, Path]
     agents: Collection[str]
-    tools: Collection[str]
+    tools: Mapping[str, Tool]
 
     def load(self, name: str) -> Loaded:
         """A workflow by name.
@@ -48,39 +50,38 @@ class Shelf:
             raise UsageError(
                 unknown("workflow", name, self.paths), hint="`codeflow workflows list` shows them all."
             )
-        return self.check(path, name)
+        return self.check(path)
 
-    def check(self, path: Path, name: str | None = None) -> Loaded:
-        """The workflow of a file, wherever that is; `name` is what it has to be called.
+    def check(self, path: Path) -> Loaded:
+        """The workflow of a file, wherever that is.
 
         Raises:
             UsageError: naming the line of the file that is wrong, its own or that of a workflow it uses.
         """
         files: dict[str, YamlFile] = {}
         forms: dict[str, WorkflowForm] = {}
-        own = self._read(path, files, forms, name)
+        own = self._read(path, files, forms)
         waiting = forms[own].uses
         while waiting:
             part = waiting.pop()
             if part in self.paths and part not in forms:
-                self._read(self.paths[part], files, forms, part)
+                self._read(self.paths[part], files, forms)
                 waiting += forms[part].uses
         if around := nested_circle(own, forms):
             text = f"workflows use each other without an end: {' -> '.join(around)}"
             raise files[own].problem(("nodes",), text, _HINT)
-        known = Known(agents=self.agents, tools=self.tools, workflows=forms)
+        known = Known(agents=self.agents, tools=self.tools, workflows=forms, named=self.paths)
         for one, file in files.items():
             for problem in problems(forms[one], known):
                 raise file.problem(problem.place, problem.text, _HINT)
         return Loaded(name=own, path=path, forms=forms)
 
-    def _read(
-        self, path: Path, files: dict[str, YamlFile], forms: dict[str, WorkflowForm], name: str | None
-    ) -> str:
+    def _read(self, path: Path, files: dict[str, YamlFile], forms: dict[str, WorkflowForm]) -> str:
         file = read_yaml(path, _HINT)
         form = file.model(WorkflowForm, _HINT)
-        if name is not None and form.name != name:
-            raise file.problem(("name",), f"{form.name!r}, but the file is called {name}", _HINT)
+        if path.name != f"{form.name}.yaml":
+            text = f"{form.name!r}, but the file is called {path.name} and not {form.name}.yaml"
+            raise file.problem(("name",), text, _HINT)
         files[form.name], forms[form.name] = file, form
         return form.name
 

@@ -9,7 +9,7 @@ from codeflow.core.values import Limits
 from codeflow.core.workflows import GivenWorkflow
 from codeflow.orchestration.workflows.form import WorkflowForm, WorkflowNode
 from codeflow.orchestration.workflows.loading import revived
-from codeflow.orchestration.workflows.tables import NodeForm
+from codeflow.orchestration.workflows.tables import AskingNode, NodeFaults, NodeForm, PaidNode
 
 
 def nodes_by_path(given: GivenWorkflow) -> Mapping[str, NodeForm]:
@@ -33,17 +33,26 @@ def with_policies(faults: FaultSettings, nodes: Mapping[str, NodeForm]) -> Fault
         path: FaultPolicy.model_validate(
             {
                 **{key: getattr(faults, key) for key in FaultPolicy.model_fields},
-                **node.faults.model_dump(exclude_unset=True),
+                **_own(node.faults),
             }
         )
         for path, node in nodes.items()
+        if isinstance(node, AskingNode)
     }
     return faults.model_copy(update={"nodes": {**faults.nodes, **own}})
 
 
+def _own(faults: NodeFaults) -> dict[str, object]:
+    """What a node says itself: null lifts a time limit, and elsewhere says nothing."""
+    given = faults.model_dump(exclude_unset=True)
+    return {key: one for key, one in given.items() if one is not None or key.endswith("_timeout_s")}
+
+
 def spending(nodes: Mapping[str, NodeForm]) -> Mapping[str, Decimal]:
     """US dollars that nodes may spend at most."""
-    return {path: node.max_cost for path, node in nodes.items() if node.max_cost is not None}
+    return {
+        path: node.max_cost for path, node in nodes.items() if isinstance(node, PaidNode) and node.max_cost
+    }
 
 
 def within(limits: Limits, form: WorkflowForm) -> Limits:

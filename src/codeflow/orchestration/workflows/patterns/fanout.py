@@ -129,7 +129,7 @@ def _wanted(form: FanoutForm) -> str:
 def _read(form: FanoutForm, text: str) -> Any:
     """A member's vote, its items, or its answer as it is."""
     if form.vote:
-        return _value(form.vote.key, text)
+        return _ballot(form.vote.key, text)
     if form.merge is None:
         return text
     if form.merge.items is None:
@@ -145,6 +145,13 @@ def _value(key: str, text: str) -> Any:
     if key not in found:
         raise UnusableError(f'the JSON object has no "{key}"')
     return found[key]
+
+
+def _ballot(key: str, text: str) -> str | int | float | bool:
+    chosen = _value(key, text)
+    if not isinstance(chosen, str | int | float) or not str(chosen).strip():
+        raise UnusableError(f'"{key}" has to be a text, a number, true or false: anything else is no vote')
+    return chosen
 
 
 def _elected(

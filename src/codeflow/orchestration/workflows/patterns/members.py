@@ -34,7 +34,7 @@ def _as_table(given: object) -> object:
     return {"agent": given} if isinstance(given, str) else given
 
 
-MemberTable = Annotated[MemberForm, BeforeValidator(_as_table)]
+MemberTable = Annotated[MemberForm, BeforeValidator(_as_table, json_schema_input_type=str | MemberForm)]
 
 
 class UnusableError(ValueError):

@@ -62,6 +62,10 @@ class MeshForm(Form):
             raise ValueError("conflicts: merge and merger go together")
         if MERGER in self.peers:
             raise ValueError(f"a peer cannot be called {MERGER}")
+        if len(set(map(canonical, self.choices))) < len(self.choices):
+            raise ValueError(
+                "choices: two of them are the same but for case and blanks: no vote tells them apart"
+            )
         return self
 
 
