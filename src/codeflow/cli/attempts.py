@@ -13,6 +13,7 @@ from codeflow.cli.render.clean import one_line
 from codeflow.cli.workplaces import all_worktrees, way_back
 from codeflow.core.errors import CodeflowError, UsageError
 from codeflow.core.results import Attempt, RunResult
+from codeflow.core.text import listed
 from codeflow.core.values import EXIT_CODES, Mode, Status, Task, Worktree
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from codeflow.core.ports import Emit
     from codeflow.core.settings import Settings
     from codeflow.orchestration.engine import Engine
+    from codeflow.sessions.worktrees.adding import Survey
 
+_MOST_NAMES = 5
 _BY_THE_GATES = "the only one that the gates accept"
 
 
@@ -61,14 +64,16 @@ def run_attempts(
     _check(task, record)
     found = survey(task.workspace, None, "--attempts")
     offered = offer(settings, task, wanted.by, wanted.count, os.environ)
+    if found.missing:
+        names = listed(found.missing, _MOST_NAMES)
+        tell(f"your uncommitted changes are in NO attempt, and none is merged over them: {names}")
     _agree(settings, offered, yes=wanted.yes)
     worktrees = all_worktrees()
     places: list[Worktree] = []
     try:
         places.extend(added(found, worktrees, settings) for _ in offered.starters)
-        return _Race(settings, task, offered, tuple(places), keep=wanted.keep).run(
-            output=output, quiet=quiet, missing=found.missing
-        )
+        race = _Race(settings, task, offered, found, tuple(places), keep=wanted.keep)
+        return race.run(output=output, quiet=quiet)
     except BaseException:
         for place in places:
             discard_unused(place, worktrees)
@@ -82,18 +87,16 @@ class _Race:
     settings: "Settings"
     task: Task
     offered: "Offer"
+    found: "Survey"
     places: tuple[Worktree, ...]
     keep: bool
 
-    def run(self, *, output: "Output", quiet: bool, missing: tuple[str, ...]) -> int:
+    def run(self, *, output: "Output", quiet: bool) -> int:
         """Let them run, choose, merge and show."""
         from codeflow.cli.attempts_screen import Screen
         from codeflow.cli.drive import InFlight, leave, run_on_loop
         from codeflow.cli.streams import settle
-        from codeflow.core.text import listed
 
-        if missing:
-            tell(f"your uncommitted changes are in NO attempt: {listed(missing, 5)}; commit what it needs")
         began = time.monotonic()
         screen, calls = Screen(output, quiet=quiet), InFlight()
         choice = run_on_loop(self._choose(self._engines(screen.person), screen, calls))
@@ -126,6 +129,7 @@ class _Race:
 
     def _engine(self, task: Task, person: "TerminalApproval | None") -> "Engine":
         from codeflow.app.build import build
+        from codeflow.sessions.worktrees.adding import notes
 
         return build(
             self.settings,
@@ -133,6 +137,7 @@ class _Race:
             env=os.environ,
             approve=person,
             decide=person.decide if person else None,
+            notes=notes(self.found, task.worktree, 0) if task.worktree else (),
         )
 
     async def _choose(self, engines: "Sequence[Engine]", screen: "Screen", calls: "Emit") -> _Choice:
@@ -147,7 +152,8 @@ class _Race:
         if len(green) == 1:
             return _Choice(results, green[0], _BY_THE_GATES)
         if not is_open(results, green):
-            return _Choice(results, cheapest(results, green), "all made the same change; it cost least")
+            same = "all made the same change" if results[green[0]].diff else "none shows a change"
+            return _Choice(results, cheapest(results, green), f"{same}; it cost least")
         return await self._judged(results, green, screen, calls)
 
     async def _judged(
@@ -199,10 +205,13 @@ class _Race:
 
     def _take(self, chosen: RunResult, place: int, ways: list[str]) -> RunResult:
         """Merge an attempt and drop the others; where it cannot be merged, all of them stay."""
+        from codeflow.sessions.worktrees.ending import standing
+
         name = f"attempt {place + 1} ({self.offered.starters[place].name})"
         worktree = self.places[place]
         try:
-            if chosen.files_changed:
+            now = standing(worktree)
+            if now.changed or now.ignored or now.moved:
                 ways.append(f"{name}: {merge(worktree, chosen.session_id)}")
                 record = all_worktrees().find(worktree.session_id)
                 ways.extend([way_back(record)] if record else [])
