@@ -172,7 +172,7 @@ def test_a_merge_that_is_not_possible_keeps_everything(shell, project, scripted)
         done = shell.run(endpoint, "--attempts", "2", "--by", "fast_coder")
     assert done.code == 1
     assert "could not be merged: uncommitted changes of yours" in done.result["error"]["message"]
-    assert "your uncommitted changes are in NO attempt: calc.py" in done.stderr
+    assert "your uncommitted changes are in NO attempt, and none is merged over them: calc.py" in done.stderr
     assert (project / "calc.py").read_text() == BUG + "# mine\n"
     assert len(listed(shell)) == 2
 
