@@ -1,13 +1,17 @@
 """Several attempts at one task: the price first, each in a worktree of its own, gates and then a judge choose."""
 
+import contextlib
 import json
+import os
+import pty
 import signal
-from dataclasses import asdict
+import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.harness import BUG, FIXED, ROUTER, Shell, git
+from tests.e2e.harness import BUG, CODEFLOW, FIXED, ROUTER, Shell, git
 from tests.e2e.test_e2e_resume import killed, started, until
 
 from codeflow.models.endpoint import environment
@@ -121,9 +125,11 @@ def test_a_judge_who_does_not_choose_leaves_it_to_the_price(shell, project, scri
     assert (project / "calc.py").read_text() == FIXED
 
 
-def test_the_budget_covers_all_of_them_and_the_judge(shell, project, scripted):
+@pytest.mark.parametrize("limit", ["MAX_COST", "MAX_COST_DAY"])
+def test_the_budget_covers_all_of_them_and_the_judge(shell, project, scripted, limit):
+    poor = replace(shell, env={**shell.env, f"CODEFLOW_RUN__{limit}": "0.02"})
     with scripted([*TWO_GREEN, judge(SECOND)]) as endpoint:
-        done = shell.run(endpoint, "--attempts", "2", "--max-cost", "0.02")
+        done = poor.run(endpoint, "--attempts", "2")
         assert done.result["cost_usd"] <= 0.02
     assert "at most $0.0090" in done.stderr
     assert "at most $0.0200" in done.stderr
@@ -216,3 +222,61 @@ def test_ctrl_c_ends_all_of_them_and_keeps_what_they_did(shell, project, scripte
     assert [one["status"] for one in result["attempts"]] == ["done", "interrupted"]
     assert (project / "calc.py").read_text() == BUG
     assert len(listed(shell)) == 2
+
+
+def test_one_that_is_out_of_time_leaves_the_other_and_a_model_may_be_named(shell, project, scripted):
+    late = [{"agent": "fast_coder", "say": "too late", "latency_ms": 60_000}]
+    with scripted([ROUTER, *late, *attempt("senior_coder")]) as endpoint:
+        limit = {"CODEFLOW_FAULTS__NODES__FAST_CODER__VISIT_TIMEOUT_S": "1"}
+        named = ("--by", "fast_coder", "--by", "amazon.nova-pro-v1:0")
+        done = replace(shell, env={**shell.env, **limit}).run(endpoint, "--attempts", "2", *named)
+        asked = {request.model_id for request in endpoint.requests if request.agent == "senior_coder"}
+    assert done.code == 0, done.stderr
+    assert asked == {"amazon.nova-pro-v1:0"}
+    assert [one["status"] for one in done.result["attempts"]] == ["failed", "done"]
+    assert done.result["cost_usd"] is None
+    assert (project / "calc.py").read_text() == FIXED
+
+
+def test_a_judge_whose_budget_is_out_leaves_it_to_the_price(shell, project, scripted):
+    greedy: dict[str, Any] = {"usage": {"input": 45_000, "output": 10}}
+    replies = [ROUTER, *attempt("fast_coder", **greedy), *attempt("senior_coder", "b + a", **greedy)]
+    with scripted([*replies, judge(SECOND)]) as endpoint:
+        done = shell.run(endpoint, "--attempts", "2", "--max-tokens", "100000")
+        assert "reviewer" not in {request.agent for request in endpoint.requests}
+    assert done.code == 0, done.stderr
+    (chosen,) = [one for one in done.result["attempts"] if one["chosen"]]
+    assert chosen["by"] == "fast_coder"
+    assert "reviewer did not choose (the limit of" in chosen["reason"]
+
+
+def drain(terminal: int) -> None:
+    """Read what is shown until nobody has the other end any more."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 10_000):
+            pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("typed", "code"), [(b"n\n", 2), (b"y\n", 0)])
+def test_with_a_terminal_the_price_is_asked_for(shell, project, scripted, typed, code):
+    person, terminal = pty.openpty()
+    with scripted([ROUTER, *attempt("fast_coder")]) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "run", "--attempts", "2", "--by", "fast_coder", "make the failing test pass"],
+            cwd=project,
+            env={**shell.env, **environment(endpoint.url), "CODEFLOW_ATTEMPTS__ASK_OVER_USD": "0.001"},
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        shown = b""
+        while b"go ahead?" not in shown:
+            shown += os.read(person, 10_000)
+        assert endpoint.requests == []
+        os.write(person, typed)
+        drain(person)
+        assert run.wait(60) == code
+    os.close(person)
+    assert (project / "calc.py").read_text() == (FIXED if code == 0 else BUG)
