@@ -112,7 +112,11 @@ def test_where_none_is_accepted_nothing_is_merged_and_all_are_kept(shell, projec
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"), [("Number seven!", "its answer names none of 1, 2"), ('{"attempt": 7}', "names none")]
+    ("answer", "why"),
+    [
+        ("Number seven!", "its answer names none of 1, 2"),
+        pytest.param('{"attempt": 7}', "names none", marks=pytest.mark.slow),
+    ],
 )
 def test_a_judge_who_does_not_choose_leaves_it_to_the_price(shell, project, scripted, answer, why):
     with scripted([*TWO_GREEN, judge(answer)]) as endpoint:
@@ -125,7 +129,7 @@ def test_a_judge_who_does_not_choose_leaves_it_to_the_price(shell, project, scri
     assert (project / "calc.py").read_text() == FIXED
 
 
-@pytest.mark.parametrize("limit", ["MAX_COST", "MAX_COST_DAY"])
+@pytest.mark.parametrize("limit", ["MAX_COST", pytest.param("MAX_COST_DAY", marks=pytest.mark.slow)])
 def test_the_budget_covers_all_of_them_and_the_judge(shell, project, scripted, limit):
     poor = replace(shell, env={**shell.env, f"CODEFLOW_RUN__{limit}": "0.02"})
     with scripted([*TWO_GREEN, judge(SECOND)]) as endpoint:
@@ -172,6 +176,7 @@ def test_what_does_not_go_with_attempts_is_refused_in_one_line(shell, tmp_path):
     assert (alone.code, "--attempts" in alone.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_merge_that_is_not_possible_keeps_everything(shell, project, scripted):
     (project / "calc.py").write_text(BUG + "# mine\n")
     with scripted([ROUTER, *attempt("fast_coder")]) as endpoint:
@@ -224,6 +229,7 @@ def test_ctrl_c_ends_all_of_them_and_keeps_what_they_did(shell, project, scripte
     assert len(listed(shell)) == 2
 
 
+@pytest.mark.slow
 def test_one_that_is_out_of_time_leaves_the_other_and_a_model_may_be_named(shell, project, scripted):
     late = [{"agent": "fast_coder", "say": "too late", "latency_ms": 60_000}]
     with scripted([ROUTER, *late, *attempt("senior_coder")]) as endpoint:
@@ -238,6 +244,7 @@ def test_one_that_is_out_of_time_leaves_the_other_and_a_model_may_be_named(shell
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_judge_whose_budget_is_out_leaves_it_to_the_price(shell, project, scripted):
     greedy: dict[str, Any] = {"usage": {"input": 45_000, "output": 10}}
     replies = [ROUTER, *attempt("fast_coder", **greedy), *attempt("senior_coder", "b + a", **greedy)]
