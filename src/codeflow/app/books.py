@@ -85,9 +85,7 @@ class Books:
 
     def _spent_elsewhere_today(self, env: Mapping[str, str]) -> Decimal:
         """What the ledger has of today without what this run spent before, as far as that was today."""
-        midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        with ledger_to_read(state_home(env) / "ledger.sqlite3") as ledger:
-            today = {row.name: row.known_cost for row in ledger.report("session", midnight)}
+        today = spent_today(env)
         own = min(self.budget.spent.cost, today.get(self.log.session_id, Decimal(0)))
         return sum(today.values(), Decimal(0)) - own
 
@@ -140,6 +138,13 @@ class Books:
         if self.log.problem:
             warnings.append(f"the session log is incomplete: {self.log.problem}")
         return warnings
+
+
+def spent_today(env: Mapping[str, str]) -> dict[str, Decimal]:
+    """What the ledger has of today, in US dollars by session."""
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    with ledger_to_read(state_home(env) / "ledger.sqlite3") as ledger:
+        return {row.name: row.known_cost for row in ledger.report("session", midnight)}
 
 
 def _neighbours(store: SessionStore, folder: Path, env: Mapping[str, str]) -> list[str]:

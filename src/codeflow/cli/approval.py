@@ -27,11 +27,20 @@ class TerminalApproval:
     def __init__(self, quiet_terminal: Callable[[], AbstractContextManager[None]]) -> None:
         self._quiet_terminal = quiet_terminal
         self._turn = asyncio.Lock()
+        self._whose = ""
+
+    def of(self, run: str) -> "TerminalApproval":
+        """The same person, asked by one of several runs, which is named."""
+        other = TerminalApproval(self._quiet_terminal)
+        other._turn, other._whose = self._turn, f"{run}: "
+        return other
 
     async def __call__(self, question: Question) -> Answer:
         async with self._turn:
             with self._quiet_terminal():
-                sys.stderr.write(f"{visible(question.tool)} wants: {visible(question.summary)}\n")
+                sys.stderr.write(
+                    f"{self._whose}{visible(question.tool)} wants: {visible(question.summary)}\n"
+                )
                 sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
                 sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
                 _forget_typed_ahead()
@@ -44,7 +53,9 @@ class TerminalApproval:
         """How to go on; the end of the input stops the run."""
         async with self._turn:
             with self._quiet_terminal():
-                sys.stderr.write(f"{visible(failed.agent)} did not finish: {visible(failed.problem)}\n")
+                sys.stderr.write(
+                    f"{self._whose}{visible(failed.agent)} did not finish: {visible(failed.problem)}\n"
+                )
                 if failed.hint:
                     sys.stderr.write(f"  {visible(failed.hint)}\n")
                 _forget_typed_ahead()

@@ -34,17 +34,42 @@ def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
         KeyboardInterrupt: when it was interrupted before there was anything to tell.
         CrashError: when a fault inside codeflow ended the run.
     """
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))
-    try:
+    with _loop() as loop:
         result = loop.run_until_complete(_supervised(engine, consumers))
         if result.status not in _CUT_SHORT:
             loop.run_until_complete(loop.shutdown_asyncgens())
+    return result
+
+
+def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """The result of several runs; signals cancel the work, which ends them, and a second one ends the process at once.
+
+    Threads that still wait for a model are not waited for: see `InFlight`.
+
+    Raises:
+        KeyboardInterrupt: when it was interrupted and had no result.
+    """
+
+    async def supervised() -> T:
+        running = asyncio.ensure_future(work)
+        await _until_done(running)
+        return running.result()
+
+    with _loop() as loop:
+        return loop.run_until_complete(supervised())
+
+
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop with enough threads; what was cancelled on it was interrupted."""
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "worker"))
+    try:
+        yield loop
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
         loop.close()
-    return result
 
 
 def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:

@@ -92,7 +92,7 @@ def execute(
         screen, calls = Shield(shown), InFlight()
         result = drive(engine, [screen, calls, *([recorder] if recorder else [])])
     settle()
-    delivered = _shown(screen.broken)
+    delivered = shown(screen.broken)
     if record and recorder:
         delivered = _written(recorder, record) and delivered
     if after:
@@ -146,7 +146,7 @@ def _recorder(task: Task) -> "Recorder":
     return Recorder(options=chosen, base=head_commit(task.workspace))
 
 
-def _shown(broken: Exception | None) -> bool:
+def shown(broken: Exception | None) -> bool:
     """Whether the result was delivered; a reader who went away (`| head`) has had what was wanted."""
     if broken is None or isinstance(broken, BrokenPipeError):
         return True

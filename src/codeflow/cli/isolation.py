@@ -45,7 +45,7 @@ def run_isolated(
     worktrees = all_worktrees()
     found = survey(task.workspace, branch)
     others = len(worktrees.open(task.workspace))
-    worktree = _added(found, worktrees, settings)
+    worktree = added(found, worktrees, settings)
     try:
         return execute(
             settings,
@@ -57,7 +57,7 @@ def run_isolated(
             after=partial(offer, worktree),
         )
     except BaseException:
-        _discard_unused(worktree, worktrees)
+        discard_unused(worktree, worktrees)
         raise
 
 
@@ -69,18 +69,18 @@ def offer(worktree: Worktree, result: "RunResult") -> None:
     try:
         now = standing(worktree)
         if now.moved:
-            _tell(f"WARNING: {now.moved.what}")
-            _tell_more(now.moved.way_back)
+            tell(f"WARNING: {now.moved.what}")
+            tell_more(now.moved.way_back)
         if result.status is Status.DONE and now.exists and not (now.changed or now.ignored or now.moved):
             drop(worktree)
-            _tell("nothing was changed; the worktree is removed")
+            tell("nothing was changed; the worktree is removed")
         elif result.status in _ENDED and can_ask():
             _ask(worktree, now, result.session_id)
         else:
-            _tell_ways(worktree, result, now)
+            tell_ways(worktree, result, now)
     except CodeflowError as error:
-        _tell(f"the worktree stays: {error}")
-        _tell_more(error.hint)
+        tell(f"the worktree stays: {error}")
+        tell_more(error.hint)
 
 
 def drop(worktree: Worktree) -> None:
@@ -89,7 +89,7 @@ def drop(worktree: Worktree) -> None:
 
     worktrees = all_worktrees()
     if left := remove(_record(worktree, worktrees), worktrees):
-        _tell(f"{left} is still there")
+        tell(f"{left} is still there")
 
 
 def merge(worktree: Worktree, session_id: str, *, with_ignored: bool = True) -> str:
@@ -109,7 +109,7 @@ def merge(worktree: Worktree, session_id: str, *, with_ignored: bool = True) -> 
     return f"merged into {done.target or 'HEAD'} ({done.commit[:10]}), the worktree is removed{left}"
 
 
-def _added(found: "Survey", worktrees: "Worktrees", settings: "Settings") -> Worktree:
+def added(found: "Survey", worktrees: "Worktrees", settings: "Settings") -> Worktree:
     from codeflow.sessions.opening import open_sessions
     from codeflow.sessions.worktrees.adding import add
 
@@ -121,7 +121,7 @@ def _added(found: "Survey", worktrees: "Worktrees", settings: "Settings") -> Wor
             continue
 
 
-def _discard_unused(worktree: Worktree, worktrees: "Worktrees") -> None:
+def discard_unused(worktree: Worktree, worktrees: "Worktrees") -> None:
     """A run that never began leaves no worktree."""
     known = local_sessions().list(worktree.origin)
     if not any(info.id == worktree.session_id and info.task for info in known):
@@ -140,13 +140,13 @@ def _ask(worktree: Worktree, now: "Standing", session_id: str) -> None:
     _tell_changes(worktree, now)
     match _answer(f"[m]erge into {one_line(target)} / [k]eep / [d]rop: ", ("merge", "keep", "drop")):
         case "merge":
-            _tell(merge(worktree, session_id))
+            tell(merge(worktree, session_id))
         case "drop" if (
             not now.work
             or _answer("  all of it is lost then; drop it? [y]es / [n]o: ", ("no", "yes")) == "yes"
         ):
             drop(worktree)
-            _tell("the worktree and its branch are removed")
+            tell("the worktree and its branch are removed")
         case _:
             _tell_commands(worktree)
 
@@ -170,34 +170,34 @@ def _answer(question: str, known: tuple[str, ...]) -> str:
 
 
 def _tell_changes(worktree: Worktree, now: "Standing") -> None:
-    _tell(
+    tell(
         f"{count_files(len(now.changed))} changed in the worktree {worktree.folder} (branch {worktree.branch})"
     )
     if now.ignored:
-        _tell_more(
+        tell_more(
             f"and {count_files(len(now.ignored))} that git ignores: {', '.join(now.ignored[:_MOST_NAMES])}"
         )
 
 
-def _tell_ways(worktree: Worktree, result: "RunResult", now: "Standing") -> None:
+def tell_ways(worktree: Worktree, result: "RunResult", now: "Standing") -> None:
     _tell_changes(worktree, now)
     if result.status not in _ENDED:
-        _tell_more(f"go on: codeflow resume {result.session_id}")
+        tell_more(f"go on: codeflow resume {result.session_id}")
     _tell_commands(worktree)
 
 
 def _tell_commands(worktree: Worktree) -> None:
-    _tell("the worktree is kept:")
-    _tell_more(f"look: git -C {worktree.path} diff {worktree.base[:10]}")
-    _tell_more(f"merge: codeflow worktrees merge {worktree.session_id}")
-    _tell_more(f"drop: codeflow worktrees drop {worktree.session_id}")
+    tell("the worktree is kept:")
+    tell_more(f"look: git -C {worktree.path} diff {worktree.base[:10]}")
+    tell_more(f"merge: codeflow worktrees merge {worktree.session_id}")
+    tell_more(f"drop: codeflow worktrees drop {worktree.session_id}")
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
     print(f"codeflow: {one_line(text)}", file=sys.stderr)
 
 
-def _tell_more(text: str) -> None:
+def tell_more(text: str) -> None:
     print(f"  {one_line(text)}", file=sys.stderr)
 
 

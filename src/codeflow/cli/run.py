@@ -14,12 +14,13 @@ from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
-from codeflow.core.values import Complexity, Mode, Pattern, Plan
+from codeflow.core.values import Complexity, Mode, Pattern, Plan, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codeflow.cli.request import Choices
+    from codeflow.core.settings import Settings
 
 Branch = Annotated[
     str | None,
@@ -55,6 +56,16 @@ Given = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="KEY=VALUE", help="An input of the workflow; repeatable."),
 ]
+Attempts = Annotated[
+    int | None,
+    typer.Option(metavar="K", min=2, max=8, help="Make several attempts side by side, and merge the best."),
+]
+By = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Who begins an attempt: agent, model, cascade or graph; repeatable."),
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the worktrees of attempts that were not chosen.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Agree to the price of the attempts.")]
 MaxCost = Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")]
 MaxTokens = Annotated[str | None, typer.Option(metavar="N", help="Stop before so many are read and written.")]
 
@@ -94,13 +105,16 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Route and plan only.")] = False,
     continues: Continues = False,
     worktree: Branch = None,
+    attempts: Attempts = None,
+    by: By = None,
+    keep: Keep = False,
+    yes: Yes = False,
     no_sandbox: NoSandbox = False,
     quiet: Quiet = False,
 ) -> int:
     """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
-    from codeflow.cli.request import Choices, existing_folder, prepare, role_models
+    from codeflow.cli.request import Choices, role_models
 
-    folder = existing_folder(workspace)
     check_record(record)
     choices = Choices(
         mode=mode,
@@ -122,20 +136,68 @@ def run(
     )
     _check_workflow(choices, plan, continues=continues)
     if continues:
-        _check_continue(record, worktree, plan)
-        text = read_task(task, file) if task is not None or file is not None else None
-        return continue_latest(text, choices, workspace, output=output, quiet=quiet)
+        _check_continue(record, worktree, plan, attempts)
+        return continue_latest(_another(task, file), choices, workspace, output=output, quiet=quiet)
+    work = _way(choices, plan, worktree, attempts, by, keep=keep, yes=yes)
+    return work(*_prepared(plan, task, file, choices, workspace), output=output, quiet=quiet, record=record)
+
+
+def _another(task: str | None, file: Path | None) -> str | None:
+    """Another task for a session that goes on, if there is one."""
+    return read_task(task, file) if task is not None or file is not None else None
+
+
+def _prepared(
+    plan: Path | None, task: str | None, file: Path | None, choices: "Choices", workspace: Path | None
+) -> "tuple[Settings, Task]":
+    """The settings in force and the task."""
+    from codeflow.cli.request import existing_folder, prepare
+
+    folder = existing_folder(workspace)
     text, planned = _with_plan(plan, task, file, choices, folder) if plan else (read_task(task, file), None)
     settings, prepared = prepare(text, folder, choices)
-    work = execute if worktree is None else _apart(worktree or None)
-    return work(settings, replace(prepared, plan=planned), output=output, quiet=quiet, record=record)
+    return settings, replace(prepared, plan=planned)
 
 
-def _apart(branch: str | None) -> "Callable[..., int]":
-    """Like `execute`, in a worktree."""
+def _way(
+    choices: "Choices",
+    plan: Path | None,
+    worktree: str | None,
+    attempts: int | None,
+    by: list[str] | None,
+    *,
+    keep: bool,
+    yes: bool,
+) -> "Callable[..., int]":
+    """What does the task like `execute`: that itself, in a worktree, or several times in several of them."""
+    if attempts is not None:
+        _check_attempts(choices, plan, worktree)
+        from codeflow.cli.attempts import Wanted, run_attempts
+
+        return partial(run_attempts, wanted=Wanted(count=attempts, by=tuple(by or ()), keep=keep, yes=yes))
+    for flag, is_given in {"--by": bool(by), "--keep": keep, "--yes": yes}.items():
+        if is_given:
+            raise UsageError(f"{flag} is for several attempts", hint="Say how many with --attempts.")
+    if worktree is None:
+        return execute
     from codeflow.cli.isolation import run_isolated
 
-    return partial(run_isolated, branch=branch)
+    return partial(run_isolated, branch=worktree or None)
+
+
+def _check_attempts(choices: "Choices", plan: Path | None, worktree: str | None) -> None:
+    others = {
+        "--worktree": worktree is not None,
+        "--plan": plan is not None,
+        "--workflow": choices.workflow is not None,
+        "--pattern": choices.pattern is not None,
+    }
+    for flag, is_given in others.items():
+        if is_given:
+            raise UsageError(
+                f"{flag} does not go with --attempts",
+                hint="Each attempt has a worktree of its own, and --by says who begins it.",
+            )
 
 
 def _with_plan(
@@ -172,7 +234,11 @@ def _check_workflow(choices: "Choices", plan: Path | None, *, continues: bool) -
             raise UsageError(f"--workflow does not go with {flag}", hint="A workflow says who does what.")
 
 
-def _check_continue(record: Path | None, worktree: str | None, plan: Path | None) -> None:
+def _check_continue(
+    record: Path | None, worktree: str | None, plan: Path | None, attempts: int | None
+) -> None:
+    if attempts is not None:
+        raise UsageError("--attempts does not go with --continue", hint="Each attempt begins a session.")
     if plan is not None:
         raise UsageError("--plan does not go with --continue", hint="A plan begins a session of its own.")
     if record:

@@ -122,7 +122,7 @@ def working_folder(session_id: str, root: Path) -> Path:
     if here.unavailable is None and here.history():
         return root  # it was given another task there
     raise SessionError(
-        f"session {session_id} was merged into {record.worktree.target or 'HEAD'}", hint=_way_back(record)
+        f"session {session_id} was merged into {record.worktree.target or 'HEAD'}", hint=way_back(record)
     )
 
 
@@ -134,7 +134,7 @@ def is_used(record: "Record") -> bool:
     return any(worktree_of(name) == record for name in store.running(record.worktree.origin))
 
 
-def _way_back(record: "Record") -> str:
+def way_back(record: "Record") -> str:
     from codeflow.sessions.worktrees.ending import is_merge
 
     if record.before == record.after:

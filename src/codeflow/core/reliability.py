@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -19,6 +20,9 @@ def no_limit(value: object) -> object:
         raise ValueError('is empty; write "none" for no limit')
     return None if value == "none" else value
 
+
+Money = Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
+"""US dollars; None for no limit."""
 
 Seconds = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(no_limit)]
 """A time limit; None for no limit."""

@@ -32,6 +32,28 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One of several tries at a task, each a session and a worktree of its own."""
+
+    number: int
+    """From 1 on."""
+    by: str
+    """The agent, model or pattern that it began with."""
+    session_id: str
+    status: Status
+    gates: tuple[GateResult, ...]
+    files_changed: int
+    cost: Cost
+    known_cost: Decimal
+    by_model: tuple[Share, ...]
+    error: str | None = None
+    chosen: str = ""
+    """Why it was chosen; empty when it was not."""
+    worktree: Worktree | None = None
+    """Where its work still is; None when it was merged or dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """How a run ended. `cost` is None when a call could not be priced; `known_cost` is then a lower bound."""
 
@@ -65,3 +87,5 @@ class RunResult:
     """Where it worked, when not in the session's own folder."""
     escalations: tuple[Escalated, ...] = ()
     """Hand-overs to other specialists after red gates or a visit without an answer."""
+    attempts: tuple[Attempt, ...] = ()
+    """The tries that this is the result of, when there was more than one; the bill is that of all, and of the judge."""

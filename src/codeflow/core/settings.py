@@ -3,16 +3,16 @@
 import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from codeflow.core.attempts import AttemptSettings
 from codeflow.core.errors import UsageError
 from codeflow.core.hosts import parse_host
 from codeflow.core.places import config_home, resource
-from codeflow.core.reliability import FaultSettings, no_limit
+from codeflow.core.reliability import FaultSettings, Money, no_limit
 from codeflow.core.trust import TrustedFolders
 from codeflow.core.values import Mode
 
@@ -27,6 +27,7 @@ TRUSTED_ONLY = frozenset(
         "run.max_cost_session",
         "run.max_tokens",
         "run.roster",
+        "attempts.ask_over_usd",
         "models.endpoint_url",
         "models.profile",
         "models.region",
@@ -67,16 +68,12 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Money = Annotated[Annotated[Decimal, Field(ge=0)] | None, BeforeValidator(no_limit)]
-"""US dollars; None for no limit."""
-
-
 class RunSettings(_Section):
     mode: Mode
     roster: str
-    max_cost: _Money
-    max_cost_session: _Money
-    max_cost_day: _Money
+    max_cost: Money
+    max_cost_session: Money
+    max_cost_day: Money
     max_tokens: Annotated[Annotated[int, Field(ge=0)] | None, BeforeValidator(no_limit)]
     max_turns: int = Field(ge=1)
     timeout_s: float = Field(gt=0)
@@ -223,6 +220,7 @@ class Settings(_Section):
     router: RouterSettings
     graph: GraphSettings
     cascade: CascadeSettings
+    attempts: AttemptSettings
     consult: ConsultSettings
     gates: GateSettings
     tools: ToolSettings

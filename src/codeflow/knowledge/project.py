@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from codeflow.core import inert_git
@@ -12,6 +13,7 @@ from codeflow.core.programs import NO_NETWORK_GIT, program_outside
 if TYPE_CHECKING:
     from git import Git
 
+_IMPORTING = Lock()
 _EXECUTABLE = "GIT_PYTHON_GIT_EXECUTABLE"
 
 MAX_FILES = 100_000
@@ -37,9 +39,17 @@ class Files:
     complete: bool
 
 
-@lru_cache
 def _wrapper(program: str) -> "type[Git]":
-    """GitPython, which starts git while it is imported: this one, instead of any that PATH names."""
+    """GitPython, which starts git while it is imported: this one, instead of any that PATH names.
+
+    Several runs of one process may ask at once, and the environment is that of all.
+    """
+    with _IMPORTING:
+        return _imported(program)
+
+
+@lru_cache
+def _imported(program: str) -> "type[Git]":
     before = os.environ.get(_EXECUTABLE)
     os.environ[_EXECUTABLE] = program
     try:

@@ -145,6 +145,32 @@ def consult_message(
     return "\n\n".join(filter(None, parts))
 
 
+def choice_message(
+    task: str, attempts: Sequence[tuple[int, str, Sequence[GateResult]]], most_chars: int
+) -> str:
+    """Several finished attempts at a task, each its number, its diff and its gates, to choose one of them."""
+    room = _fair_share([len(diff) for _, diff, _ in attempts], most_chars)
+    shown = "\n\n".join(
+        "\n".join(
+            (
+                f"Attempt {number}:",
+                *map(_gate_line, gates),
+                as_data(spelled_out(_head(diff, room)), f"diff of attempt {number}"),
+            )
+        )
+        for number, diff, gates in attempts
+    )
+    numbers = ", ".join(str(number) for number, _, _ in attempts)
+    return (
+        f"Choose one of {len(attempts)} attempts at the task below. Each was made on a copy of this folder, which is as "
+        "it was before them, and the gates accept each. Look for the one that does the whole task and nothing else, is "
+        "right on the edges and breaks no caller; between equals, for the simplest.\n\n"
+        f"<asked>\n{task}\n</asked>\n\n{shown}\n\n"
+        "You review no findings this time: finish with a single JSON object and nothing after it, with one of the "
+        f'numbers {numbers}:\n{{"attempt": {attempts[0][0]}, "reason": "one sentence: why this one"}}'
+    )
+
+
 def _fair_share(lengths: Sequence[int], room: int) -> int:
     """The greatest length to cut each text to, so that all of them fit."""
     left = room

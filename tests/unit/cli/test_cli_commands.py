@@ -116,6 +116,13 @@ Options:
   --continue                      Go on with this folder's latest session.
   --worktree [=BRANCH]            Work in a git worktree, apart from your
                                   files, and offer to merge at the end.
+  --attempts K                    Make several attempts side by side, and
+                                  merge the best.  [2<=x<=8]
+  --by NAME                       Who begins an attempt: agent, model, cascade
+                                  or graph; repeatable.
+  --keep                          Keep the worktrees of attempts that were not
+                                  chosen.
+  --yes                           Agree to the price of the attempts.
   --no-sandbox                    Run commands with all of your rights,
                                   outside the sandbox.
   --quiet                         Print only the answer and the changed files.

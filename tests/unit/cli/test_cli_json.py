@@ -32,6 +32,7 @@ FIELDS = [
     "question",
     "outputs",
     "worktree",
+    "attempts",
     "error",
 ]
 

@@ -1,10 +1,12 @@
 """Consoles that interpret nothing: no markup, no emoji codes, no highlighting of what models write."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 from codeflow.cli.render.clean import one_line
 
@@ -19,9 +21,29 @@ class _PlainConsole(Console):
         raise BrokenPipeError
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console on stdout or stderr; colours only on a terminal and only without NO_COLOR."""
-    made = _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+class _LabelledConsole(_PlainConsole):
+    """Begins everything that it prints with whose it is."""
+
+    def __init__(self, label: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._label = Text(label, style="dim")
+
+    @override
+    def print(self, *objects: Any, **options: Any) -> None:
+        if objects:
+            super().print(self._label, *objects, **options)
+
+
+def console(*, stderr: bool = False, label: str = "") -> Console:
+    """A console on stdout or stderr; colours only on a terminal and only without NO_COLOR.
+
+    A `label` stands before everything that is printed.
+    """
+    made: Console
+    if label:
+        made = _LabelledConsole(label, stderr=stderr, markup=False, emoji=False, highlight=False)
+    else:
+        made = _PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not made.is_terminal:
         made.width = _NO_TERMINAL_WIDTH
     return made

@@ -8,7 +8,7 @@ from rich.text import Text
 from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.console import table
 from codeflow.cli.render.figures import money, tokens, total_money
-from codeflow.core.results import RunResult, Share
+from codeflow.core.results import Attempt, RunResult, Share
 from codeflow.core.values import FileChange, GateResult, GateStatus, Status
 
 _DIFF_LINES = 200
@@ -42,6 +42,10 @@ def show_evidence(err: Console, result: RunResult) -> None:
         err.print()
         titles = ["agent", ">calls", ">in", ">cached", ">out", ">cost"]
         err.print(table(titles, map(_share_row, result.by_agent)))
+    if result.attempts:
+        err.print()
+        titles = [">attempt", "begun by", "ended", "gates", ">files", ">cost", "chosen"]
+        err.print(table(titles, map(_attempt_row, result.attempts)))
     err.print()
     cost = total_money(result.known_cost, result.unpriced_calls)
     style = _ENDINGS.get(result.status, "bold red")
@@ -49,6 +53,8 @@ def show_evidence(err: Console, result: RunResult) -> None:
     still_red = [gate.name for gate in result.gates if gate.status is GateStatus.ALREADY_RED]
     caveat = f" ({', '.join(still_red)}: red before the run, and still)" if still_red else ""
     err.print(Text(f"{words} in {result.duration_s:.1f} s, {cost}{caveat}", style=style))
+    if result.attempts:
+        return  # each has a session of its own, and what can be done with it is told beside its worktree
     undo = f"; `codeflow undo {result.session_id}` takes it back" if result.files_changed else ""
     resume = f"; `codeflow resume {result.session_id}` goes on" if result.status in _CUT_SHORT else ""
     err.print(Text(f"session {one_line(result.session_id)}{resume}{undo}"))
@@ -73,6 +79,18 @@ def _changes(changes: Iterable[FileChange]) -> str:
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:
     return gate.name, gate.status.replace("_", " "), f"{gate.duration_s:.1f}", gate.command
+
+
+def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
+    return (
+        str(attempt.number),
+        attempt.by,
+        attempt.status.replace("_", " "),
+        ", ".join(f"{gate.name} {gate.status.replace('_', ' ')}" for gate in attempt.gates),
+        str(attempt.files_changed),
+        money(attempt.cost, attempt.known_cost),
+        attempt.chosen,
+    )
 
 
 def _share_row(share: Share) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from codeflow.core.events import Event, RunFinished
 from codeflow.core.ports import Emit
-from codeflow.core.results import RunResult, Share
+from codeflow.core.results import Attempt, RunResult, Share
 from codeflow.core.values import EXIT_CODES, Cost, Usage, Worktree
 
 
@@ -52,6 +52,7 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "question": asdict(result.question) if result.question else None,
         "outputs": result.outputs,
         "worktree": _worktree(result.worktree) if result.worktree else None,
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
         "error": error,
     }
 
@@ -83,7 +84,26 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "question": None,
         "outputs": None,
         "worktree": None,
+        "attempts": [],
         "error": {"message": message, "hint": hint},
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "by": attempt.by,
+        "session_id": attempt.session_id,
+        "status": attempt.status,
+        "chosen": bool(attempt.chosen),
+        "reason": attempt.chosen or None,
+        "gates": [asdict(gate) for gate in attempt.gates],
+        "files_changed": attempt.files_changed,
+        "cost_usd": _number(attempt.cost),
+        "cost_known_usd": float(attempt.known_cost),
+        "by_model": _shares(attempt.by_model),
+        "error": attempt.error,
+        "worktree": _worktree(attempt.worktree) if attempt.worktree else None,
     }
 
 

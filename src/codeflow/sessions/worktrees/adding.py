@@ -35,13 +35,13 @@ class Survey:
     submodules: tuple[str, ...]
 
 
-def survey(origin: Path, branch: str | None) -> Survey:
-    """Looks at the repository of a folder; nothing is changed.
+def survey(origin: Path, branch: str | None, flag: str = "--worktree") -> Survey:
+    """Looks at the repository of a folder; nothing is changed. `flag` is the one that asked for a worktree.
 
     Raises:
         UsageError: when there can be no worktree of it, or no branch of that name.
     """
-    top = _repository(origin)
+    top = _repository(origin, flag)
     try:
         git = inert_git(top)
         base = git.text("rev-parse", "--quiet", "--verify", "HEAD^{commit}", accept=(0, 1, 128))
@@ -50,13 +50,13 @@ def survey(origin: Path, branch: str | None) -> Survey:
     if not base:
         raise UsageError(
             f"{top} has no commit yet: a worktree starts from one",
-            hint="Commit first, or leave --worktree out.",
+            hint=f"Commit first, or leave {flag} out.",
         )
     place = origin.relative_to(top).as_posix()
     if git.run("ls-tree", "-d", "-z", base, "--", place) == b"" and origin != top:
         raise UsageError(
             f"{place} is not in the last commit of {top}, so it would be missing in a worktree",
-            hint="Commit it first, or leave --worktree out.",
+            hint=f"Commit it first, or leave {flag} out.",
         )
     if branch is not None:
         _check_branch(git, branch)
@@ -128,9 +128,9 @@ def _notes(found: Survey, worktree: Worktree, others: int) -> Iterator[str]:
         yield f"other worktrees of this folder wait to be merged or dropped: {others} (`codeflow worktrees list`)"
 
 
-def _repository(origin: Path) -> Path:
+def _repository(origin: Path, flag: str) -> Path:
     if program_outside("git", origin) is None:
-        raise UsageError("--worktree needs git, which is not installed", hint="Leave --worktree out.")
+        raise UsageError(f"{flag} needs git, which is not installed", hint=f"Leave {flag} out.")
     try:
         top = top_of(origin)
     except SessionError as error:
@@ -138,7 +138,7 @@ def _repository(origin: Path) -> Path:
     if top is None:
         raise UsageError(
             f"{origin} is in no git repository, so it can have no worktree",
-            hint="Leave --worktree out: checkpoints and `codeflow undo` work without git.",
+            hint=f"Leave {flag} out: checkpoints and `codeflow undo` work without git.",
         )
     return top
 

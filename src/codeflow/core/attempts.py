@@ -1,0 +1,15 @@
+"""Settings of several attempts at one task."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from codeflow.core.reliability import Money
+
+
+class AttemptSettings(BaseModel):
+    """When they have to be agreed to, and who chooses among them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ask_over_usd: Money
+    judge: str = Field(min_length=1)
+    diff_chars: int = Field(ge=1000)
