@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeflow.cli.isolation import added, discard_unused, drop, merge, tell, tell_more, tell_ways
+from codeflow.cli.leaving import AbandonedCalls
 from codeflow.cli.render.clean import one_line
 from codeflow.cli.workplaces import all_worktrees, way_back
 from codeflow.core.errors import CodeflowError, UsageError
@@ -74,6 +75,8 @@ def run_attempts(
         places.extend(added(found, worktrees, settings) for _ in offered.starters)
         race = _Race(settings, task, offered, found, tuple(places), keep=wanted.keep)
         return race.run(output=output, quiet=quiet)
+    except AbandonedCalls:
+        raise
     except BaseException:
         for place in places:
             discard_unused(place, worktrees)
@@ -94,7 +97,7 @@ class _Race:
     def run(self, *, output: "Output", quiet: bool) -> int:
         """Let them run, choose, merge and show."""
         from codeflow.cli.attempts_screen import Screen
-        from codeflow.cli.drive import InFlight, leave, run_on_loop
+        from codeflow.cli.drive import InFlight, run_on_loop
         from codeflow.cli.streams import settle
 
         began = time.monotonic()
@@ -109,7 +112,7 @@ class _Race:
         self._tell_kept(choice)
         code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
         if calls.possible:
-            leave(code)
+            raise AbandonedCalls(code)
         return code
 
     def _engines(self, person: "TerminalApproval | None") -> "list[Engine]":

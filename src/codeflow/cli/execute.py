@@ -88,8 +88,8 @@ def execute(
             session=session.session if session else None,
             notes=notes,
         )
-        shown = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
-        screen, calls = Shield(shown), InFlight()
+        renderer = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
+        screen, calls = Shield(renderer), InFlight()
         result = drive(engine, [screen, calls, *([recorder] if recorder else [])])
     settle()
     delivered = shown(screen.broken)
