@@ -256,8 +256,8 @@ class Engine:
             return None
         planning = self._planning(job)
         while not planning.settled:
-            prompt = planning.prompt(job.first_message("architect"))
-            visit = await job.visits.make("architect", prompt, node="architect")
+            message = job.next_message(planning.corrections)
+            visit = await job.visits.make("architect", message, node="architect")
             planning.take(visit.text)
         if planning.plan is None:
             return f"no valid plan: {'; '.join(planning.problems)}"

@@ -15,7 +15,7 @@ from codeflow.core.values import Decide, Gate, GateResult, GateStatus, Mode, Pla
 from codeflow.orchestration.briefs import debug_message, first_message, follow_up
 from codeflow.orchestration.gates import Gates, red
 from codeflow.orchestration.safety import Safety
-from codeflow.orchestration.visits import Visits
+from codeflow.orchestration.visits import Prompt, Visits
 from codeflow.policies.faults import enough
 from codeflow.sessions.past import Past
 
@@ -74,6 +74,19 @@ class Job:
             not_as_said=self.not_as_said,
         )
 
+    def next_message(self, text: str) -> Prompt:
+        """What the specialist at work is told next; one that takes over and knows nothing of it, the task before.
+
+        Without a text it is the task alone.
+        """
+
+        def words(agent: str) -> str:
+            if text and self.crew.knows(agent):
+                return text
+            return "\n\n".join(filter(None, (self.first_message(agent), text)))
+
+        return words
+
     def once(self, question: str, look: Callable[[], T]) -> T:
         """What a look at the world shows, the first time: the tree may differ when a resumed run comes by again.
 
@@ -95,7 +108,7 @@ class Job:
         self.emit(Decided(question=question, answer=answer))
         return answer
 
-    async def visit(self, agent: str, prompt: str, *, node: str) -> Visit:
+    async def visit(self, agent: str, prompt: Prompt, *, node: str) -> Visit:
         """A visit whose text becomes the run's answer when it went well."""
         visit = await self.visits.make(agent, prompt, node=node)
         if visit.ok:
@@ -103,7 +116,7 @@ class Job:
         (self.skipped.add if visit.skipped else self.skipped.discard)(agent)
         return visit
 
-    async def visit_optional(self, agent: str, prompt: str, *, node: str) -> Visit:
+    async def visit_optional(self, agent: str, prompt: Prompt, *, node: str) -> Visit:
         """A visit that the work does not depend on; whether the run does, the node's policy says.
 
         Raises:

@@ -1,5 +1,6 @@
 """A node's visit under its fault policy: another specialist takes over, the run goes on without, or a person decides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -12,6 +13,9 @@ from codeflow.core.values import Choice, Decide, FailedVisit, Status
 from codeflow.orchestration.briefs import takeover_message
 from codeflow.policies.faults import Move, next_move
 from codeflow.sessions.past import Past
+
+Prompt = str | Callable[[str], str]
+"""What is said at a visit; a function says it to whoever sits in a seat, who may have to be told more than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Visits:
     async def make(
         self,
         agent: str,
-        prompt: str,
+        prompt: Prompt,
         *,
         node: str,
         dispensable: bool = False,
@@ -53,9 +57,10 @@ class Visits:
             DecisionNeededError: a person has to decide, and none is there.
         """
         policy = self.faults.of(node)
-        who, message = agent, prompt
+        own = seat or agent
+        who, there = agent, own
+        message = begun = _said_to(own, prompt)
         while True:
-            there = seat if who == agent or not seat else f"{seat}+{who}"
             visit, error = await self._try(_Place(who, node, there, reads_only), message)
             if visit.ok:
                 return visit
@@ -63,8 +68,10 @@ class Visits:
             match next_move(policy, agent=who, dispensable=dispensable, hopeless=hopeless):
                 case Move.HAND_OVER:
                     self._tell(f"{who} did not finish ({visit.text}); {policy.fallback_agent} takes over")
-                    message = takeover_message(prompt, who, visit.text, visit.said)
-                    who = policy.fallback_agent
+                    successor = policy.fallback_agent
+                    there = f"{seat}+{successor}" if seat else successor
+                    message = takeover_message(_said_to(there, prompt), who, visit.text, visit.said)
+                    who = successor
                 case Move.GO_ON:
                     self._tell(f"{who} did not finish ({visit.text}); the run goes on without it")
                     return visit
@@ -72,7 +79,7 @@ class Visits:
                     self._tell(f"{who} did not finish ({visit.text}); you chose to {choice}")
                     if choice is Choice.SKIP:
                         return Visit(ok=True, text=visit.said, skipped=True)
-                    who, message = agent, prompt
+                    who, there, message = agent, own, begun
                 case _:
                     return _ended(visit, error)
 
@@ -82,7 +89,7 @@ class Visits:
                 place.agent, prompt, node=place.node, seat=place.seat, reads_only=place.reads_only
             )
         except ModelError as error:
-            said = self.crew.last_words(place.seat or place.agent)
+            said = self.crew.last_words(place.seat)
             return Visit(ok=False, text=str(error), said=said), error
         return visit, None
 
@@ -101,6 +108,10 @@ class Visits:
 
     def _tell(self, text: str) -> None:
         self.emit(Notice(level="warning", text=text))
+
+
+def _said_to(seat: str, prompt: Prompt) -> str:
+    return prompt if isinstance(prompt, str) else prompt(seat)
 
 
 def _refer(agent: str, visit: Visit, error: ModelError | None) -> NoReturn:

@@ -74,18 +74,27 @@ class Spot:
         async with self.job.writer if writes else contextlib.nullcontext(), self.room:
             yield
 
-    async def ask(self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False) -> "Visit":
-        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them."""
+    async def ask(
+        self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False, before: str = ""
+    ) -> "Visit":
+        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them.
+
+        `before` is what was said there earlier, without which the prompt means nothing to somebody who takes over.
+        """
         seat = f"{agent}@{seat or self.path}"
-        message = (
-            prompt if self.job.crew.knows(seat) else node_message(self.job.task.text, self.job.facts, prompt)
-        )
+        job = self.job
+
+        def words(seat: str) -> str:
+            if job.crew.knows(seat):
+                return prompt
+            return node_message(job.task.text, job.facts, "\n\n".join(filter(None, (before, prompt))))
+
         writes = not reads_only and self._can_write(agent)
         async with self.at_work(writes=writes):
             self.job.is_unchecked |= writes
             return await self.job.visits.make(
                 agent,
-                message,
+                words,
                 node=self.path,
                 dispensable=not self.required,
                 seat=seat,
