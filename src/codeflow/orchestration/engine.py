@@ -76,7 +76,7 @@ class Engine:
     safety: Safety
     gates: Gates
     brief: Callable[[], Briefing]
-    make_crew: Callable[[Briefing, Route], Crew]
+    make_crew: Callable[[Briefing, Route, Pattern], Crew]
     consultations: Consultations
     ladder: Callable[[Route], Ladder]
     """Who may begin a task of this route, and who takes over."""
@@ -178,7 +178,7 @@ class Engine:
             task=self.task,
             route=route,
             facts=briefing.facts,
-            crew=self.make_crew(briefing, route),
+            crew=self.make_crew(briefing, route, chosen.pattern),
             gates=self.gates,
             settings=self.settings,
             emit=self.broadcast,

@@ -1,12 +1,13 @@
 """A node's visit under its fault policy: another specialist takes over, the run goes on without, or a person decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from codeflow.agents.crew import Crew, Visit
 from codeflow.core.errors import CredentialsError, DecisionNeededError, ModelError
 from codeflow.core.events import Decided, Notice
+from codeflow.core.messages import Topic
 from codeflow.core.ports import Emit
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.values import Choice, Decide, FailedVisit, Status
@@ -26,6 +27,8 @@ class _Place:
     node: str
     seat: str
     reads_only: bool
+    instead_of: str
+    subscribes: Sequence[Topic]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +50,11 @@ class Visits:
         dispensable: bool = False,
         seat: str = "",
         reads_only: bool = False,
+        subscribes: Sequence[Topic] = (),
     ) -> Visit:
         """One visit, and what its node's policy makes of a failure; `dispensable`: the pattern goes on without it.
 
-        `seat` and `reads_only` are the crew's; whoever takes over has a seat of its own beside it.
+        `seat`, `reads_only` and `subscribes` are the crew's; whoever takes over has a seat of its own beside it.
 
         Raises:
             ModelError: the failure of a required agent that nobody takes over.
@@ -61,7 +65,7 @@ class Visits:
         who, there = agent, own
         message = begun = _said_to(own, prompt)
         while True:
-            visit, error = await self._try(_Place(who, node, there, reads_only), message)
+            visit, error = await self._try(_Place(who, node, there, reads_only, agent, subscribes), message)
             if visit.ok:
                 return visit
             hopeless = isinstance(error, CredentialsError)
@@ -86,7 +90,13 @@ class Visits:
     async def _try(self, place: "_Place", prompt: str) -> tuple[Visit, ModelError | None]:
         try:
             visit = await self.crew.visit(
-                place.agent, prompt, node=place.node, seat=place.seat, reads_only=place.reads_only
+                place.agent,
+                prompt,
+                node=place.node,
+                seat=place.seat,
+                reads_only=place.reads_only,
+                instead_of=place.instead_of,
+                subscribes=place.subscribes,
             )
         except ModelError as error:
             said = self.crew.last_words(place.seat)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from codeflow.core.messages import Topic
 from codeflow.orchestration.workflows.course import Edge
 from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
 from codeflow.orchestration.workflows.patterns.debate import DebateNode
@@ -32,6 +33,8 @@ class AgentNode(NodeForm):
     """A node whose conversation goes on here, with the same agent."""
     result: tuple[Name, ...] = ()
     """Keys of the JSON object that its answer has to end with; expressions see it as NODE.result."""
+    subscribes: tuple[Topic, ...] = ()
+    """What it is told of at the head of each visit, besides what its agent subscribes to."""
 
 
 class GateNode(NodeForm):

@@ -193,6 +193,7 @@ class Walk:
             visit=visit,
             required=node.required,
             known=dict(self._known),
+            subscribes=node.subscribes if isinstance(node, AgentNode) else (),
             room=self._room,
         )
         try:

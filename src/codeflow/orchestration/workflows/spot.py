@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from codeflow.core.errors import CodeflowError, CredentialsError, ModelError, NodeBudgetError, RunawayError
+from codeflow.core.messages import Topic
 from codeflow.core.values import LOOKING
 from codeflow.orchestration.briefs import node_message
 from codeflow.orchestration.workflows.expressions import placeholders, rendered, roots
@@ -55,6 +56,8 @@ class Spot:
     visit: int
     required: bool
     known: Mapping[str, Any]
+    subscribes: tuple[Topic, ...] = ()
+    """What its agents are told of besides what they subscribe to themselves."""
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     """How many nodes may be at work."""
 
@@ -99,6 +102,7 @@ class Spot:
                 dispensable=not self.required,
                 seat=seat,
                 reads_only=reads_only,
+                subscribes=self.subscribes,
             )
 
     def _can_write(self, agent: str) -> bool:
