@@ -27,7 +27,7 @@ nodes:
 """
 
 
-def first_told(endpoint, agent: str) -> str:
+def first_told(endpoint, agent):
     first = next(request for request in endpoint.requests if request.agent == agent)
     return first.body["messages"][0]["content"][0]["text"]
 

@@ -93,18 +93,14 @@ class Job:
         The answer is logged, so it has to be JSON.
         """
         known = self.past.run.decided[question]
-        if known:
-            return cast("T", known.popleft())
-        answer = look()
-        self.emit(Decided(question=question, answer=answer))
-        return answer
+        return cast("T", known.popleft()) if known else self._decided(question, look())
 
     async def once_done(self, question: str, do: Callable[[], Awaitable[T]]) -> T:
         """What came of something, done once; otherwise like `once`."""
         known = self.past.run.decided[question]
-        if known:
-            return cast("T", known.popleft())
-        answer = await do()
+        return cast("T", known.popleft()) if known else self._decided(question, await do())
+
+    def _decided(self, question: str, answer: T) -> T:
         self.emit(Decided(question=question, answer=answer))
         return answer
 

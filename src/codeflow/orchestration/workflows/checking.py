@@ -1,10 +1,10 @@
 """What makes a workflow impossible to carry out, found before anything is spent."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 
+from codeflow.core.names import unknown
 from codeflow.orchestration.workflows.course import Shape, circle
 from codeflow.orchestration.workflows.expressions import ExpressionError, placeholders, roots, texts
 from codeflow.orchestration.workflows.form import (
@@ -234,10 +234,3 @@ def _continued_problems(name: str, node: NodeForm, form: WorkflowForm, shape: Sh
         yield Problem(place, f"{node.continues} is not {node.agent}'s, with the same reads_only")
     elif node.continues not in shape.before(name):
         yield Problem(place, f"{node.continues} does not run before this")
-
-
-def unknown(kind: str, name: str, names: Iterable[str]) -> str:
-    """What to say of a name that nobody knows."""
-    listed = sorted(names)
-    near = get_close_matches(name, listed, n=3, cutoff=0.5)
-    return f"no {kind} is called {name!r} ({'did you mean' if near else 'there are'}: {', '.join(near or listed)})"
