@@ -137,6 +137,7 @@ def test_in_the_graph_subscribers_are_told_who_wrote_what_since_they_looked(shel
             "    return a + b\n\n\ndef divide(a, b):\n    return a / b\n",
         ),
         review(),
+        sends("documentation", to="architect", kind="finding", content="There is no documentation."),
         {"agent": "documentation", "say": "Nothing to do."},
     ]
     with scripted(replies) as endpoint:
@@ -152,6 +153,8 @@ def test_in_the_graph_subscribers_are_told_who_wrote_what_since_they_looked(shel
         }
         assert done.result["usage"] == asdict(endpoint.billed)
     assert done.code == 0, done.stderr
+    (unread,) = done.result["unread_messages"]
+    assert list(unread.values()) == ["documentation", "architect", "finding", "There is no documentation."]
     assert "handover m1 from architect to coder" in coder[0]
     assert "m1 from" not in coder[1]
     news = '<data source="events of the run: {}">\nsenior_coder wrote calc.py\n</data>\n\n<environment>'

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from codeflow.core.cascade import Escalated
+from codeflow.core.messages import MessageSent
 from codeflow.core.values import (
     Complexity,
     Cost,
@@ -65,3 +66,5 @@ class RunResult:
     """Where it worked, when not in the session's own folder."""
     escalations: tuple[Escalated, ...] = ()
     """Hand-overs to other specialists after red gates or a visit without an answer."""
+    unread_messages: tuple[MessageSent, ...] = ()
+    """What agents told others who were not visited after that."""

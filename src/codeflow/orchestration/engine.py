@@ -352,6 +352,7 @@ class Engine:
             outputs=job.outputs if job else None,
             worktree=self.task.worktree,
             escalations=tuple(job.escalations) if job else (),
+            unread_messages=tuple(self.past.run.mail.unread),
         )
 
     def _earlier_s(self) -> float:
