@@ -18,6 +18,7 @@ from codeflow.agents import tracing
 from codeflow.agents.bench import Bench
 from codeflow.agents.context.conversation import SharedMessages
 from codeflow.agents.context.keeper import ContextKeeper, ContextPolicy
+from codeflow.agents.mailbox import Due, Mailbox, Visitor
 from codeflow.agents.ordering import OrderedToolExecutor
 from codeflow.agents.repetition import Repetition
 from codeflow.agents.specialists import Specialist, require
@@ -25,6 +26,7 @@ from codeflow.agents.toolbox import PolicedTool
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded
+from codeflow.core.messages import SEND_MESSAGE, Topic
 from codeflow.core.ports import Emit
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.values import LOOKING, Mode
@@ -80,6 +82,7 @@ class Crew:
     """What the session's log knows of each seat."""
     context: ContextPolicy
     faults: FaultSettings
+    mailbox: Mailbox
     unfinished: str = ""
     """What the last visit of all that did not finish had said."""
     out_of: str = ""
@@ -89,17 +92,28 @@ class Crew:
     _last_words: dict[str, str] = field(default_factory=dict)
     _said: dict[str, list[str]] = field(default_factory=dict)
     """Texts of each seat's visit under way, or of its last one."""
+    _due: dict[str, Due] = field(default_factory=dict)
+    """What the message that begins a seat's visit tells of other agents, until the conversation has it."""
 
     def __post_init__(self) -> None:
         tracing.install()  # before a graph makes Strands' own tracer
 
     async def visit(
-        self, name: str, prompt: str, *, node: str, seat: str = "", reads_only: bool = False
+        self,
+        name: str,
+        prompt: str,
+        *,
+        node: str,
+        seat: str = "",
+        reads_only: bool = False,
+        instead_of: str = "",
+        subscribes: Sequence[Topic] = (),
     ) -> Visit:
         """Give a specialist a task; a second visit continues its conversation, so its prefix stays cached.
 
         Visits of different seats may overlap. A visit that is in the session's log is not made again; one that was
-        cut short goes on. Whoever `reads_only` in its seat has no tool that changes anything.
+        cut short goes on. Whoever `reads_only` in its seat has no tool that changes anything. Messages for the agent
+        that it is visited `instead_of` are for it as well; `subscribes` adds to what its specialist is told of.
 
         Raises:
             CodeflowError: budget, access, a question and other things that end the run.
@@ -114,6 +128,7 @@ class Crew:
         agent, model = self._agent(specialist, seat, reads_only=reads_only)
         model.policy = self.faults.of(node)
         self._said[seat], self.out_of = [], ""
+        self._due.pop(seat, None)
         self.emit(AgentStarted(agent=seat, node=node, visit=visit, model=model.model_id))
         outcome = Visit(ok=False, text="interrupted")
         try:
@@ -121,7 +136,9 @@ class Crew:
             if past.is_open and past.prompted:
                 work = self._go_on(agent, past, turns)
             else:
-                work = self._drive(agent, prompt, turns)
+                visitor = Visitor(agent=name, seat=seat, node=node, instead_of=instead_of)
+                due = self._due[seat] = self.mailbox.due(visitor, {*specialist.subscribes, *subscribes})
+                work = self._drive(agent, due.before(prompt), turns)
             outcome = await _within(model.policy.visit_timeout_s, work)
         except CodeflowError as error:
             outcome = Visit(ok=False, text=str(error))
@@ -149,7 +166,7 @@ class Crew:
 
     def _make(self, specialist: Specialist, seat: str, *, reads_only: bool) -> Agent:
         past = self.past[seat]
-        tools = [TOOLS[name] for name in _with_reader(specialist.tools)]
+        tools = [TOOLS[name] for name in self._offered(specialist)]
         if reads_only or self.mode is Mode.PLAN:
             tools = [tool for tool in tools if tool.effect in LOOKING]
         workspace = self.bench.workspace.for_agent(seat)
@@ -181,7 +198,8 @@ class Crew:
             if event.message["role"] == "assistant":
                 self._said[seat].append(_text(event.message))
             elif not _results(event.message):
-                self._added(seat, event.message)
+                due = self._due.pop(seat, None)
+                self._added(seat, event.message, *((due.mail, due.news) if due else ()))
 
         def refuse_unknown(event: BeforeToolCallEvent) -> None:
             if event.selected_tool is None:
@@ -191,8 +209,13 @@ class Crew:
         agent.add_hook(refuse_unknown, BeforeToolCallEvent)
         return agent
 
-    def _added(self, agent: str, message: Any) -> None:
-        self.emit(MessageAdded(agent=agent, message=to_plain(message)))
+    def _offered(self, specialist: Specialist) -> Sequence[str]:
+        """Its tools, with the one for messages where somebody could read them."""
+        own = [name for name in _with_reader(specialist.tools) if name != SEND_MESSAGE]
+        return [*own, SEND_MESSAGE] if own and self.mailbox.names else own
+
+    def _added(self, agent: str, message: Any, mail: tuple[str, ...] = (), news: int | None = None) -> None:
+        self.emit(MessageAdded(agent=agent, message=to_plain(message), mail=mail, news=news))
 
     async def _go_on(self, agent: Agent, past: Conversation, max_turns: int) -> Visit:
         """Continue a visit where the process that began it ended."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from codeflow.core.invisible import spelled_out
+from codeflow.core.messages import SEND_MESSAGE
 from codeflow.core.redaction import PLACEHOLDER
 from codeflow.core.values import LOOKING, Effect, ToolResult
 from codeflow.tools.tool import Mistake, Tool
@@ -16,6 +17,8 @@ _OWN_WORDS = frozenset({Effect.WRITE, Effect.NOTE})
 
 _COLLEAGUES = frozenset({"consult"})
 """What such tools answer was said by a model of the run, to whom the words of others were marked as data."""
+
+_NOT_OTHERS = _COLLEAGUES | {SEND_MESSAGE}
 
 
 def cleaned(result: ToolResult, redact: Callable[[str], str]) -> ToolResult:
@@ -30,7 +33,7 @@ def cleaned(result: ToolResult, redact: Callable[[str], str]) -> ToolResult:
 
 def marked(result: ToolResult, tool: Tool, summary: str) -> ToolResult:
     """The result with its content marked as data, where it may hold the words of others, and whose."""
-    if tool.effect in _OWN_WORDS or tool.name in _COLLEAGUES or not result.content:
+    if tool.effect in _OWN_WORDS or tool.name in _NOT_OTHERS or not result.content:
         return result
     source = result.source or f"{tool.name} {summary}".rstrip()
     return replace(result, content=as_data(result.content, source))

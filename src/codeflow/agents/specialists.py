@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from codeflow.core.errors import UsageError
+from codeflow.core.messages import Topic
 from codeflow.core.places import config_home, resource
 from codeflow.tools.registry import TOOLS
 
@@ -53,6 +54,8 @@ class Specialist:
     model: str | None
     max_turns: int | None
     source: Path
+    subscribes: tuple[Topic, ...] = ()
+    """What it is told of at the head of its visits."""
 
 
 def _names(value: object) -> object:
@@ -70,6 +73,7 @@ class _FrontMatter(BaseModel):
     model: str | None = None
     tools: Annotated[list[str] | None, BeforeValidator(_names)] = None
     max_turns: int | None = Field(default=None, ge=1)
+    subscribes: Annotated[tuple[Topic, ...], BeforeValidator(_names)] = ()
 
 
 def load_specialists(workspace: Path, env: Mapping[str, str] = os.environ) -> Mapping[str, Specialist]:
@@ -155,6 +159,7 @@ def parse(path: Path, *, foreign: bool = False) -> Specialist:
         model=None if alias else parsed.model,
         max_turns=parsed.max_turns,
         source=path,
+        subscribes=parsed.subscribes,
     )
 
 

@@ -21,6 +21,7 @@ from codeflow.sessions.worktrees.records import Worktrees
 from codeflow.telemetry.ledger import Ledger, ledger_to_read
 from codeflow.telemetry.meter import Meter
 from codeflow.telemetry.recorder import Recorder
+from codeflow.tools.tool import one_line
 
 
 class Books:
@@ -67,6 +68,7 @@ class Books:
         if spends:
             self._open_ledger(task.home, env)
         self._go_on()
+        self.broadcast.consumers.append(self.past.run.mail.add)
         if settings.run.max_cost_session is not None:
             self.budget.tighten(limit_of_session(settings.run.max_cost_session, self._spent_before()))
         if settings.run.max_cost_day is not None:
@@ -132,6 +134,10 @@ class Books:
         warnings = [
             f"the price of {model} is unknown: the budget took it for the dearest known"
             for model in sorted(self.budget.unpriced)
+        ]
+        warnings += [
+            f"nobody has read {one.message_id} of {one.sender} to {one.to} ({one.purpose}): {one_line(one.content)}"
+            for one in self.past.run.mail.unread
         ]
         if self._recorder and self._recorder.problem:
             warnings.append(f"the ledger could not be written: {self._recorder.problem}")

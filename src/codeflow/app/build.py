@@ -17,6 +17,7 @@ from codeflow.app.cascading import Ladders
 from codeflow.app.consulting import start_consulting, who_may_consult
 from codeflow.app.gating import find_gates, make_gates
 from codeflow.app.lineup import Lineup, Models, choose_lineup
+from codeflow.app.messaging import open_mailbox
 from codeflow.app.opening import open_workspace
 from codeflow.app.permitting import Permits, load_layers
 from codeflow.app.remembering import RunNotes, WebWatch, open_notebook, start_remembering, without_memory
@@ -29,7 +30,7 @@ from codeflow.core.ports import Broadcast
 from codeflow.core.redacted_events import redacted_value
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
-from codeflow.core.values import Continuation, Decide, Route, Task, ToolResult
+from codeflow.core.values import Continuation, Decide, Pattern, Route, Task, ToolResult
 from codeflow.knowledge.briefing import Briefing, brief
 from codeflow.knowledge.instructions import NestedInstructions
 from codeflow.knowledge.memory.notebook import Notebook, prune
@@ -349,13 +350,13 @@ def _crew_maker(
     past: Past,
     *,
     faults: FaultSettings,
-) -> Callable[[Briefing, Route], Crew]:
+) -> Callable[[Briefing, Route, Pattern], Crew]:
     context = ContextPolicy(
         compact_at=models.settings.context.compact_at,
         summarize=models.summarizer(),
         keep=bench.workspace.runs.keep,
     )
-    return lambda briefing, route: Crew(
+    return lambda briefing, route, pattern: Crew(
         specialists=who_may_consult(specialists, models.settings.consult, models.lineup, route.complexity),
         model_for=lambda specialist, seat, talk: models.for_specialist(
             specialist, seat, route.complexity, talk
@@ -368,6 +369,7 @@ def _crew_maker(
         past=past.conversations,
         context=context,
         faults=faults,
+        mailbox=open_mailbox(task, pattern, past.run.mail, bench),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from codeflow.agents.specialists import Specialist
 from codeflow.app.books import Books
-from codeflow.core.events import Event, NoteRemembered, ToolFinished, ToolStarted
-from codeflow.core.notes import Draft, Remembered
+from codeflow.core.events import Event, ToolFinished, ToolStarted
+from codeflow.core.notes import Draft, NoteRemembered, Remembered
 from codeflow.core.places import state_home
 from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from codeflow.core.cascade import Escalated
+from codeflow.core.messages import MessageSent
 from codeflow.core.node_events import NodeFinished, NodeStarted
-from codeflow.core.notes import Note, Outcome
+from codeflow.core.notes import NoteRemembered
 from codeflow.core.permissions import Layer, Reach
 from codeflow.core.results import RunResult
 from codeflow.core.session_events import (
@@ -196,11 +197,14 @@ class TextDelta:
 class MessageAdded:
     """A message that codeflow wrote into an agent's conversation, in Converse's own shape.
 
-    The rest of a conversation are the replies of ModelCalled and the contents of ToolFinished.
+    The rest of a conversation are the replies of ModelCalled and the contents of ToolFinished. `mail` are the ids of
+    other agents' messages in it; `news` says up to where the agent knows what happened, None where it tells nothing.
     """
 
     agent: str
     message: dict[str, Any]
+    mail: tuple[str, ...] = ()
+    news: int | None = None
     kind: Literal["message_added"] = "message_added"
 
 
@@ -317,15 +321,6 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteRemembered:
-    """An agent kept a note for later runs."""
-
-    note: Note
-    outcome: Outcome
-    kind: Literal["note_remembered"] = "note_remembered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GateStarted:
     """A gate's command begins."""
 
@@ -378,6 +373,7 @@ Event = (
     | AgentFinished
     | TextDelta
     | MessageAdded
+    | MessageSent
     | ConversationCompacted
     | ModelStarted
     | ModelCalled

@@ -71,6 +71,15 @@ class Remembered:
     similar: Note | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRemembered:
+    """An agent kept a note for later runs; `core.events` has it in its union."""
+
+    note: Note
+    outcome: Outcome
+    kind: Literal["note_remembered"] = "note_remembered"
+
+
 class Notes(Protocol):
     """Where the tools of a run keep their notes."""
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from codeflow.core.cascade import Escalated
+from codeflow.core.messages import MessageSent
 from codeflow.core.values import (
     Complexity,
     Cost,
@@ -89,3 +90,5 @@ class RunResult:
     """Hand-overs to other specialists after red gates or a visit without an answer."""
     attempts: tuple[Attempt, ...] = ()
     """The tries that this is the result of, when there was more than one; the bill is that of all, and of the judge."""
+    unread_messages: tuple[MessageSent, ...] = ()
+    """What agents told others who were not visited after that."""

@@ -76,7 +76,7 @@ class Engine:
     safety: Safety
     gates: Gates
     brief: Callable[[], Briefing]
-    make_crew: Callable[[Briefing, Route], Crew]
+    make_crew: Callable[[Briefing, Route, Pattern], Crew]
     consultations: Consultations
     ladder: Callable[[Route], Ladder]
     """Who may begin a task of this route, and who takes over."""
@@ -178,7 +178,7 @@ class Engine:
             task=self.task,
             route=route,
             facts=briefing.facts,
-            crew=self.make_crew(briefing, route),
+            crew=self.make_crew(briefing, route, chosen.pattern),
             gates=self.gates,
             settings=self.settings,
             emit=self.broadcast,
@@ -256,8 +256,8 @@ class Engine:
             return None
         planning = self._planning(job)
         while not planning.settled:
-            prompt = planning.prompt(job.first_message("architect"))
-            visit = await job.visits.make("architect", prompt, node="architect")
+            message = job.next_message(planning.corrections)
+            visit = await job.visits.make("architect", message, node="architect")
             planning.take(visit.text)
         if planning.plan is None:
             return f"no valid plan: {'; '.join(planning.problems)}"
@@ -352,6 +352,7 @@ class Engine:
             outputs=job.outputs if job else None,
             worktree=self.task.worktree,
             escalations=tuple(job.escalations) if job else (),
+            unread_messages=tuple(self.past.run.mail.unread),
         )
 
     def _earlier_s(self) -> float:

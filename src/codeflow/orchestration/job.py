@@ -15,7 +15,7 @@ from codeflow.core.values import Decide, Gate, GateResult, GateStatus, Mode, Pla
 from codeflow.orchestration.briefs import debug_message, first_message, follow_up
 from codeflow.orchestration.gates import Gates, red
 from codeflow.orchestration.safety import Safety
-from codeflow.orchestration.visits import Visits
+from codeflow.orchestration.visits import Prompt, Visits
 from codeflow.policies.faults import enough
 from codeflow.sessions.past import Past
 
@@ -74,28 +74,37 @@ class Job:
             not_as_said=self.not_as_said,
         )
 
+    def next_message(self, text: str) -> Prompt:
+        """What the specialist at work is told next; one that takes over and knows nothing of it, the task before.
+
+        Without a text it is the task alone.
+        """
+
+        def words(agent: str) -> str:
+            if text and self.crew.knows(agent):
+                return text
+            return "\n\n".join(filter(None, (self.first_message(agent), text)))
+
+        return words
+
     def once(self, question: str, look: Callable[[], T]) -> T:
         """What a look at the world shows, the first time: the tree may differ when a resumed run comes by again.
 
         The answer is logged, so it has to be JSON.
         """
         known = self.past.run.decided[question]
-        if known:
-            return cast("T", known.popleft())
-        answer = look()
-        self.emit(Decided(question=question, answer=answer))
-        return answer
+        return cast("T", known.popleft()) if known else self._decided(question, look())
 
     async def once_done(self, question: str, do: Callable[[], Awaitable[T]]) -> T:
         """What came of something, done once; otherwise like `once`."""
         known = self.past.run.decided[question]
-        if known:
-            return cast("T", known.popleft())
-        answer = await do()
+        return cast("T", known.popleft()) if known else self._decided(question, await do())
+
+    def _decided(self, question: str, answer: T) -> T:
         self.emit(Decided(question=question, answer=answer))
         return answer
 
-    async def visit(self, agent: str, prompt: str, *, node: str) -> Visit:
+    async def visit(self, agent: str, prompt: Prompt, *, node: str) -> Visit:
         """A visit whose text becomes the run's answer when it went well."""
         visit = await self.visits.make(agent, prompt, node=node)
         if visit.ok:
@@ -103,7 +112,7 @@ class Job:
         (self.skipped.add if visit.skipped else self.skipped.discard)(agent)
         return visit
 
-    async def visit_optional(self, agent: str, prompt: str, *, node: str) -> Visit:
+    async def visit_optional(self, agent: str, prompt: Prompt, *, node: str) -> Visit:
         """A visit that the work does not depend on; whether the run does, the node's policy says.
 
         Raises:

@@ -1,11 +1,11 @@
 """The names that `[faults.nodes]` may use, so that a typo ends a run before it begins."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 from codeflow.agents.context.summary import NAME as SUMMARIZER
 from codeflow.core.consulting import CONSULTANT
 from codeflow.core.errors import UsageError
+from codeflow.core.names import unknown
 from codeflow.core.reliability import FaultSettings
 
 ROUTER = "router"
@@ -13,6 +13,7 @@ CODER = "coder"
 DISPENSABLE = frozenset({"architect", "test_engineer", "reviewer", "documentation"})
 """Nodes of the graph that it can do without."""
 GRAPH_NODES = DISPENSABLE | {CODER, "debugger"}
+_CORRECT = "Correct the name in your settings."
 
 
 def check_nodes(faults: FaultSettings, specialists: Collection[str]) -> None:
@@ -24,7 +25,7 @@ def check_nodes(faults: FaultSettings, specialists: Collection[str]) -> None:
     nodes = {ROUTER, SUMMARIZER, CONSULTANT, *GRAPH_NODES, *specialists}
     for node, policy in faults.nodes.items():
         if node not in nodes:
-            raise UsageError(f"faults.nodes.{node}: {_unknown('node', node, nodes)}", hint=_listed(nodes))
+            raise UsageError(f"faults.nodes.{node}: {unknown('node', node, nodes)}", hint=_CORRECT)
         if not policy.required and node not in DISPENSABLE and faults.required:
             raise UsageError(
                 f"faults.nodes.{node}.required: the work itself cannot be left out",
@@ -36,15 +37,5 @@ def check_nodes(faults: FaultSettings, specialists: Collection[str]) -> None:
     }.items():
         agent = policy.fallback_agent
         if agent and agent not in specialists:
-            problem = _unknown("agent", agent, specialists)
-            raise UsageError(f"{place}.fallback_agent: {problem}", hint=_listed(specialists))
-
-
-def _unknown(kind: str, name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, known, n=2)
-    meant = f" (did you mean {', '.join(close)}?)" if close else ""
-    return f"no {kind} is called {name!r}{meant}"
-
-
-def _listed(names: Collection[str]) -> str:
-    return f"Known: {', '.join(sorted(names))}."
+            problem = unknown("agent", agent, specialists)
+            raise UsageError(f"{place}.fallback_agent: {problem}", hint=_CORRECT)

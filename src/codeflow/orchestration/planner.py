@@ -149,10 +149,11 @@ class Planning:
         """Whether asking again is pointless: there is a plan, or the second answer was no better."""
         return self.plan is not None or self.answers >= MAX_ANSWERS
 
-    def prompt(self, first: str) -> str:
-        """What to ask the architect next."""
+    @property
+    def corrections(self) -> str:
+        """What to ask the architect after an answer that cannot be used; empty before that."""
         if not self.problems:
-            return first
+            return ""
         listed = "\n".join(f"- {problem}" for problem in self.problems)
         return f"The plan cannot be used:\n{listed}\n\nReturn the corrected plan as a single JSON object."
 

@@ -1,17 +1,22 @@
 """A node's visit under its fault policy: another specialist takes over, the run goes on without, or a person decides."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from codeflow.agents.crew import Crew, Visit
 from codeflow.core.errors import CredentialsError, DecisionNeededError, ModelError
 from codeflow.core.events import Decided, Notice
+from codeflow.core.messages import Topic
 from codeflow.core.ports import Emit
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.values import Choice, Decide, FailedVisit, Status
 from codeflow.orchestration.briefs import takeover_message
 from codeflow.policies.faults import Move, next_move
 from codeflow.sessions.past import Past
+
+Prompt = str | Callable[[str], str]
+"""What is said at a visit; a function says it to whoever sits in a seat, who may have to be told more than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class _Place:
     node: str
     seat: str
     reads_only: bool
+    instead_of: str
+    subscribes: Sequence[Topic]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,34 +44,38 @@ class Visits:
     async def make(
         self,
         agent: str,
-        prompt: str,
+        prompt: Prompt,
         *,
         node: str,
         dispensable: bool = False,
         seat: str = "",
         reads_only: bool = False,
+        subscribes: Sequence[Topic] = (),
     ) -> Visit:
         """One visit, and what its node's policy makes of a failure; `dispensable`: the pattern goes on without it.
 
-        `seat` and `reads_only` are the crew's; whoever takes over has a seat of its own beside it.
+        `seat`, `reads_only` and `subscribes` are the crew's; whoever takes over has a seat of its own beside it.
 
         Raises:
             ModelError: the failure of a required agent that nobody takes over.
             DecisionNeededError: a person has to decide, and none is there.
         """
         policy = self.faults.of(node)
-        who, message = agent, prompt
+        own = seat or agent
+        who, there = agent, own
+        message = begun = _said_to(own, prompt)
         while True:
-            there = seat if who == agent or not seat else f"{seat}+{who}"
-            visit, error = await self._try(_Place(who, node, there, reads_only), message)
+            visit, error = await self._try(_Place(who, node, there, reads_only, agent, subscribes), message)
             if visit.ok:
                 return visit
             hopeless = isinstance(error, CredentialsError)
             match next_move(policy, agent=who, dispensable=dispensable, hopeless=hopeless):
                 case Move.HAND_OVER:
                     self._tell(f"{who} did not finish ({visit.text}); {policy.fallback_agent} takes over")
-                    message = takeover_message(prompt, who, visit.text, visit.said)
-                    who = policy.fallback_agent
+                    successor = policy.fallback_agent
+                    there = f"{seat}+{successor}" if seat else successor
+                    message = takeover_message(_said_to(there, prompt), who, visit.text, visit.said)
+                    who = successor
                 case Move.GO_ON:
                     self._tell(f"{who} did not finish ({visit.text}); the run goes on without it")
                     return visit
@@ -72,17 +83,23 @@ class Visits:
                     self._tell(f"{who} did not finish ({visit.text}); you chose to {choice}")
                     if choice is Choice.SKIP:
                         return Visit(ok=True, text=visit.said, skipped=True)
-                    who, message = agent, prompt
+                    who, there, message = agent, own, begun
                 case _:
                     return _ended(visit, error)
 
     async def _try(self, place: "_Place", prompt: str) -> tuple[Visit, ModelError | None]:
         try:
             visit = await self.crew.visit(
-                place.agent, prompt, node=place.node, seat=place.seat, reads_only=place.reads_only
+                place.agent,
+                prompt,
+                node=place.node,
+                seat=place.seat,
+                reads_only=place.reads_only,
+                instead_of=place.instead_of,
+                subscribes=place.subscribes,
             )
         except ModelError as error:
-            said = self.crew.last_words(place.seat or place.agent)
+            said = self.crew.last_words(place.seat)
             return Visit(ok=False, text=str(error), said=said), error
         return visit, None
 
@@ -101,6 +118,10 @@ class Visits:
 
     def _tell(self, text: str) -> None:
         self.emit(Notice(level="warning", text=text))
+
+
+def _said_to(seat: str, prompt: Prompt) -> str:
+    return prompt if isinstance(prompt, str) else prompt(seat)
 
 
 def _refer(agent: str, visit: Visit, error: ModelError | None) -> NoReturn:

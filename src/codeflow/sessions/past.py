@@ -37,6 +37,7 @@ from codeflow.core.permissions import Reach
 from codeflow.core.results import RunResult
 from codeflow.core.session_events import CheckpointTaken, FilesCarried, SessionMoved
 from codeflow.core.values import GateResult, Mode, Plan, Question, Route, Seen, Spend, Status
+from codeflow.sessions.mail import Mail
 
 _OK = "ok"
 
@@ -178,6 +179,7 @@ class LastRun:
     """Whether any agent got to work."""
     failed: set[str] = field(default_factory=set)
     """Agents whose failed visits nobody has followed; resuming lets them go on."""
+    mail: Mail = field(default_factory=Mail)
     _gates_before: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -267,6 +269,7 @@ class Past:
 
     def add(self, event: Event) -> None:
         """The next event of the log."""
+        self.run.mail.add(event)
         match event:
             case RunStarted() | RunResumed() | RunFinished():
                 self._run(event)

@@ -21,6 +21,7 @@ from codeflow.tools.files import list_directory, read_file
 from codeflow.tools.git import git_blame, git_diff, git_log, git_show, git_status
 from codeflow.tools.git_changes import git_branch, git_commit, git_stash, git_worktree
 from codeflow.tools.git_conflicts import git_conflicts
+from codeflow.tools.messages import send_message
 from codeflow.tools.notes import recall, remember
 from codeflow.tools.packages import audit_security, check_updates, install_dependency
 from codeflow.tools.quality import format_code, run_linter
@@ -85,5 +86,6 @@ TOOLS: Mapping[str, Tool] = {
         remember,
         recall,
         consult,
+        send_message,
     )
 }

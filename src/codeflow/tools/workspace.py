@@ -14,6 +14,7 @@ from pathlib import Path
 
 from codeflow.core.consulting import Consultant
 from codeflow.core.errors import UsageError
+from codeflow.core.messages import Post
 from codeflow.core.notes import Notes
 from codeflow.core.places import as_named, cache_home
 from codeflow.core.redaction import Redactor
@@ -83,6 +84,8 @@ class Workspace:
         """Where notes for later runs are kept; None: nowhere."""
         self.consultant: Consultant | None = None
         """Whom `consult` asks; None: nobody."""
+        self.post: Post | None = None
+        """Where messages to other agents go; None: nobody else is at work."""
         self.agent: str | None = None
         """Whose view this is; None: a person's."""
         self.warn: Callable[[str], None] = _nobody

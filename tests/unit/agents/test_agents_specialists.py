@@ -82,6 +82,17 @@ def test_no_list_of_tools_means_all_of_them(tmp_path):
     assert parse(write(tmp_path, "a", "---\nname: a\n---\nx")).tools == tuple(TOOLS)
 
 
+def test_what_a_specialist_subscribes_to(tmp_path, env):
+    assert parse(
+        write(tmp_path, "a", "---\nname: a\nsubscribes: gate_red, gate_green\n---\nx")
+    ).subscribes == (
+        "gate_red",
+        "gate_green",
+    )
+    found = load_specialists(tmp_path, env).values()
+    assert {one.name for one in found if one.subscribes} == {"reviewer", "test_engineer"}
+
+
 def test_a_model_id_is_kept(tmp_path):
     path = write(tmp_path, "a", "---\nname: a\nmodel: qwen.qwen3-coder-next\n---\nx")
     assert parse(path).model == "qwen.qwen3-coder-next"
@@ -97,6 +108,7 @@ def test_a_model_id_is_kept(tmp_path):
         ("---\ndescription: x\n---\nx", "name"),
         ("---\nname: a b\n---\nx", "name"),
         ("---\nname: a\nmax_turns: 0\n---\nx", "max_turns"),
+        ("---\nname: a\nsubscribes: [lunch]\n---\nx", "subscribes.0: Input should be 'code_written', "),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, problem):

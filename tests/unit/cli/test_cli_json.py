@@ -20,6 +20,7 @@ FIELDS = [
     "diff",
     "gates",
     "escalations",
+    "unread_messages",
     "usage",
     "cost_usd",
     "cost_known_usd",

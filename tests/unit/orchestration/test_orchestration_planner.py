@@ -42,16 +42,16 @@ def test_an_impossible_plan_is_sent_back_once_with_the_reason(tmp_path, changes,
     work = planning(tmp_path)
     work.take(answer(**changes))
     assert (work.plan, work.settled) == (None, False)
-    assert problem in work.prompt("first")
+    assert problem in work.corrections
     work.take(answer(**changes))
     assert (work.plan, work.settled) == (None, True)
 
 
 def test_the_second_answer_can_mend_the_first(tmp_path):
     work = planning(tmp_path)
-    assert work.prompt("first") == "first"
+    assert work.corrections == ""
     work.take("I would rather talk about it")
-    assert "no JSON object" in work.prompt("first")
+    assert "no JSON object" in work.corrections
     work.take(answer())
     assert work.plan is not None
 

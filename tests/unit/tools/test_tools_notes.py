@@ -1,7 +1,8 @@
 import pytest
 
 from codeflow.app.remembering import RunNotes
-from codeflow.core.events import Event, NoteRemembered
+from codeflow.core.events import Event
+from codeflow.core.notes import NoteRemembered
 from codeflow.knowledge.memory.notebook import Notebook
 from codeflow.tools.notes import recall, remember
 

@@ -57,6 +57,7 @@ def test_every_tool_is_there_with_its_effect():
         "remember": Effect.NOTE,
         "recall": Effect.READ,
         "consult": Effect.READ,
+        "send_message": Effect.READ,
     }
 
 

@@ -40,6 +40,10 @@ def result_object(result: RunResult) -> dict[str, Any]:
         "escalations": [
             {"from": one.from_agent, "to": one.to_agent, "reason": one.reason} for one in result.escalations
         ],
+        "unread_messages": [
+            {"from": one.sender, "to": one.to, "kind": one.purpose, "content": one.content}
+            for one in result.unread_messages
+        ],
         "usage": asdict(result.usage),
         "cost_usd": _number(result.cost),
         "cost_known_usd": float(result.known_cost),
@@ -72,6 +76,7 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "diff": "",
         "gates": [],
         "escalations": [],
+        "unread_messages": [],
         "usage": asdict(Usage()),
         "cost_usd": 0.0 if status == "usage" else None,
         "cost_known_usd": 0.0,

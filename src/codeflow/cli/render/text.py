@@ -17,7 +17,6 @@ from codeflow.core.events import (
     Event,
     GateFinished,
     ModelRetried,
-    NoteRemembered,
     Notice,
     PatternChosen,
     Planned,
@@ -28,8 +27,9 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
+from codeflow.core.messages import SEND_MESSAGE, MessageSent
 from codeflow.core.node_events import NodeFinished, NodeStarted
-from codeflow.core.notes import Note
+from codeflow.core.notes import Note, NoteRemembered
 from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import GateResult, GateStatus, Plan
 
@@ -122,10 +122,16 @@ class TextRenderer:
                 self._gate_finished(result)
             case BreakerChanged():
                 self._breaker(event)
-            case Escalated():
-                self._fact("handed", f"{event.from_agent} → {event.to_agent}: {event.reason}", "yellow")
             case _:
-                pass
+                self._between(event)
+
+    def _between(self, event: Event) -> None:
+        """What passes from one agent to another."""
+        if isinstance(event, Escalated):
+            self._fact("handed", f"{event.from_agent} → {event.to_agent}: {event.reason}", "yellow")
+        elif isinstance(event, MessageSent):
+            said = f"{event.sender} → {event.to} ({event.purpose}): {event.content}"
+            self._fact("message", said, "cyan")
 
     def _say(self, text: str, style: str = "") -> None:
         self._err.print(Text(one_line(text), style=style))
@@ -169,8 +175,8 @@ class TextRenderer:
         self._last_words = ("", "")
 
     def _tool_finished(self, event: ToolFinished) -> None:
-        if event.tool == "remember" and not event.is_error:
-            return  # the note itself has been shown
+        if event.tool in ("remember", SEND_MESSAGE) and not event.is_error:
+            return  # the note or message itself has been shown
         mark, style = ("✗", "red" if event.denied else "yellow") if event.is_error else ("•", "")
         call = f"{event.tool} {self._summaries.pop(event.call_id, '')}".rstrip()
         self._say(f"{mark} {call}: {event.display}" if event.display else f"{mark} {call}", style)

@@ -23,6 +23,7 @@ from codeflow.core.events import (
     RunStarted,
     ToolFinished,
 )
+from codeflow.core.messages import MessageSent
 from codeflow.core.redacted_events import redacted
 from codeflow.core.redaction import Redactor
 
@@ -49,6 +50,9 @@ def _paragraphs(event: Event) -> Iterator[str]:
         case Escalated():
             reason = one_line(event.reason)
             yield f"From {one_line(event.from_agent)} to {one_line(event.to_agent)}: {reason}"
+        case MessageSent():
+            to = f"{one_line(event.sender)} to {one_line(event.to)} ({event.purpose})"
+            yield f"> message {event.message_id}, {to}: {one_line(event.content)}"
         case Planned(plan=plan):
             steps = [f"{step.id}. {step.specialist}: {one_line(step.goal)}" for step in plan.steps]
             yield "\n".join([f"Plan: {one_line(plan.summary)}", "", *steps])

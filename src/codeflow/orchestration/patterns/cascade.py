@@ -4,6 +4,7 @@ from codeflow.agents.crew import Visit
 from codeflow.core.errors import BadReplyError, ContextOverflowError
 from codeflow.orchestration.gates import red
 from codeflow.orchestration.job import Job
+from codeflow.orchestration.visits import Prompt
 from codeflow.policies.cascade import Ladder
 
 
@@ -17,7 +18,7 @@ async def run_cascade(job: Job, ladder: Ladder, start: str) -> str | None:
         CodeflowError: what ends the run, such as an empty budget or a model that cannot be reached.
     """
     tried = [start]
-    visit = await _visit(job, ladder, tried, job.first_message(start))
+    visit = await _visit(job, ladder, tried, job.first_message)
     while not (await job.check() and visit.ok):
         following = ladder.after(tried, answered=visit.ok)
         if following is None:
@@ -29,7 +30,7 @@ async def run_cascade(job: Job, ladder: Ladder, start: str) -> str | None:
     return None
 
 
-async def _visit(job: Job, ladder: Ladder, tried: list[str], prompt: str) -> Visit:
+async def _visit(job: Job, ladder: Ladder, tried: list[str], prompt: Prompt) -> Visit:
     """The visit of the last of those who tried; what its model could not manage is left to the next one, if any."""
     agent = tried[-1]
     try:

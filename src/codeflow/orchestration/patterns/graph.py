@@ -113,8 +113,12 @@ class GraphRun:
         return not self._green and self._debug_rounds < self._job.settings.graph.debug_rounds
 
     async def _architect(self) -> bool:
-        prompt = self._planning.prompt(self._job.first_message("architect"))
-        visit = await self._job.visits.make("architect", prompt, node="architect", dispensable=True)
+        visit = await self._job.visits.make(
+            "architect",
+            self._job.next_message(self._planning.corrections),
+            node="architect",
+            dispensable=True,
+        )
         self._planning.take(visit.text)
         return True
 
@@ -133,27 +137,31 @@ class GraphRun:
         if self._findings:
             listed = [finding.line for finding in self._findings]
             coder = "senior_coder"
-            visit = await self._job.visit(coder, findings_message(listed), node="coder")
+            visit = await self._job.visit(
+                coder, self._job.next_message(findings_message(listed)), node="coder"
+            )
             return self._finished(coder, ok=visit.ok, text=visit.text)
         plan = self._job.plan
         if plan is None:
-            visit = await self._job.visit(
-                "senior_coder", self._job.first_message("senior_coder"), node="coder"
-            )
+            visit = await self._job.visit("senior_coder", self._job.first_message, node="coder")
             return self._finished("senior_coder", ok=visit.ok, text=visit.text)
         return await self._carry_out(plan)
 
     async def _carry_out(self, plan: Plan) -> bool:
         told: set[str] = set()
         for step in _in_order(plan):
-            message = step_message(step, plan, first=step.specialist not in told)
-            if step.specialist not in told:
-                message = f"{self._job.first_message(step.specialist)}\n\n{message}"
-                told.add(step.specialist)
+            message = partial(self._step_message, step, plan, first=step.specialist not in told)
+            told.add(step.specialist)
             visit = await self._job.visit(step.specialist, message, node="coder")
             if not self._finished(step.specialist, ok=visit.ok, text=visit.text):
                 return False
         return True
+
+    def _step_message(self, step: PlanStep, plan: Plan, agent: str, *, first: bool) -> str:
+        """A step as its specialist is told it, or whoever takes over from it."""
+        if not first and self._job.crew.knows(agent):
+            return step_message(step, plan, first=False)
+        return f"{self._job.first_message(agent)}\n\n{step_message(step, plan, first=True)}"
 
     def _finished(self, agent: str, *, ok: bool, text: str) -> bool:
         if not ok:

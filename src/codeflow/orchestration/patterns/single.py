@@ -10,7 +10,7 @@ async def run_single(job: Job, agent: str) -> str | None:
     Returns:
         None when the work was accepted, else what is wrong with it.
     """
-    visit = await job.visit(agent, job.first_message(agent), node=agent)
+    visit = await job.visit(agent, job.first_message, node=agent)
     if not visit.ok:
         await job.check()
         return f"{agent} did not finish: {visit.text}"

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
+from codeflow.core.names import unknown
 from codeflow.core.reliability import Minimum
 from codeflow.orchestration.workflows.expressions import is_computed, texts
 from codeflow.orchestration.workflows.form import ToolNode
 from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
 from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
 from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
-from codeflow.orchestration.workflows.tables import NodeForm, Place, unknown
+from codeflow.orchestration.workflows.tables import NodeForm, Place
 from codeflow.tools.arguments import arguments_model
 from codeflow.tools.tool import Tool
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, starmap
 
+from codeflow.core.names import unknown
 from codeflow.orchestration.workflows.bounds import argument_problems, bound_problems
 from codeflow.orchestration.workflows.course import Shape, circle
 from codeflow.orchestration.workflows.expressions import is_open, placeholders, texts
@@ -18,7 +19,7 @@ from codeflow.orchestration.workflows.form import (
     WorkflowNode,
 )
 from codeflow.orchestration.workflows.promises import expression_problems
-from codeflow.orchestration.workflows.tables import AskingNode, NodeForm, PatternNode, Place, unknown
+from codeflow.orchestration.workflows.tables import AskingNode, NodeForm, PatternNode, Place
 from codeflow.tools.tool import Tool
 
 

@@ -10,7 +10,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import TYPES_MAP, Functions
 
-from codeflow.orchestration.workflows.tables import unknown
+from codeflow.core.names import unknown
 
 Path = tuple[str, ...]
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from codeflow.core.messages import Topic
+from codeflow.core.names import unknown
 from codeflow.orchestration.workflows.course import Edge
 from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
 from codeflow.orchestration.workflows.patterns.debate import DebateNode
@@ -20,7 +22,6 @@ from codeflow.orchestration.workflows.tables import (
     NodeForm,
     PaidNode,
     Template,
-    unknown,
 )
 
 MAX_NODES = 200
@@ -45,6 +46,8 @@ class AgentNode(AskingNode):
     """A node whose conversation goes on here, with the same agent."""
     result: tuple[Name, ...] = ()
     """Keys of the JSON object that its answer has to end with; expressions see it as NODE.result."""
+    subscribes: tuple[Topic, ...] = ()
+    """What it is told of at the head of each visit, besides what its agent subscribes to."""
 
 
 GateName = Literal["tests", "lint", "types", "build"]

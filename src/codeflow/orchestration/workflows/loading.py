@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from codeflow.core.errors import UsageError
+from codeflow.core.names import unknown
 from codeflow.core.places import config_home, resource
 from codeflow.core.workflows import GivenWorkflow
 from codeflow.core.yaml_files import YamlFile, read_yaml
 from codeflow.orchestration.workflows.checking import Known, nested_circle, problems
 from codeflow.orchestration.workflows.form import WorkflowForm
-from codeflow.orchestration.workflows.tables import unknown
 from codeflow.tools.tool import Tool
 
 _HINT = "Correct the file; `codeflow workflows schema` prints a JSON Schema for editors."

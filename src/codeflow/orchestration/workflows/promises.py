@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from codeflow.core.names import unknown
 from codeflow.orchestration.workflows.expressions import (
     ExpressionError,
     Path,
@@ -25,7 +26,7 @@ from codeflow.orchestration.workflows.patterns.explore import ExploreNode
 from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
 from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
 from codeflow.orchestration.workflows.patterns.mesh import MeshNode
-from codeflow.orchestration.workflows.tables import NodeForm, unknown
+from codeflow.orchestration.workflows.tables import NodeForm
 
 PARTS = ("status", "text", "result")
 """Of what is known of a node that has run."""

@@ -13,6 +13,7 @@ from codeflow.orchestration.gates import red
 from codeflow.orchestration.job import Job
 from codeflow.orchestration.workflows.course import Course, Edge, Shape
 from codeflow.orchestration.workflows.expressions import ExpressionError, filled, holds, rendered
+from codeflow.orchestration.workflows.following import follow
 from codeflow.orchestration.workflows.form import (
     AgentNode,
     ApprovalNode,
@@ -120,7 +121,7 @@ class Walk:
         Raises:
             CodeflowError: what ends the run, once the nodes at work have ended.
         """
-        await self._walk()
+        await follow(self._course, self._work, self._settle, stopped=lambda: self._stop is not None)
         if self._stop is not None:
             raise self._stop
         for name in self._course.unfollowed:
@@ -142,23 +143,6 @@ class Walk:
     def outputs(self) -> dict[str, Any]:
         """What it gives in the end, by name; a text that is a single expression gives that one's value."""
         return {key: filled(text, self._known) for key, text in self._form.outputs.items()}
-
-    async def _walk(self) -> None:
-        working: dict[asyncio.Task[Outcome], str] = {}
-        try:
-            while True:
-                for name in () if self._stop else self._course.ready():
-                    visit = self._course.start(name)
-                    working[asyncio.create_task(self._work(name, visit))] = name
-                if not working:
-                    return
-                ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-                for task in sorted(ended, key=list(working).index):
-                    self._settle(working.pop(task), task.result())
-        finally:
-            for task in working:
-                task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
 
     def _settle(self, name: str, outcome: Outcome) -> None:
         self._known[name] = outcome.known
@@ -193,6 +177,7 @@ class Walk:
             visit=visit,
             required=node.required,
             known=dict(self._known),
+            subscribes=node.subscribes if isinstance(node, AgentNode) else (),
             room=self._room,
         )
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from codeflow.core.errors import CodeflowError, CredentialsError, ModelError, NodeBudgetError, RunawayError
+from codeflow.core.messages import Topic
 from codeflow.core.values import LOOKING
 from codeflow.orchestration.briefs import node_message
 from codeflow.orchestration.workflows.expressions import placeholders, rendered, roots
@@ -55,6 +56,8 @@ class Spot:
     visit: int
     required: bool
     known: Mapping[str, Any]
+    subscribes: tuple[Topic, ...] = ()
+    """What its agents are told of besides what they subscribe to themselves."""
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
     """How many nodes may be at work."""
 
@@ -74,22 +77,32 @@ class Spot:
         async with self.job.writer if writes else contextlib.nullcontext(), self.room:
             yield
 
-    async def ask(self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False) -> "Visit":
-        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them."""
+    async def ask(
+        self, agent: str, prompt: str, *, seat: str = "", reads_only: bool = False, before: str = ""
+    ) -> "Visit":
+        """A visit of this node by a specialist; `seat` is the place's name where a node has several of them.
+
+        `before` is what was said there earlier, without which the prompt means nothing to somebody who takes over.
+        """
         seat = f"{agent}@{seat or self.path}"
-        message = (
-            prompt if self.job.crew.knows(seat) else node_message(self.job.task.text, self.job.facts, prompt)
-        )
+        job = self.job
+
+        def words(seat: str) -> str:
+            if job.crew.knows(seat):
+                return prompt
+            return node_message(job.task.text, job.facts, "\n\n".join(filter(None, (before, prompt))))
+
         writes = not reads_only and self._can_write(agent)
         async with self.at_work(writes=writes):
             self.job.is_unchecked |= writes
             return await self.job.visits.make(
                 agent,
-                message,
+                words,
                 node=self.path,
                 dispensable=not self.required,
                 seat=seat,
                 reads_only=reads_only,
+                subscribes=self.subscribes,
             )
 
     def _can_write(self, agent: str) -> bool:

@@ -4,7 +4,6 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable
 from decimal import Decimal
-from difflib import get_close_matches
 from types import NoneType
 from typing import Annotated, get_args
 
@@ -158,10 +157,3 @@ class PatternNode(AskingNode):
     @abstractmethod
     def templates(self) -> Iterable[tuple[Place, str]]:
         """Every text with expressions in it, with the place."""
-
-
-def unknown(kind: str, name: str, names: Iterable[str]) -> str:
-    """What to say of a name that nobody knows."""
-    listed = sorted(names)
-    near = get_close_matches(name, listed, n=3, cutoff=0.5)
-    return f"no {kind} is called {name!r} ({'did you mean' if near else 'there are'}: {', '.join(near or listed)})"

@@ -7,9 +7,9 @@ from decimal import Decimal
 from codeflow.core.reliability import FaultPolicy, FaultSettings
 from codeflow.core.values import Limits
 from codeflow.core.workflows import GivenWorkflow
-from codeflow.orchestration.workflows.form import WorkflowForm, WorkflowNode
+from codeflow.orchestration.workflows.form import AgentNode, WorkflowForm, WorkflowNode
 from codeflow.orchestration.workflows.loading import revived
-from codeflow.orchestration.workflows.tables import AskingNode, NodeFaults, NodeForm, PaidNode
+from codeflow.orchestration.workflows.tables import AskingNode, NodeFaults, NodeForm, PaidNode, PatternNode
 
 
 def nodes_by_path(given: GivenWorkflow) -> Mapping[str, NodeForm]:
@@ -25,6 +25,17 @@ def _walk(
         yield f"{prefix}{name}", node
         if isinstance(node, WorkflowNode):
             yield from _walk(forms, forms[node.workflow], f"{prefix}{name}.")
+
+
+def agents_by_path(nodes: Mapping[str, NodeForm]) -> Mapping[str, tuple[str, ...]]:
+    """The agents of each node that has any, one for each of its places."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path, node in nodes.items():
+        if isinstance(node, AgentNode):
+            found[path] = (node.agent,)
+        elif isinstance(node, PatternNode):
+            found[path] = tuple(agent for _, agent in node.agents())
+    return found
 
 
 def with_policies(faults: FaultSettings, nodes: Mapping[str, NodeForm]) -> FaultSettings:

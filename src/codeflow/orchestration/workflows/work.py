@@ -26,13 +26,14 @@ from codeflow.tools.registry import TOOLS
 
 async def visit_agent(node: AgentNode, spot: Spot, seat: str) -> Outcome:
     """A specialist's visit, and once more when the keys of its result are missing."""
-    visit = await spot.ask(node.agent, await spot.render(node.task), seat=seat, reads_only=node.reads_only)
+    task = await spot.render(node.task)
+    visit = await spot.ask(node.agent, task, seat=seat, reads_only=node.reads_only)
     result: dict[str, Any] | None = None
     if visit.ok and node.result:
         result = last_object(visit.text)
         if missing := _missing(node, result):
             prompt = f"Your answer has to end with a single JSON object; missing: {missing}. Give it now."
-            visit = await spot.ask(node.agent, prompt, seat=seat, reads_only=node.reads_only)
+            visit = await spot.ask(node.agent, prompt, seat=seat, reads_only=node.reads_only, before=task)
             result = last_object(visit.text) if visit.ok else None
         if visit.ok and (missing := _missing(node, result)):
             return failed(f"{node.agent}'s answer has no {missing}")

@@ -1,6 +1,5 @@
 """`coordinator`: an agent plans steps for others; the plan is checked, then carried out as it says."""
 
-import asyncio
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from codeflow.core.errors import CodeflowError
 from codeflow.orchestration.workflows.course import Course, Edge, Shape, circle
 from codeflow.orchestration.workflows.expressions import placeholders, rendered
+from codeflow.orchestration.workflows.following import follow
 from codeflow.orchestration.workflows.patterns.members import (
     Member,
     Reply,
@@ -166,31 +166,23 @@ class _Walk:
         Raises:
             CodeflowError: what ends the run, once the steps at work have ended.
         """
-        working: dict[asyncio.Task[Reply], str] = {}
-        try:
-            while True:
-                for name in () if self._stop else self._course.ready():
-                    self._course.start(name)
-                    working[asyncio.create_task(self._carry_out(self._steps[name]))] = name
-                if not working:
-                    break
-                ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-                for task in ended:
-                    self._settle(working.pop(task), task)
-        finally:
-            for task in working:
-                task.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+        await follow(self._course, self._work, self._settle, stopped=lambda: self._stop is not None)
         if self._stop is not None:
             raise self._stop
         return {name: self._replies.get(name) or _left_out(step) for name, step in self._steps.items()}
 
-    def _settle(self, name: str, task: asyncio.Task[Reply]) -> None:
+    async def _work(self, name: str, _visit: int) -> Reply | None:
+        """A step's reply; None when something ended the run."""
         try:
-            self._replies[name] = task.result()
+            return await self._carry_out(self._steps[name])
         except CodeflowError as error:
             self._stop = self._stop or error
-        self._course.settle(name, ok=name in self._replies and self._replies[name].ok)
+            return None
+
+    def _settle(self, name: str, reply: Reply | None) -> None:
+        if reply is not None:
+            self._replies[name] = reply
+        self._course.settle(name, ok=reply is not None and reply.ok)
 
     async def _carry_out(self, step: PlannedStep) -> Reply:
         known = {name: self._replies[name].shown for name in step.requires_results_from}

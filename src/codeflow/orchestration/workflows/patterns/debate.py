@@ -80,12 +80,17 @@ async def debate(node: DebateNode, spot: Spot) -> Outcome:
     proposer = Member(name="proposer", agent=form.proposer)
     critic = Member(name="critic", agent=form.critic)
     rounds: list[_Round] = []
-    reply = await hear(spot, proposer, _OPENING.format(task=task))
+    opening = _OPENING.format(task=task)
+    reply = await hear(spot, proposer, opening)
     if not reply.ok:
         return came_to_nothing("there is no proposal", [reply])
     while True:
         critique, verdict = await hear_as(
-            spot, critic, _attack(task, reply, first=not rounds), partial(form_in, model=_Verdict)
+            spot,
+            critic,
+            _attack(task, reply, first=not rounds),
+            partial(form_in, model=_Verdict),
+            before=_QUESTION.format(task=task) if rounds else "",
         )
         rounds.append(_Round(reply.text, critique))
         if verdict is not None and verdict.agree:
@@ -98,7 +103,9 @@ async def debate(node: DebateNode, spot: Spot) -> Outcome:
             return came_to(spot, reply.text, result)
         if verdict is None or len(rounds) == form.rounds:
             return await _judged(form, task, rounds, spot)
-        reply = await hear(spot, proposer, _REVISE.format(objections=critique.shown))
+        reply = await hear(
+            spot, proposer, _REVISE.format(objections=critique.shown), before=f"{opening}\n\n{reply.shown}"
+        )
         if not reply.ok:
             return await _judged(form, task, rounds, spot)
 
@@ -122,6 +129,7 @@ async def _judged(form: DebateForm, task: str, rounds: Sequence[_Round], spot: S
 
 
 _OPENING = "{task}\n\nPropose an answer, whole, with what it rests on. A colleague will look for what is wrong with it."
+_QUESTION = "The question:\n{task}"
 _REVISE = (
     "Your colleague objects:\n\n{objections}\n\nGive your answer again, whole: take up what holds, and say of the "
     "rest why it does not."
@@ -130,7 +138,7 @@ _REVISE = (
 
 def _attack(task: str, proposal: Reply, *, first: bool) -> str:
     asked = (
-        f"The question:\n{task}\n\nA colleague's answer:"
+        f"{_QUESTION.format(task=task)}\n\nA colleague's answer:"
         if first
         else "What your colleague makes of your objections:"
     )

@@ -104,7 +104,7 @@ async def lead(node: HierarchyNode, spot: Spot) -> Outcome:
     if not reported or not enough(len(reported), len(reports), form.minimum):
         return came_to_nothing(f"{len(reported)} of {len(reports)} leads reported", reports, result)
     told = "\n\n".join(one.shown for one in reports)
-    whole = await hear(spot, supervisor, _TOGETHER.format(reports=told))
+    whole = await hear(spot, supervisor, _TOGETHER.format(reports=told), before=task)
     if not whole.ok:
         return came_to_nothing("the reports were not put together", [whole, *reports], result)
     return came_to(spot, whole.text, result)
@@ -130,7 +130,8 @@ async def _report(form: HierarchyForm, name: str, part: str, spot: Spot) -> Repl
             for worker, order in zip(workers, orders.values(), strict=True)
         )
     )
-    return await hear(spot, leader, _REPORT.format(reports="\n\n".join(one.shown for one in done)))
+    shown = "\n\n".join(one.shown for one in done)
+    return await hear(spot, leader, _REPORT.format(reports=shown), before=_PART.format(part=part))
 
 
 def _of(teams: Mapping[str, str]) -> Any:

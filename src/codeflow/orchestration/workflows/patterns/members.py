@@ -83,15 +83,19 @@ def quoted(text: str, source: str) -> str:
     return as_data(f"{text[:MAX_ANSWER_CHARS]}{cut}", source)
 
 
-async def hear(spot: Spot, member: Member, prompt: str) -> Reply:
-    """One visit; a fault that concerns the member alone is its reply.
+async def hear(spot: Spot, member: Member, prompt: str, *, before: str = "") -> Reply:
+    """One visit; a fault that concerns the member alone is its reply. `before` is as `Spot.ask` takes it.
 
     Raises:
         CodeflowError: what ends the run.
     """
     try:
         visit = await spot.ask(
-            member.agent, prompt, seat=f"{spot.path}.{member.name}", reads_only=member.reads_only
+            member.agent,
+            prompt,
+            seat=f"{spot.path}.{member.name}",
+            reads_only=member.reads_only,
+            before=before,
         )
     except CodeflowError as error:
         if not is_the_nodes_own(error):
@@ -108,7 +112,7 @@ def _unfinished(member: Member, problem: str) -> str:
 
 
 async def hear_as(
-    spot: Spot, member: Member, prompt: str, read: Callable[[str], T]
+    spot: Spot, member: Member, prompt: str, read: Callable[[str], T], *, before: str = ""
 ) -> tuple[Reply, T | None]:
     """A visit whose answer has a form; one that `read` raises UnusableError for is sent back once.
 
@@ -117,13 +121,14 @@ async def hear_as(
     """
     reasons: tuple[str, ...] = ()
     for _ in range(MAX_ATTEMPTS):
-        reply = await hear(spot, member, _sent_back(reasons) if reasons else prompt)
+        reply = await hear(spot, member, prompt, before=before)
         if not reply.ok:
             return reply, None
         try:
             return reply, read(reply.text)
         except UnusableError as error:
             reasons = error.reasons
+            before, prompt = "\n\n".join(filter(None, (before, prompt))), _sent_back(reasons)
     problem = f"{member.agent}'s answer cannot be used: {'; '.join(reasons)}"
     return Reply(member=member.name, ok=False, text=problem), None
 

@@ -148,12 +148,12 @@ async def confer(node: MeshNode, spot: Spot) -> Outcome:
 async def _ask(form: MeshForm, name: str, table: _Table, spot: Spot) -> tuple[Reply, _Said | None]:
     """One peer's part in a round."""
     peer = form.peers[name]
+    own = await spot.render(peer.task) if peer.task is not None else ""
+    before, prompt = "", "\n\n".join(filter(None, (await spot.render(form.task), own, _first(form))))
     if table.rounds:
-        prompt = _AGAIN.format(table=_shown(table, name))
-    else:
-        own = await spot.render(peer.task) if peer.task is not None else ""
-        prompt = "\n\n".join(filter(None, (await spot.render(form.task), own, _first(form))))
-    return await hear_as(spot, Member(name=name, agent=peer.agent), prompt, partial(_said, form.choices))
+        before, prompt = prompt, _AGAIN.format(table=_shown(table, name))
+    member = Member(name=name, agent=peer.agent)
+    return await hear_as(spot, member, prompt, partial(_said, form.choices), before=before)
 
 
 def _said(choices: Sequence[str], text: str) -> _Said:
