@@ -6,6 +6,7 @@ import pytest
 
 from codeflow.agents.specialists import load_specialists
 from codeflow.orchestration.workflows.drawing import mermaid, svg
+from codeflow.orchestration.workflows.form import WorkflowForm
 from codeflow.orchestration.workflows.loading import Shelf, find_workflows
 from codeflow.tools.registry import TOOLS
 
@@ -47,3 +48,11 @@ def test_every_packaged_workflow_can_run_and_is_drawn_whole(shelf, name):
     assert len(list(picture.iter(f"{SVG}path"))) == len(form.all_edges) + 1  # and the tip of an arrow
     boxes = [(box.get("x"), box.get("y")) for box in picture.iter(f"{SVG}rect")]
     assert len(set(boxes)) == len(form.nodes)
+
+
+def test_a_node_may_be_called_by_a_word_of_mermaids(tmp_path):
+    nodes = {"end": {"gate": "all"}, "graph": {"gate": "all"}}
+    data = {"codeflow_workflow": 1, "name": "a", "description": "d", "nodes": nodes}
+    drawn = mermaid(WorkflowForm.model_validate({**data, "edges": [{"from": "end", "to": "graph"}]}))
+    assert '    N_end{"end<br/>' in drawn
+    assert "    N_end --> N_graph\n" in drawn

@@ -18,7 +18,7 @@ from codeflow.tools.tool import Tool
 
 def bound_problems(node: NodeForm, edges: int) -> Iterator[tuple[Place, str]]:
     """What asks for more than there is; `edges` lead to the node."""
-    if node.at_least is not None and node.at_least.count > edges:
+    if node.at_least is not None and node.at_least.count > max(edges, 1):
         yield ("at_least",), f"{node.at_least.count} of {_counted(edges, 'edge')} to it cannot hold"
     minimum: Minimum
     match node:

@@ -13,6 +13,21 @@ _GAP_X, _GAP_Y = 40, 58
 _MARGIN = 30
 _LOOP_GAP = 26
 _KIND_CHARS = 30
+_MERMAIDS_OWN = frozenset(
+    {
+        "call",
+        "class",
+        "click",
+        "default",
+        "direction",
+        "end",
+        "flowchart",
+        "graph",
+        "href",
+        "style",
+        "subgraph",
+    }
+)
 
 
 def mermaid(form: WorkflowForm) -> str:
@@ -20,12 +35,17 @@ def mermaid(form: WorkflowForm) -> str:
     lines = ["flowchart TD"]
     for name, node in form.nodes.items():
         left, right = ("{", "}") if _decides(node) else ("[", "]")
-        lines.append(f'    {name}{left}"{name}<br/>{_quoted(kind_of(node))}"{right}')
+        lines.append(f'    {_id(name)}{left}"{name}<br/>{_quoted(kind_of(node))}"{right}')
     for edge in form.all_edges:
         arrow = "-.->" if edge.at_most else "-->"
         label = f'|"{_quoted(_label(edge))}"|' if _label(edge) else ""
-        lines.append(f"    {edge.source} {arrow}{label} {edge.target}")
+        lines.append(f"    {_id(edge.source)} {arrow}{label} {_id(edge.target)}")
     return "\n".join(lines) + "\n"
+
+
+def _id(name: str) -> str:
+    """What a node is called inside the chart: Mermaid's own words mean something else there."""
+    return f"N_{name}" if name in _MERMAIDS_OWN else name
 
 
 def svg(form: WorkflowForm) -> str:
