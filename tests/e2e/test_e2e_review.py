@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.e2e.harness import FIXED
+from tests.e2e.harness import FIXED, git
 
 from codeflow.models.endpoint import environment
 
@@ -89,8 +89,41 @@ def test_a_reviewer_that_fails_is_named_and_the_others_findings_stay(shell, chan
     gone = {**found("performance"), "faults": [{"error": "AccessDeniedException"}] * 9}
     with scripted([REPLIES[0], gone, *REPLIES[2:]]) as endpoint:
         done = review(shell, endpoint, "--output", "json")
-    assert "nobody looked for performance: that reviewer did not finish" in done.stderr
+    assert "nobody looked for performance: that reviewer gave no usable answer" in done.stderr
     assert len(done.result["findings"]) == 1
+    assert (done.result["complete"], done.result["not_looked_for"]) == (False, ["performance"])
+
+
+def odd(kind: str, findings: object):
+    return {"agent": f"reviewer@{kind}", "say": json.dumps({"findings": findings})}
+
+
+def test_a_review_that_nobody_finished_is_no_success(shell, change, scripted):
+    told = [odd("security", None), odd("performance", "none"), odd("correctness", ["text"]), odd("style", [])]
+    with scripted(told) as endpoint:
+        done = review(shell, endpoint, "--output", "sarif")
+    assert done.code == 1, done.stderr
+    (invocation,) = done.result["runs"][0]["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert len(invocation["toolExecutionNotifications"]) == 2
+    assert "finding dropped: a finding without a usable form" in done.stderr
+
+
+def test_a_range_is_checked_against_the_files_that_it_leads_to(shell, project, scripted):
+    git(project, "checkout", "-qb", "feat")
+    (project / "new.py").write_text("import os\n\neval(input())\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "worse")
+    git(project, "checkout", "-q", "-")
+    here = git(project, "branch", "--show-current").strip()
+    claim = {"file": "./new.py", "line": 3, "severity": "high", "problem": "runs what is typed"}
+    with scripted(
+        [odd(kind, [claim]) for kind in ("security", "performance", "correctness", "style")]
+    ) as endpoint:
+        done = review(shell, endpoint, f"{here}..feat", "--output", "json")
+    (finding,) = done.result["findings"]
+    assert (finding["file"], finding["line"], done.code) == ("new.py", 3, 1)
+    assert "feat is not checked out" in done.stderr
 
 
 @pytest.mark.slow

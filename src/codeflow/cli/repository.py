@@ -22,6 +22,18 @@ def head_commit(workspace: Path) -> str | None:
     return found.stdout.strip() if found and found.returncode == 0 else None
 
 
+def commit_of(workspace: Path, name: str) -> str | None:
+    """The commit that a branch, tag or expression names, if any."""
+    found = _git(workspace, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return found.stdout.strip() if found and found.returncode == 0 else None
+
+
+def committed_lines(workspace: Path, commit: str, name: str) -> list[str] | None:
+    """The lines of a file as a commit has it, named from the workspace; None where it has none."""
+    shown = _git(workspace, "cat-file", "blob", f"{commit}:./{name}")
+    return shown.stdout.splitlines() if shown and shown.returncode == 0 else None
+
+
 def project_files(workspace: Path) -> list[str]:
     """The files that git does not ignore; outside a repository, none."""
     listed = _git(workspace, "ls-files", "-z", "--cached", "--others", "--exclude-standard")

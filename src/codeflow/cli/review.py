@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ from codeflow.core.values import Complexity, Mode
 if TYPE_CHECKING:
     from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
-    from codeflow.orchestration.reviewing import Checked
+    from codeflow.orchestration.reviewing import Checked, ReadLines
 
 _TASK = "Review a change. Nothing is to be changed."
 _FOUND = 1
@@ -82,18 +83,42 @@ def review(
         print("codeflow: nothing to review", file=sys.stderr)
         return 0
     task = by_workflow(task, settings, "review", {"diff": diff})
-    found: list[int] = []
+    read = _reader(folder, change, base)
+    ended: list[Checked] = []
 
     def deliver(result: "RunResult") -> None:
         outputs = result.outputs or {}
-        checked = check_findings(outputs.get("findings") or (), folder)
-        _tell(checked, outputs.get("failed") or ())
+        found = outputs.get("findings")
+        claims = found if isinstance(found, dict) else {"review": found}
+        checked = check_findings(claims, outputs.get("failed") or (), folder, read)
+        _tell(checked)
         _write(_report(output, checked, result), save)
-        found.extend(int(finding.severity) for finding in checked.findings)
+        ended.append(checked)
 
     code = execute(settings, task, quiet=quiet, after=deliver, answer_to=_nowhere())
     limit = {FailOn.LOW: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3, FailOn.NEVER: 4}[fail_on]
-    return code or (_FOUND if any(severity >= limit for severity in found) else 0)
+    (checked,) = ended
+    fails = checked.not_looked_for or any(finding.severity >= limit for finding in checked.findings)
+    return code or (_FOUND if fails else 0)
+
+
+def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
+    """Reads the files that the change leads to: those of the commit at a range's end, else those on disk."""
+    from codeflow.cli.repository import commit_of, committed_lines, head_commit
+    from codeflow.orchestration.reviewing import lines_on_disk
+
+    last = (
+        "HEAD" if base else (change or "").rpartition("..")[2].lstrip(".") if ".." in (change or "") else None
+    )
+    commit = None if last is None else commit_of(folder, last or "HEAD")
+    if commit is None:
+        return partial(lines_on_disk, folder)
+    if commit != head_commit(folder):
+        print(
+            f"codeflow: {last} is not checked out: reviewers read the other files as they are here",
+            file=sys.stderr,
+        )
+    return partial(committed_lines, folder, commit)
 
 
 async def _diff(settings: "Settings", folder: Path, change: str | None, base: str | None) -> str:
@@ -136,11 +161,14 @@ async def _given(settings: "Settings", folder: Path) -> str:
         await workspace.close()
 
 
-def _tell(checked: "Checked", failed: "list[str] | tuple[()]") -> None:
+def _tell(checked: "Checked") -> None:
     from codeflow.cli.render.clean import one_line
 
-    for kind in failed:
-        print(f"codeflow: nobody looked for {one_line(kind)}: that reviewer did not finish", file=sys.stderr)
+    for kind in checked.not_looked_for:
+        print(
+            f"codeflow: nobody looked for {one_line(kind)}: that reviewer gave no usable answer",
+            file=sys.stderr,
+        )
     for line in checked.dropped:
         print(f"codeflow: finding dropped: {one_line(line)}", file=sys.stderr)
 

@@ -1,7 +1,8 @@
 """Findings of a review: from what models claim to what the code bears out, the same fault once, the worst first."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -56,6 +57,13 @@ class _Claim(BaseModel):
     old: str = ""
     new: str = ""
 
+    @field_validator("line", mode="before")
+    @classmethod
+    def _is_a_number(cls, given: object) -> object:
+        if isinstance(given, bool):
+            raise ValueError("true and false are no lines")  # noqa: TRY004 - pydantic reports only these
+        return given
+
     @field_validator("severity", mode="before")
     @classmethod
     def _by_name(cls, given: object) -> object:
@@ -66,30 +74,44 @@ class _Claim(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The findings that the code bears out, and what was dropped, one line each."""
+    """The findings that the code bears out, what was dropped, one line each, and what nobody has looked for."""
 
     findings: tuple[Finding, ...]
-    dropped: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+    not_looked_for: tuple[str, ...] = ()
 
 
-def check_findings(claims: Iterable[Any], workspace: Path) -> Checked:
-    """What is left of a review's claims: with a line that exists, merged, the worst first."""
+ReadLines = Callable[[str], list[str] | None]
+"""The lines of a file of the change, None where there is none."""
+
+
+def check_findings(
+    claims: Mapping[str, Any], failed: Iterable[str], workspace: Path, read: ReadLines
+) -> Checked:
+    """What is left of a review's claims: with a line that exists, merged, the worst first.
+
+    `claims`: for each kind of fault what its reviewer's answer held, by right a list of objects. `failed` are the kinds
+    whose reviewers did not finish.
+    """
     findings: list[Finding] = []
     dropped: list[str] = []
-    for claim in claims:
+    unusable = [kind for kind, told in claims.items() if not isinstance(told, list)]
+    told = [(kind, claim) for kind, listed in claims.items() if isinstance(listed, list) for claim in listed]
+    for kind, claim in told:
         try:
-            parsed = _Claim.model_validate(claim)
+            parsed = _Claim.model_validate({**claim, "kind": kind} if isinstance(claim, Mapping) else claim)
         except ValidationError as error:
             place = ".".join(map(str, error.errors()[0]["loc"]))
             dropped.append(f"a finding without a usable {place or 'form'}")
             continue
-        found = _found(parsed, workspace)
+        parsed = parsed.model_copy(update={"file": _plain_name(workspace, parsed.file)})
+        found = _found(parsed, read(parsed.file))
         if found is None:
             dropped.append(f"{parsed.file}:{parsed.line}: there is no such line ({parsed.problem})")
         else:
             findings.append(found)
     merged = merge(findings)
-    return Checked(tuple(merged), tuple(dropped))
+    return Checked(tuple(merged), tuple(dropped), tuple(dict.fromkeys((*failed, *unusable))))
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -133,9 +155,14 @@ def _both(first: Finding, other: Finding) -> Finding:
     )
 
 
-def _found(claim: _Claim, workspace: Path) -> Finding | None:
+def _plain_name(workspace: Path, name: str) -> str:
+    """A file as its repository names it, however a model put it."""
+    path = Path(os.path.normpath(name))
+    return (path.relative_to(workspace) if path.is_relative_to(workspace) else path).as_posix()
+
+
+def _found(claim: _Claim, lines: list[str] | None) -> Finding | None:
     """The claim with its line and its suggestion checked; a suggestion that fits nowhere is left out."""
-    lines = _lines(workspace, claim.file)
     if lines is None or claim.line > len(lines):
         return None
     finding = Finding(
@@ -156,7 +183,8 @@ def _found(claim: _Claim, workspace: Path) -> Finding | None:
     return replace(finding, patch=patch, replaces=(at + 1, at + len(old)), replacement="\n".join(new))
 
 
-def _lines(workspace: Path, name: str) -> list[str] | None:
+def lines_on_disk(workspace: Path, name: str) -> list[str] | None:
+    """The lines of a file of the work tree; None where there is none that a finding could be in."""
     path = workspace / name
     try:
         if not is_inside(workspace, name) or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:

@@ -114,23 +114,20 @@ class Budget:
             rest = limit.most - self._taken_by(node)
             answer = _affordable(rest - prompt.cost, output_price, answer)
             if answer < useful:
-                raise NodeBudgetError(
-                    _exceeded(limit, f"${max(rest, Decimal(0)):.4f}", estimate), hint=limit.cure
-                )
+                held = self._taken_by(node) - self._by_node.get(node, Decimal(0))
+                raise NodeBudgetError(_exceeded(limit, _dollars(rest, held), estimate), hint=limit.cure)
         if self.money is not None:
             rest = self.money.most - taken.cost
             answer = _affordable(rest - prompt.cost, output_price, answer)
             if answer < useful:
-                raise BudgetExceededError(
-                    _exceeded(self.money, f"${max(rest, Decimal(0)):.4f}", estimate), hint=self.money.cure
-                )
+                left = _dollars(rest, self.reserved.cost)
+                raise BudgetExceededError(_exceeded(self.money, left, estimate), hint=self.money.cure)
         if self.tokens is not None:
-            left = int(self.tokens.most) - taken.tokens
-            answer = min(answer, left - prompt.tokens)
+            unused = int(self.tokens.most) - taken.tokens
+            answer = min(answer, unused - prompt.tokens)
             if answer < useful:
-                raise BudgetExceededError(
-                    _exceeded(self.tokens, str(max(left, 0)), estimate), hint=self.tokens.cure
-                )
+                left = f"{max(unused, 0)} left{_held(str(self.reserved.tokens), self.reserved.tokens)}"
+                raise BudgetExceededError(_exceeded(self.tokens, left, estimate), hint=self.tokens.cure)
         self._reserve(estimate, prompt + Amount(answer * output_price, answer))
         return answer
 
@@ -193,9 +190,16 @@ class Budget:
 
 
 def _exceeded(limit: Limit, left: str, estimate: CallEstimate) -> str:
-    return (
-        f"{limit.name} has {left} left, too little for the next call of {estimate.agent} ({estimate.model})"
-    )
+    return f"{limit.name} has {left}, too little for the next call of {estimate.agent} ({estimate.model})"
+
+
+def _dollars(left: Decimal, held: Decimal) -> str:
+    return f"${max(left, Decimal(0)):.4f} left{_held(f'${held:.4f}', held)}"
+
+
+def _held(amount: str, of: Decimal | int) -> str:
+    """What calls under way may still take, which is not spent."""
+    return f" beside the {amount} that calls under way may take" if of else ""
 
 
 def _is_at(place: str, node: str) -> bool:

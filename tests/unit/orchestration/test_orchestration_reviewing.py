@@ -1,14 +1,19 @@
 """Which of a review's claims the code bears out, and which of them are the same."""
 
 from dataclasses import replace
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeflow.orchestration.reviewing import Finding, Severity, check_findings, merge
+from codeflow.orchestration.reviewing import Checked, Finding, Severity, check_findings, lines_on_disk, merge
 
 CODE = "def f(x):\n    total = 0\n    for y in x:\n        total += y\n    return total\n"
 CLAIM = {"file": "a.py", "line": 3, "severity": "high", "kind": "style", "problem": "sum does this"}
+
+
+def checked(claims, workspace) -> Checked:
+    return check_findings({"review": claims}, (), workspace, partial(lines_on_disk, workspace))
 
 
 def findings():
@@ -47,23 +52,40 @@ def test_the_same_fault_told_twice_is_one():
 def test_a_suggestion_becomes_a_patch_where_its_old_lines_stand_once(tmp_path):
     (tmp_path / "a.py").write_text(CODE)
     fits = {**CLAIM, "old": "    for y in x:\n        total += y", "new": "    total = sum(x)"}
-    (finding,) = check_findings([fits], tmp_path).findings
+    (finding,) = checked([fits], tmp_path).findings
     assert finding.replaces == (3, 4)
     assert "-    for y in x:\n-        total += y\n+    total = sum(x)\n" in finding.patch
-    (without,) = check_findings([{**fits, "old": "    for z in x:"}], tmp_path).findings
+    (without,) = checked([{**fits, "old": "    for z in x:"}], tmp_path).findings
     assert without.patch == ""
 
 
 def test_what_cites_no_line_or_has_no_form_is_dropped_aloud(tmp_path):
     (tmp_path / "a.py").write_text(CODE)
     claims = [{**CLAIM, "line": 6}, {**CLAIM, "file": "../a.py"}, {"file": "a.py"}, "nonsense", CLAIM]
-    checked = check_findings(claims, tmp_path)
-    assert len(checked.findings) == 1
-    assert len(checked.dropped) == 4
+    found = checked(claims, tmp_path)
+    assert len(found.findings) == 1
+    assert len(found.dropped) == 4
 
 
 def test_severities_that_nobody_knows_are_in_the_middle(tmp_path):
     (tmp_path / "a.py").write_text(CODE)
     claims = [{**CLAIM, "line": 1, "severity": word} for word in ("critical", "odd", "minor")]
-    found = [check_findings([claim], tmp_path).findings[0].severity for claim in claims]
+    found = [checked([claim], tmp_path).findings[0].severity for claim in claims]
     assert found == [Severity.HIGH, Severity.MEDIUM, Severity.LOW]
+
+
+def test_a_file_is_the_same_however_it_is_named(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    claims = [{**CLAIM, "file": name} for name in ("a.py", "./a.py", str(tmp_path / "a.py"), "b/../a.py")]
+    (finding,) = checked(claims, tmp_path).findings
+    assert finding.file == "a.py"
+    assert len(checked([{**CLAIM, "line": True}], tmp_path).dropped) == 1
+
+
+def test_an_answer_that_is_no_list_is_no_look_at_all(tmp_path):
+    (tmp_path / "a.py").write_text(CODE)
+    claims = {"security": [CLAIM, "just text"], "performance": None, "style": "none", "correctness": []}
+    found = check_findings(claims, ["performance"], tmp_path, partial(lines_on_disk, tmp_path))
+    assert [finding.kinds for finding in found.findings] == [("security",)]
+    assert found.dropped == ("a finding without a usable form",)
+    assert found.not_looked_for == ("performance", "style")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 from codeflow import __version__
 from codeflow.cli.render.clean import clean, one_line, visible
@@ -16,8 +17,14 @@ _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "no
 
 def as_text(checked: Checked) -> str:
     """For a terminal: a line per finding that editors can jump to, evidence and patch below."""
-    parts = [_text(finding) for finding in checked.findings] or ["No findings.\n"]
+    parts = [_text(finding) for finding in checked.findings] or [f"{_none(checked)}\n"]
     return "\n".join(parts)
+
+
+def _none(checked: Checked) -> str:
+    if not checked.not_looked_for:
+        return "No findings."
+    return f"No findings, and nobody has looked for {', '.join(checked.not_looked_for)}."
 
 
 def _text(finding: Finding) -> str:
@@ -31,13 +38,15 @@ def _text(finding: Finding) -> str:
 def as_markdown(checked: Checked) -> str:
     """For a pull request's comment or a job's summary."""
     if not checked.findings:
-        return "**No findings.**\n"
+        return f"**{_none(checked)}**\n"
     counts = ", ".join(
         f"{number} {severity.name.lower()}"
         for severity in sorted(Severity, reverse=True)
         if (number := sum(finding.severity is severity for finding in checked.findings))
     )
-    return f"**{len(checked.findings)} findings** ({counts})\n\n" + "\n".join(
+    missing = checked.not_looked_for
+    rest = f"; nobody has looked for {', '.join(missing)}" if missing else ""
+    return f"**{len(checked.findings)} findings** ({counts}{rest})\n\n" + "\n".join(
         map(_markdown, checked.findings)
     )
 
@@ -70,6 +79,8 @@ def as_json(checked: Checked, *, cost: str | None, session_id: str) -> str:
         {
             "findings": [_plain(finding) for finding in checked.findings],
             "dropped": list(checked.dropped),
+            "complete": not checked.not_looked_for,
+            "not_looked_for": list(checked.not_looked_for),
             "cost": cost,
             "session_id": session_id,
         }
@@ -97,12 +108,17 @@ def as_sarif(checked: Checked) -> str:
         "rules": [{"id": kind, "shortDescription": {"text": f"{kind} found by review"}} for kind in kinds],
     }
     results = [_result(finding) for finding in checked.findings]
-    log = {"$schema": _SARIF, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
-    return json.dumps(log, indent=2)
+    missing = [
+        {"level": "error", "message": {"text": f"nobody has looked for {kind}"}}
+        for kind in checked.not_looked_for
+    ]
+    invocation = {"executionSuccessful": not missing, "toolExecutionNotifications": missing}
+    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def _result(finding: Finding) -> dict[str, Any]:
-    location = {"uri": finding.file, "uriBaseId": "%SRCROOT%"}
+    location = {"uri": quote(finding.file), "uriBaseId": "%SRCROOT%"}
     result: dict[str, Any] = {
         "ruleId": finding.kinds[0],
         "level": _LEVELS[finding.severity],

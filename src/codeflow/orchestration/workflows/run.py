@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -70,7 +71,12 @@ async def run_workflow(job: Job, given: GivenWorkflow) -> str | None:
     """
     forms = revived(given)
     walk = Walk(job, forms, given.name, task=job.task.text, inputs=given.inputs)
-    problem = await walk.run()
+    try:
+        problem = await walk.run()
+    except BaseException:  # also when it is cut short: what the nodes that ended came to is not lost
+        with suppress(ExpressionError):
+            job.outputs = walk.outputs
+        raise
     job.answer, job.outputs = walk.answer or job.answer, walk.outputs
     if job.task.mode is Mode.PLAN or problem is not None:
         return problem
