@@ -79,6 +79,8 @@ def test_what_cannot_be_done_is_one_line_and_the_next_line_is_read(repl):
             ("/mode fast", "no mode is called fast"),
             ("/model nobody=x", "nobody"),
             ("/help me", "/help takes nothing"),
+            ("/plan", "/plan needs a task"),
+            ("/review don't", "No closing quotation"),
             ("/resume 1999", "1999"),
             ("/cost --by nothing", "--by"),
             ("!exit 3", ">"),
@@ -174,3 +176,15 @@ def test_a_run_that_was_cut_short_is_taken_up_again(repl, scripted):
         terminal.type("\x03")
         terminal.enter("/exit")
         assert terminal.wait_for_end() == 0
+
+
+def test_settings_that_were_wrong_can_be_mended_without_leaving(repl, shell, scripted):
+    settings = shell.project / ".codeflow" / "settings.toml"
+    settings.parent.mkdir()
+    settings.write_text("[run]\nmode = 'fast'\n")
+    with scripted([ASKED, ANSWER]) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("what is this?")
+        terminal.wait_for("may not be set by a project")
+        settings.write_text("")
+        terminal.enter("what is this?")
+        terminal.wait_for("nothing else was to do")

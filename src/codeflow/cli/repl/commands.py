@@ -117,7 +117,7 @@ def _model(talk: Talk, rest: str) -> None:
         talk.codeflow(["models"])
         return
     chosen = talk.conversation.choices
-    talk.conversation.choose(replace(chosen, models={**chosen.models, **role_models(shlex.split(rest))}))
+    talk.conversation.choose(replace(chosen, models={**chosen.models, **role_models(_words(rest))}))
     print(
         "the tasks to come use "
         + ", ".join(f"{role}={model}" for role, model in talk.conversation.choices.models.items())
@@ -145,13 +145,19 @@ def _workflow(talk: Talk, rest: str) -> None:
     talk.conversation.ask(task.strip(), workflow=name)
 
 
+def _plan(talk: Talk, rest: str) -> None:
+    if not rest:
+        raise UsageError("/plan needs a task", hint="For example /plan let users rename their projects")
+    talk.codeflow(["plan", "--", rest])
+
+
 def _rewind(talk: Talk, rest: str) -> None:
     session = _session(talk)
     talk.codeflow(["undo", session, "--to", rest] if rest else ["checkpoints", "list", session])
 
 
 def _diff(talk: Talk, rest: str) -> None:
-    talk.codeflow(["checkpoints", "diff", _session(talk), *(shlex.split(rest) or ["1"])])
+    talk.codeflow(["checkpoints", "diff", _session(talk), *(_words(rest) or ["1"])])
 
 
 def _session(talk: Talk) -> str:
@@ -167,16 +173,22 @@ def _leave(_talk: Talk, _rest: str) -> None:
     raise Leave
 
 
-def _of_codeflow(*words: str, about: str, takes: str = "[…]") -> Command:
+def _words(rest: str) -> list[str]:
+    """What was typed behind a command, as a shell would split it."""
+    try:
+        return shlex.split(rest)
+    except ValueError as error:
+        raise UsageError(f"{rest}: {error}", hint="Close the quotation, or leave the quote out.") from error
+
+
+def _of_codeflow(*words: str, about: str) -> Command:
     """One of codeflow's own commands, with what is typed behind it."""
-    return Command(about, lambda talk, rest: talk.codeflow([*words, *shlex.split(rest)]), takes)
+    return Command(about, lambda talk, rest: talk.codeflow([*words, *_words(rest)]), "[…]")
 
 
 def _of_session(*words: str, about: str) -> Command:
     """One that is about this session."""
-    return Command(
-        about, lambda talk, rest: talk.codeflow([*words, _session(talk), *shlex.split(rest)]), "[…]"
-    )
+    return Command(about, lambda talk, rest: talk.codeflow([*words, _session(talk), *_words(rest)]), "[…]")
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -185,7 +197,7 @@ COMMANDS: Mapping[str, Command] = {
     "model": Command("the models, or another one for a role", _model, "[ROLE=ID]"),
     "clear": Command("begin a new session", _clear),
     "resume": Command("take up another session", _resume, "[SESSION]"),
-    "plan": _of_codeflow("plan", about="let the architect plan a task; nothing is changed", takes="TASK"),
+    "plan": Command("let the architect plan a task; nothing is changed", _plan, "TASK"),
     "workflow": Command("do a task by a workflow", _workflow, "[NAME TASK]"),
     "review": _of_codeflow("review", about="review changes, a branch or a pull request"),
     "commit": Command("let an agent commit the changes", lambda talk, _rest: talk.conversation.ask(_COMMIT)),

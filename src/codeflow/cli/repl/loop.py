@@ -64,11 +64,17 @@ class Repl:
         if text.startswith("!"):
             subprocess.run([os.environ.get("SHELL") or "/bin/sh", "-c", text[1:]], check=False)
             return
-        conversation = self._conversation.result()
+        conversation = self._ready()
         if _COMMAND.match(text):
             dispatch(text, Talk(conversation, self._codeflow, self._own))
         else:
             conversation.ask(self._named(text))
+
+    def _ready(self) -> "Conversation":
+        """What has been loaded; after a fault, such as settings that were wrong, it is tried again."""
+        if self._conversation.done() and self._conversation.exception():
+            self._conversation = _in_background(self._open)
+        return self._conversation.result()
 
     def _named(self, text: str) -> str:
         """The task with files named as agents name them, without the at sign."""
