@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from codeflow.cli.leaving import AbandonedCalls
 from codeflow.cli.repl.commands import COMMANDS, Leave, Talk, dispatch, own_commands, tell
 from codeflow.cli.repl.completion import ReplCompleter
-from codeflow.cli.repl.typing import Line
+from codeflow.cli.repl.line import Line
 from codeflow.cli.repository import branch
 
 if TYPE_CHECKING:
