@@ -45,6 +45,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "diff",
         "gates",
         "escalations",
+        "unread_messages",
         "usage",
         "cost_usd",
         "cost_known_usd",
@@ -57,6 +58,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "question",
         "outputs",
         "worktree",
+        "attempts",
         "error",
     ]
 
