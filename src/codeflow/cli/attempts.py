@@ -185,14 +185,13 @@ class _Race:
         from codeflow.orchestration.attempts import billed, common_status
 
         base = choice.results[choice.place or 0]
+        parts = [*choice.results, *([choice.judged] if choice.judged else [])]
         ways: list[str] = []
         if choice.place is None:
-            none = common_status([*choice.results, *([choice.judged] if choice.judged else [])])
-            result = _nothing(base, none)
+            result = _nothing(base, common_status(parts))
         else:
             result = self._take(base, choice.place, ways)
-        parts = [*choice.results, *([choice.judged] if choice.judged else [])]
-        kept = {record.worktree.session_id for record in all_worktrees().open(self.task.workspace)}
+        kept = self._kept()
         result = replace(
             billed(result, parts),
             duration_s=duration_s,
@@ -229,11 +228,15 @@ class _Race:
                 ways.extend(_dropped(other) if other != worktree else [])
         return chosen
 
+    def _kept(self) -> set[str]:
+        """The sessions whose worktrees are there now."""
+        return {record.worktree.session_id for record in all_worktrees().open(self.task.workspace)}
+
     def _tell_kept(self, choice: _Choice) -> None:
         """How each attempt that is still there can be looked at."""
         from codeflow.sessions.worktrees.ending import standing
 
-        kept = {record.worktree.session_id for record in all_worktrees().open(self.task.workspace)}
+        kept = self._kept()
         for number, (place, result) in enumerate(zip(self.places, choice.results, strict=True), 1):
             if place.session_id not in kept:
                 continue

@@ -49,14 +49,8 @@ def run_on_loop(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: when it was interrupted and had no result.
     """
-
-    async def supervised() -> T:
-        running = asyncio.ensure_future(work)
-        await _until_done(running)
-        return running.result()
-
     with _loop() as loop:
-        return loop.run_until_complete(supervised())
+        return loop.run_until_complete(_interruptible(work))
 
 
 @contextmanager
@@ -78,14 +72,8 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         KeyboardInterrupt: when it was interrupted.
     """
-
-    async def supervised() -> T:
-        running = asyncio.ensure_future(work)
-        await _until_done(running)
-        return running.result()
-
     try:
-        return asyncio.run(supervised())
+        return asyncio.run(_interruptible(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
@@ -135,6 +123,12 @@ async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
     if error and finished:
         raise CrashError(f"{type(error).__name__}: {error}", hint=CRASH_HINT) from error
     return run.result()
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    running = asyncio.ensure_future(work)
+    await _until_done(running)
+    return running.result()
 
 
 async def _until_done(running: "asyncio.Future[Any]") -> None:

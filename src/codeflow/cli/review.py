@@ -107,10 +107,8 @@ def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
     from codeflow.cli.repository import commit_of, committed_lines, head_commit
     from codeflow.orchestration.reviewing import lines_on_disk
 
-    last = (
-        "HEAD" if base else (change or "").rpartition("..")[2].lstrip(".") if ".." in (change or "") else None
-    )
-    commit = None if last is None else commit_of(folder, last or "HEAD")
+    last = _end(change, base)
+    commit = None if last is None else commit_of(folder, last)
     if commit is None:
         return partial(lines_on_disk, folder)
     if commit != head_commit(folder):
@@ -119,6 +117,15 @@ def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
             file=sys.stderr,
         )
     return partial(committed_lines, folder, commit)
+
+
+def _end(change: str | None, base: str | None) -> str | None:
+    """The commit that a range ends with; None where the change ends with what is on disk."""
+    if base:
+        return "HEAD"
+    if change is None or ".." not in change:
+        return None
+    return change.rpartition("..")[2].lstrip(".") or "HEAD"
 
 
 async def _diff(settings: "Settings", folder: Path, change: str | None, base: str | None) -> str:

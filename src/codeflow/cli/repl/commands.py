@@ -1,7 +1,6 @@
 """What begins with a slash: commands of the REPL, commands of codeflow, and the user's own."""
 
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -231,8 +230,3 @@ def own_commands(workspace: Path, *, trusted: bool) -> dict[str, Path]:
         for file in sorted(folder.glob("*.md"))
         if file.stem not in COMMANDS and " " not in file.stem
     }
-
-
-def tell(text: str) -> None:
-    """A line of codeflow's own."""
-    print(f"codeflow: {text}", file=sys.stderr)

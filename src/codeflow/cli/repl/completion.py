@@ -18,6 +18,7 @@ class ReplCompleter(Completer):
     def __init__(self, helps: Mapping[str, str], workspace: Path) -> None:
         self._helps = helps
         self._workspace = workspace
+        self._files: list[str] = []
 
     @override
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -31,7 +32,9 @@ class ReplCompleter(Completer):
             return
         word = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
         if word.startswith("@"):
-            for path in matching(project_files(self._workspace), word[1:])[:_MOST]:
+            if word == "@" or not self._files:  # git is asked once a name and not once a letter
+                self._files = project_files(self._workspace)
+            for path in matching(self._files, word[1:])[:_MOST]:
                 yield Completion(path, start_position=1 - len(word))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeflow.cli.leaving import AbandonedCalls
-from codeflow.cli.repl.commands import COMMANDS, Leave, Talk, dispatch, own_commands, tell
+from codeflow.cli.repl.commands import COMMANDS, Leave, Talk, dispatch, own_commands
 from codeflow.cli.repl.completion import ReplCompleter
 from codeflow.cli.repl.line import Line
 from codeflow.cli.repository import branch
@@ -117,6 +117,8 @@ class Repl:
     def _left(self) -> int:
         now = self._loaded
         if now and now.session_id:
+            from codeflow.cli.isolation import tell
+
             tell(f"session {now.session_id}; `codeflow resume {now.session_id}` takes it up again")
         if self._abandoned:
             raise AbandonedCalls(0)
