@@ -49,6 +49,7 @@ def listed(shell: Shell) -> list[Any]:
     return rows
 
 
+@pytest.mark.slow
 def test_of_two_that_the_gates_accept_the_judge_takes_one(shell, project, scripted):
     with scripted([*TWO_GREEN, judge(SECOND)]) as endpoint:
         done = shell.run(endpoint, "--attempts", "2", "--output", "stream-json")
@@ -81,6 +82,7 @@ def test_of_two_that_the_gates_accept_the_judge_takes_one(shell, project, script
     assert "git revert" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_that_the_gates_accept_needs_no_judge_and_people_see_who_does_what(shell, project, scripted):
     red = [*attempt("fast_coder", "a * b"), *UNABLE]
     with scripted([ROUTER, *red, *attempt("senior_coder")]) as endpoint:
@@ -96,6 +98,7 @@ def test_one_that_the_gates_accept_needs_no_judge_and_people_see_who_does_what(s
     assert "a * b" in (Path(kept["folder"]) / "calc.py").read_text()
 
 
+@pytest.mark.slow
 def test_where_none_is_accepted_nothing_is_merged_and_all_are_kept(shell, project, scripted):
     fault = {"error": "AccessDeniedException"}
     broken = [{"agent": "senior_coder", "say": "never", "faults": [fault] * 8}]
@@ -118,6 +121,7 @@ def test_where_none_is_accepted_nothing_is_merged_and_all_are_kept(shell, projec
         pytest.param('{"attempt": 7}', "names none", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_judge_who_does_not_choose_leaves_it_to_the_price(shell, project, scripted, answer, why):
     with scripted([*TWO_GREEN, judge(answer)]) as endpoint:
         done = shell.run(endpoint, "--attempts", "2")
@@ -141,6 +145,7 @@ def test_the_budget_covers_all_of_them_and_the_judge(shell, project, scripted, l
     assert "stopped" in statuses
 
 
+@pytest.mark.slow
 def test_the_price_is_asked_for_over_the_threshold(shell, project, scripted):
     with scripted(TWO_GREEN) as endpoint:
         done = shell.run(endpoint, "--attempts", "8", "--max-cost", "9")
@@ -158,6 +163,7 @@ def test_the_price_is_asked_for_over_the_threshold(shell, project, scripted):
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_what_does_not_go_with_attempts_is_refused_in_one_line(shell, tmp_path):
     plain = tmp_path / "plain"
     plain.mkdir()

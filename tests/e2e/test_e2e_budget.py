@@ -85,6 +85,7 @@ def test_another_session_has_a_budget_of_its_own(shell, project, scripted):
     assert second.code == 0, second.stderr
 
 
+@pytest.mark.slow
 def test_what_a_day_may_cost_counts_every_run_of_the_day(shell, project, scripted):
     with scripted(REPAIR) as endpoint:
         first = shell.run(endpoint)

@@ -92,6 +92,7 @@ def test_red_gates_hand_on_task_diff_and_output_until_they_are_green(shell, proj
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_people_are_told_of_every_hand_over(shell, scripted):
     with scripted([ROUTER, READ, WRONG, CLAIM, *repair("debugger")]) as endpoint:
         done = shell("run", "make the failing test pass", env=environment(endpoint.url))
@@ -99,6 +100,7 @@ def test_people_are_told_of_every_hand_over(shell, scripted):
     assert "handed   fast_coder → debugger: red gates: tests" in done.stderr
 
 
+@pytest.mark.slow
 def test_nobody_stronger_is_left_and_the_run_has_failed(shell, project, scripted):
     lead = {"agent": "lead_coder", "say": "Nor can I."}
     with scripted([ROUTER, CLAIM, UNABLE, lead]) as endpoint:
@@ -167,6 +169,7 @@ def test_a_model_that_cannot_be_reached_is_no_reason_to_pay_for_a_dearer_one(she
     assert (done.code, result["escalations"]) == (75, [])
 
 
+@pytest.mark.slow
 def test_a_killed_cascade_goes_on_where_it_was_and_pays_nothing_twice(shell, project, scripted):
     script = [ROUTER, READ, WRONG, CLAIM, UNABLE, *repair("lead_coder")]
     slow = {**script[-1], "latency_ms": 60_000}

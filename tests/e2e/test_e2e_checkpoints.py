@@ -73,6 +73,7 @@ def test_what_a_command_destroyed_is_brought_back(shell, precious, scripted):
     assert tree(precious) == before
 
 
+@pytest.mark.slow
 def test_each_command_can_be_taken_back_and_done_again(shell, precious, scripted):
     states = [tree(precious)]
     with scripted(
@@ -263,6 +264,7 @@ def test_a_fork_that_would_overwrite_the_users_edits_is_not_made(shell, precious
     assert shell("sessions", "fork", only["id"], "--at", "99").code == 2
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_user_during_the_run_is_a_conflict(shell, project, scripted):
     edit = {"agent": "fast_coder", "call": [{"write_file": {"path": "new.txt", "content": "run\n"}}]}
     waiting = {**SAID, "latency_ms": 3_000}

@@ -32,6 +32,7 @@ def consultants(endpoint):
     return [request for request in endpoint.requests if request.agent == "consultant"]
 
 
+@pytest.mark.slow
 def test_the_architects_model_answers_once_with_a_digest_and_without_tools(shell, project, scripted):
     halfway = {**EDIT, "call": [{"edit_file": {"path": "calc.py", "old_text": "a - b", "new_text": "a * b"}}]}
     fix = {**EDIT, "call": [{"edit_file": {"path": "calc.py", "old_text": "a * b", "new_text": "a + b"}}]}
@@ -72,6 +73,7 @@ def test_the_architects_model_answers_once_with_a_digest_and_without_tools(shell
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_a_fourth_question_is_refused_and_not_asked(shell, scripted):
     questions = [ask(f"Question {number}?") for number in range(4)]
     with scripted([ROUTER, *questions, *[ADVICE] * 3, READ, EDIT, SAID]) as endpoint:
@@ -83,6 +85,7 @@ def test_a_fourth_question_is_refused_and_not_asked(shell, scripted):
     assert done.result["denied"] == []
 
 
+@pytest.mark.slow
 def test_a_digest_stays_within_its_bounds(shell, project, scripted):
     (project / "long.txt").write_text("word " * 60_000)
     with scripted([ROUTER, ask("Why? " * 9_000, files=["long.txt"]), ADVICE, READ, EDIT, SAID]) as endpoint:

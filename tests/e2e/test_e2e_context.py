@@ -78,6 +78,7 @@ def test_what_was_taken_out_is_read_again_by_its_id(small, scripted):
     assert "line 149 of part 0" in last
 
 
+@pytest.mark.slow
 def test_old_turns_become_a_summary_that_is_priced_and_the_task_stays(small, scripted):
     with scripted([ROUTER, *map(think, range(20)), *REPAIR[1:], *SUMMARIES]) as endpoint:
         done = small.run(endpoint)

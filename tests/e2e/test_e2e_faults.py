@@ -177,6 +177,7 @@ def test_an_agent_that_goes_round_in_circles_is_stopped(shell, scripted):
     assert done.result["model_calls"] == 11
 
 
+@pytest.mark.slow
 def test_an_agent_that_used_all_its_turns_stops_the_run_and_goes_on_with_more(shell, scripted):
     with scripted([ROUTER, *[READ] * 3, EDIT, SAID]) as endpoint:
         done = run(shell, endpoint, "--pattern", "single", "--max-turns", "3")

@@ -34,6 +34,7 @@ def notes(shell, *arguments: str):
     return json.loads(shell("memory", "--output", "json", *arguments).stdout)
 
 
+@pytest.mark.slow
 def test_the_next_run_is_told_what_a_run_noted(shell, project, scripted):
     with scripted([ROUTER, READ, remember(files=["test_calc.py"]), EDIT, SAID]) as endpoint:
         first = shell(

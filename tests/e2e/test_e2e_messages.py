@@ -104,6 +104,7 @@ def test_messages_reach_whom_they_are_for_once_and_as_data(shell, project, scrip
     assert added == {LOOK: [], FIX: ["m1", "m2"], AFTER: ["m2"]}
 
 
+@pytest.mark.slow
 def test_people_see_messages_in_a_line_and_are_told_of_those_that_nobody_read(shell, scripted, workflow):
     workflow(FLOW)
     late = sends(AFTER, to="look", kind="question", content="Was that\nall?")
@@ -121,6 +122,7 @@ def test_people_see_messages_in_a_line_and_are_told_of_those_that_nobody_read(sh
     assert f"> message m1, {AFTER} to look (question): Was that all?" in exported.stdout, exported.stderr
 
 
+@pytest.mark.slow
 def test_in_the_graph_subscribers_are_told_who_wrote_what_since_they_looked(shell, scripted):
     plan = {**PLAN, "steps": [{**PLAN["steps"][0], "specialist": "senior_coder"}], "acceptance": []}
     found = {"file": "calc.py", "line": 1, "problem": "no divide", "command": "grep -q divide calc.py"}

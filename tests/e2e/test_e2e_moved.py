@@ -21,6 +21,7 @@ def moved(shell, project, scripted):
         yield shell.at(folder), done.result["session_id"], endpoint
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_renamed_is_told_what_to_do_and_undone(moved, project):
     shell, session, _ = moved
     for arguments in (["sessions"], ["undo"], ["resume"], ["run", "--continue", "more"]):

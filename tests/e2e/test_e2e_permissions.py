@@ -5,6 +5,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.e2e.harness import BUG, CODEFLOW, EDIT, FIXED, ROUTER, SAID, git
 from tests.person import Person
 
@@ -42,6 +43,7 @@ def verdicts(rows) -> list[tuple[str, ...]]:
     return [(row["tool"], row["summary"], row["outcome"], row["answered_by"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_flags_allow_and_deny_and_the_audit_names_the_rule(shell, project, scripted):
     calls = commands("touch one", "touch two", "git push --force")
     with scripted([ROUTER, *calls, EDIT, SAID]) as endpoint:
@@ -76,6 +78,7 @@ def test_flags_allow_and_deny_and_the_audit_names_the_rule(shell, project, scrip
     assert "packaged rule run_command(git push -f|--force*)" in table
 
 
+@pytest.mark.slow
 def test_answers_reach_over_a_session_and_a_resume_of_it(shell, project, scripted):
     calls = commands("touch one", "rm one", "touch one", "mkdir made", "touch one")
     with scripted([ROUTER, *calls, EDIT, SAID]) as endpoint:
@@ -107,6 +110,7 @@ def test_answers_reach_over_a_session_and_a_resume_of_it(shell, project, scripte
     assert audited(shell)[5]["layer"] == "session"
 
 
+@pytest.mark.slow
 def test_an_answer_for_good_holds_in_later_runs_of_the_folder_until_it_is_revoked(shell, project, scripted):
     with scripted([ROUTER, *commands("touch one"), EDIT, SAID]) as endpoint:
         code, shown = at_terminal(shell, endpoint, b"always\n", "run", "make the failing test pass")
@@ -125,6 +129,7 @@ def test_an_answer_for_good_holds_in_later_runs_of_the_folder_until_it_is_revoke
     assert verdicts(audited(shell))[0][2:] == ("asked", "nobody")
 
 
+@pytest.mark.slow
 def test_a_strangers_project_allows_nothing_and_says_so(shell, project, scripted):
     (project / ".codeflow").mkdir()
     (project / ".codeflow/permissions.toml").write_text(

@@ -35,6 +35,7 @@ def made(shell, project, scripted):
     return project / "PLAN.yaml"
 
 
+@pytest.mark.slow
 def test_a_plan_is_edited_and_carried_out_without_an_architect(shell, project, scripted, made):
     text = made.read_text()
     assert text.startswith(
@@ -73,6 +74,7 @@ def test_a_plan_goes_to_stdout_where_no_file_is_named(shell, scripted):
     assert "\nplan:\n  summary: Repair add, then add divide.\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_with_a_plan_that_is_killed_goes_on_with_it(shell, project, scripted):
     (project / "PLAN.yaml").write_text(SHORT)
     steps = edit("fast_coder", "a - b", "a + b")

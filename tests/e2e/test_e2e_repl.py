@@ -70,6 +70,7 @@ def test_ctrl_c_stops_a_run_and_not_the_repl_and_another_task_goes_on(repl, scri
         assert terminal.wait_for_end() == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_one_line_and_the_next_line_is_read(repl):
     with repl() as terminal:
         for line, said in (

@@ -164,6 +164,7 @@ def test_a_session_takes_another_task_with_its_conversation(shell, scripted):
     assert "what was it?" in asked[-1]["content"][0]["text"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed_is_one_line(shell, scripted):
     assert shell("resume").code == 2
     assert shell("resume", "20990101-000000-zzzz").code == 2
@@ -176,6 +177,7 @@ def test_what_cannot_be_resumed_is_one_line(shell, scripted):
         assert len(refused.stderr.strip().splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_a_session_is_not_written_by_two_processes(shell, scripted):
     with scripted([ROUTER, {**READ, "latency_ms": 60_000}]) as endpoint:
         run = started(shell, endpoint)
@@ -205,6 +207,7 @@ def interrupted_in_a_command(shell: Shell, endpoint: Endpoint, number: int) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.slow
 def test_work_of_the_user_since_a_command_was_cut_is_not_undone(shell, project, scripted, number):
     with scripted([ROUTER, SLOW, EDIT, SAID]) as endpoint:
         interrupted_in_a_command(shell, endpoint, number)
@@ -219,6 +222,7 @@ def test_work_of_the_user_since_a_command_was_cut_is_not_undone(shell, project, 
 
 
 @pytest.mark.parametrize("way", ["undo", "rename, then undo", "resume as is, then undo"])
+@pytest.mark.slow
 def test_undo_of_a_killed_run_leaves_the_work_of_the_user_since(shell, project, scripted, way):
     with scripted([ROUTER, SLOW, {**SAID, "step": 2}]) as endpoint:
         interrupted_in_a_command(shell, endpoint, signal.SIGKILL)
@@ -237,6 +241,7 @@ def test_undo_of_a_killed_run_leaves_the_work_of_the_user_since(shell, project, 
     assert not (project / "log.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_command_that_was_cut_is_made_again_from_the_files_before_it(shell, project, scripted):
     quick = {
         **SLOW,
@@ -257,6 +262,7 @@ def test_a_command_that_was_cut_is_made_again_from_the_files_before_it(shell, pr
     assert (project / "log.txt").read_text() == "one\none\n"
 
 
+@pytest.mark.slow
 def test_what_the_user_did_while_a_run_was_paused_is_not_the_runs(shell, project, scripted):
     with scripted([ROUTER, COMMAND, SAID]) as endpoint:
         assert shell.run(endpoint).code == 4
@@ -267,6 +273,7 @@ def test_what_the_user_did_while_a_run_was_paused_is_not_the_runs(shell, project
     assert "mine.txt" not in done.result["diff"]
 
 
+@pytest.mark.slow
 def test_a_log_whose_last_line_was_cut_off_is_resumed_without_its_id(shell, project, scripted):
     with scripted([ROUTER, READ, EDIT, {**SAID, "latency_ms": 60_000}]) as endpoint:
         run = started(shell, endpoint)
@@ -280,6 +287,7 @@ def test_a_log_whose_last_line_was_cut_off_is_resumed_without_its_id(shell, proj
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_calls_of_one_message_are_made_in_their_order_also_when_they_are_asked_for(shell, project, scripted):
     commands = [{"run_command": {"command": command}} for command in ("cp calc.py kept.py", "rm calc.py")]
     write = {"write_file": {"path": "calc.py", "content": FIXED}}
@@ -293,6 +301,7 @@ def test_calls_of_one_message_are_made_in_their_order_also_when_they_are_asked_f
     assert (project / "calc.py").read_text() == FIXED
 
 
+@pytest.mark.slow
 def test_no_sandbox_holds_for_one_run_and_that_is_said(shell, project, scripted):
     with scripted([ROUTER, READ, EDIT, SAID]) as endpoint:
         assert shell.run(endpoint, "--no-sandbox", "--max-cost", "0.000001").code == 3

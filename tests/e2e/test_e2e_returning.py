@@ -35,6 +35,7 @@ def commit(project: Path) -> None:
     git(project, "commit", "-qam", "what the run did")
 
 
+@pytest.mark.slow
 def test_edits_that_were_stashed_stop_a_resume_until_they_are_back(shell, project, paused):
     git(project, "stash")
     for _ in range(2):
@@ -52,6 +53,7 @@ def test_edits_that_were_stashed_stop_a_resume_until_they_are_back(shell, projec
     assert {change["path"] for change in done.result["files_changed"]} == {"calc.py", "new.txt"}
 
 
+@pytest.mark.slow
 def test_another_branch_without_the_edits_stops_a_resume_and_is_named(shell, project, paused):
     commit(project)
     git(project, "switch", "-q", "other")
@@ -120,6 +122,7 @@ def cut_while_it_thinks(shell: Shell, endpoint: Endpoint) -> None:
     "change",
     [EDIT, {"agent": "fast_coder", "call": [{"write_file": {"path": "only_new.txt", "content": "new\n"}}]}],
 )
+@pytest.mark.slow
 def test_a_killed_run_whose_edits_were_stashed_does_not_go_on(shell, project, scripted, change):
     with scripted([ROUTER, change, MAKE, {**SAID, "latency_ms": 60_000}]) as endpoint:
         cut_while_it_thinks(shell, endpoint)
@@ -142,6 +145,7 @@ def another_task(shell: Shell, endpoint: Endpoint) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("way", ["undo", "git checkout", "kept"])
+@pytest.mark.slow
 def test_another_task_after_edits_were_put_back_is_told_of_them(shell, project, scripted, way):
     again = [{**ROUTER, "step": 2}, {**SAID, "step": 3}]
     with scripted([ROUTER, EDIT, {**SAID, "step": 2}, *again]) as endpoint:

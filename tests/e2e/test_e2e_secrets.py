@@ -134,6 +134,7 @@ LOOKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_wherever_a_credential_stands_nothing_that_a_run_says_or_writes_holds_it(
     shell, riddled, scripted, tmp_path
 ):
@@ -178,6 +179,7 @@ def test_wherever_a_credential_stands_nothing_that_a_run_says_or_writes_holds_it
     assert {name: found for name, text in texts.items() if (found := leaked(text))} == {}
 
 
+@pytest.mark.slow
 def test_a_fault_that_tells_a_credential_tells_it_nobody(shell, project, scripted, tmp_path):
     message = f"no access with {FAILED} and {forms(ESCAPED)[1]} and {forms(ENCODED)[3]}"
     fault = {"error": "ValidationException", "message": message}

@@ -16,6 +16,7 @@ from tests.unit.core.secret_lines import drawn
 from codeflow.models.endpoint import environment
 
 
+@pytest.mark.slow
 def test_a_run_is_in_the_shared_store_when_it_ends(shell, project, scripted, tmp_path):
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}
     assert shell("sessions", "setup", env=store).code == 0
@@ -80,6 +81,7 @@ def moved(project: Path, place: Path) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_a_paused_run_goes_on_elsewhere_with_the_files_it_had_changed(shell, project, scripted, tmp_path):
     binary = {"agent": "fast_coder", "call": [{"write_file": {"path": "new/data.txt", "content": "é\n"}}]}
     store = {"CODEFLOW_SESSIONS__STORE": f"sqlite:{tmp_path}/shared/s.db"}

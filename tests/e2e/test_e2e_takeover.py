@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 
+import pytest
 from tests.e2e.harness import BUG, FIXED, ROUTER
 from tests.e2e.test_e2e_graph import PLAN, ZERO, edit, review
 from tests.e2e.test_e2e_graph import ROUTER as COMPLEX
@@ -76,6 +77,7 @@ def test_a_member_is_taken_over_in_the_second_round(shell, scripted, workflow):
     assert order == sorted(order)
 
 
+@pytest.mark.slow
 def test_a_coder_who_was_not_there_is_told_the_task_with_what_a_reviewer_found(shell, scripted):
     plan = {**PLAN, "steps": [{**PLAN["steps"][0], "goal": "add adds, divide divides"}]}
     found = {"file": "calc.py", "line": 6, "problem": "divide(1, 0) raises", "command": ZERO}

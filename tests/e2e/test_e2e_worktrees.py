@@ -49,6 +49,7 @@ def editing(name: str, text: str) -> list[dict[str, Any]]:
     return [ROUTER, {"agent": "fast_coder", "call": [{"write_file": {"path": name, "content": text}}]}, SAID]
 
 
+@pytest.mark.slow
 def test_the_work_is_done_apart_and_merged_by_one_command(shell, project, scripted):
     (project / "notes.txt").write_text("mine\n")
     with scripted(REPAIR) as endpoint:
@@ -259,6 +260,7 @@ def test_two_runs_at_once_do_not_know_of_each_other(shell, project, scripted):
     assert "another run is at work" not in plain.stdout
 
 
+@pytest.mark.slow
 def test_a_folder_that_can_have_no_worktree_is_refused_in_one_line(shell, project, tmp_path):
     bare, plain, unborn = tmp_path / "bare.git", tmp_path / "plain", tmp_path / "unborn"
     for folder in (plain, unborn, project / "new"):

@@ -157,6 +157,7 @@ def test_an_answer_for_good_is_remembered_shown_and_taken_back(cli, home, folder
     assert cli(*command).returncode == 1
 
 
+@pytest.mark.slow
 def test_trust_shows_what_it_switches_on_and_leaves_the_users_file_alone(cli, home, folder, user):
     settings = write(user, "# mine\n[run]\nmax_turns = 7 # few\n", "settings.toml")
     write(folder / ".codeflow", 'allow = ["run_command(make *)"]\n')

@@ -79,6 +79,7 @@ def test_an_unknown_session_is_one_line_and_exit_2_everywhere(cli, store, folder
         assert done.stderr.splitlines()[0] == "codeflow: no session 'nope'"
 
 
+@pytest.mark.slow
 def test_a_name_stands_for_the_id(cli, store, folder):
     session = record(store, folder)
     assert (
@@ -99,6 +100,7 @@ def test_a_name_stands_for_the_id(cli, store, folder):
     assert "login bug" not in cli("sessions").stdout
 
 
+@pytest.mark.slow
 def test_a_session_moves_to_another_machine_in_a_file(cli, store, folder, tmp_path):
     session = record(store, folder)
     file = tmp_path / "session.jsonl"

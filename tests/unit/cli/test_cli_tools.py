@@ -59,6 +59,7 @@ def test_one_tool_is_shown_with_its_arguments(cli: Cli):
     ]
 
 
+@pytest.mark.slow
 def test_a_tool_is_run_in_this_folder(cli: Cli, folder: Path):
     (folder / "a.txt").write_text("hello\n")
     done = cli("tools", "run", "read_file", "--json", '{"path": "a.txt"}')

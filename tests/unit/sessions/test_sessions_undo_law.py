@@ -116,6 +116,7 @@ def git(root: Path, *arguments: str) -> None:
 @pytest.mark.parametrize("repository", [True, False])
 @settings(max_examples=15)
 @given(before=edits, during=st.lists(edits, min_size=1, max_size=3), killed=st.booleans(), data=st.data())
+@pytest.mark.slow
 def test_undo_restores_the_whole_tree_of_any_step_whatever_a_run_did(
     repository, before, during, killed, data
 ):
@@ -138,6 +139,7 @@ def test_undo_restores_the_whole_tree_of_any_step_whatever_a_run_did(
 @pytest.mark.parametrize("repository", [True, False])
 @settings(max_examples=15)
 @given(before=edits, during=edits, users=edits)
+@pytest.mark.slow
 def test_what_the_user_did_since_survives_or_nothing_is_done(repository, before, during, users):
     with workspace(before, repository=repository) as (root, checkpoints):
         first = tree(root)

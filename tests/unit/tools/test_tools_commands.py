@@ -49,6 +49,7 @@ async def test_commands_see_no_credentials(ws: Workspace, env: dict[str, str]):
     assert "CI=yes" in content
 
 
+@pytest.mark.slow
 async def test_the_test_command_of_the_settings_is_run_with_a_quoted_target(
     make_workspace: Callable[..., Workspace],
 ):

@@ -156,6 +156,7 @@ async def test_other_kills_reach_no_guard(tmp_path: Path, kill: str):
     assert (outcome.exit_code, outcome.output) in [(0, "alive\n"), (-9, "")]
 
 
+@pytest.mark.slow
 async def test_a_stopped_guard_does_not_outlive_the_time_limit(tmp_path: Path):
     outcome = await run("echo $PPID > guard; kill -STOP $PPID; sleep 100", tmp_path, timeout_s=1)
     assert outcome.timed_out

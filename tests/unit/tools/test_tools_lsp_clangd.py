@@ -43,6 +43,7 @@ async def test_uses_in_files_that_nobody_opened_are_found(calc: Workspace):
     assert "function total" in (await run(calc, "get_type_info", symbol="total")).content
 
 
+@pytest.mark.slow
 async def test_a_rename_reaches_every_file_or_none(calc: Workspace):
     taken = await run(calc, "rename_symbol", symbol="sum", new_name="amount", path="calc.h", line=3)
     assert "amount has another meaning already" in taken.content
@@ -53,6 +54,7 @@ async def test_a_rename_reaches_every_file_or_none(calc: Workspace):
     assert again.display == "4 references"
 
 
+@pytest.mark.slow
 async def test_a_member_declared_here_and_defined_there_is_one(calc: Workspace):
     renamed = await run(calc, "rename_symbol", symbol="Order.sum", new_name="add_up")
     assert (

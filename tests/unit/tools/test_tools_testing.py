@@ -108,6 +108,7 @@ async def test_parallel_workers_are_counted_once(with_tests: Callable[..., Works
     assert (await run_tests.function(ws)).display.startswith("2 failed, 1 passed, 1 skipped; exit code 1")
 
 
+@pytest.mark.slow
 async def test_an_endless_test_is_stopped_and_named(with_tests: Callable[..., Workspace]):
     test = "import time\ndef test_quick(): pass\ndef test_endless():\n    while True: time.sleep(0.1)\n"
     result = await run_tests.function(with_tests(PYTEST, {"test_a.py": test}, timeout_s=4))
@@ -180,6 +181,7 @@ async def test_an_exit_code_that_was_made_up_is_no_success(with_tests: Callable[
     assert "This is no success: 2 tests failed: test_a.py::test_bad" in result.content
 
 
+@pytest.mark.slow
 async def test_a_test_that_prints_endlessly_ends_in_a_clear_error(make_workspace: Callable[..., Workspace]):
     ws = make_workspace(tests=PYTEST, timeout_s=100, memory_mb=300)
     (ws.root / "test_a.py").write_text(
