@@ -1,5 +1,6 @@
 """A terminal that types and shows, in the place of a person at one."""
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -75,6 +76,10 @@ class Terminal:
     def paste(self, text: str) -> None:
         """Paste as terminals do."""
         self.type(f"\x1b[200~{text}\x1b[201~")
+
+    def terminate(self) -> None:
+        """As when the machine shuts down."""
+        self._child.kill(signal.SIGTERM)
 
     def resize(self, columns: int) -> None:
         self._child.setwinsize(40, columns)

@@ -151,15 +151,61 @@ def test_a_question_is_answered_by_what_is_typed_after_it(repl, scripted):
     command = {"agent": "fast_coder", "call": [{"run_command": {"command": "printf done by hand"}}]}
     with scripted([ASKED, command, ANSWER]) as endpoint, repl(endpoint, columns=40) as terminal:
         terminal.enter("do it")
-        terminal.type("n\r")  # typed before there was a question: it does not answer it
+        terminal.type("n")  # typed before there was a question: it does not answer it
         terminal.wait_for("allow it?")
         terminal.type("y\r")
+        terminal.wait_for("> n")
         terminal.wait_for("nothing else was to do")
+        terminal.type("\x03")
         terminal.resize(120)
         terminal.enter("/exit")
         assert terminal.wait_for_end() == 0
         told = str(endpoint.requests[-1].body["messages"])
     assert "done by hand" in told
+
+
+def test_what_is_sent_beside_a_run_is_done_after_it_in_its_order(repl, scripted):
+    replies = [ASKED, {**ANSWER, "say": "first", "latency_ms": 2_000}, ASKED, {**ANSWER, "say": "second"}]
+    with scripted(replies) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("one")
+        terminal.wait_for("fast_coder: thinking")
+        terminal.enter("/mode plan")
+        terminal.enter("two")
+        terminal.wait_for("2 waiting")
+        terminal.type("not sent")
+        terminal.wait_for("second")
+        terminal.wait_for("> not sent")
+        assert "mode plan, roster" in terminal.shown
+        assert terminal.shown.index("first") < terminal.shown.index("mode: plan")
+        assert "two" in str(endpoint.requests[-1].body["messages"])
+        terminal.type("\x03")
+        terminal.enter("/exit")
+        assert terminal.wait_for_end() == 0
+
+
+def test_escape_stops_a_run_and_what_waited_for_it_is_not_lost(repl, scripted):
+    with scripted([ASKED, {**ANSWER, "latency_ms": 60_000}]) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("one")
+        terminal.wait_for("fast_coder: thinking")
+        terminal.enter("and two")
+        terminal.wait_for("1 waiting")
+        terminal.type("\x1b")
+        terminal.wait_for("interrupted")
+        terminal.wait_for("> and two")
+        terminal.type("\x03\x04")
+        assert terminal.wait_for_end() == 0
+    assert len(endpoint.requests) == 2, "what waited was not done"
+
+
+@pytest.mark.parametrize("leave", [lambda terminal: terminal.type("\x03\x03"), Terminal.terminate])
+def test_a_run_that_goes_on_while_its_user_leaves_can_be_taken_up_again(repl, scripted, shell, leave):
+    with scripted([ROUTER, READ, {**EDIT, "latency_ms": 60_000}]) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("make the failing test pass")
+        terminal.wait_for("read_file calc.py")
+        leave(terminal)
+        assert terminal.wait_for_end() == 0
+        assert "takes it up again" in terminal.shown
+    assert shell("sessions").stdout.count("interrupted") == 1
 
 
 def test_a_run_that_was_cut_short_is_taken_up_again(repl, scripted):

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import sys
 import termios
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from codeflow.cli.render.clean import visible
 from codeflow.core.errors import PausedError
@@ -21,30 +22,63 @@ _NO = {"n", "no"}
 _PREVIEW_LINES = 60
 
 
-class TerminalApproval:
-    """One question at a time on stderr, answered by a line on stdin."""
+class Counter(Protocol):
+    """Where a person is asked and answers; what is asked about stands on stderr before."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """The person, for one question."""
+        ...
+
+    async def line(self, prompt: str) -> str:
+        """What they type; "" at the end of the input, when nobody is here any more."""
+        ...
+
+
+class StandardInput:
+    """The terminal itself, while nothing else is drawn on it."""
 
     def __init__(self, quiet_terminal: Callable[[], AbstractContextManager[None]]) -> None:
         self._quiet_terminal = quiet_terminal
+        self._was_asked = False
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._quiet_terminal():
+            self._was_asked = False
+            yield
+
+    async def line(self, prompt: str) -> str:
+        """What was typed before the question was there does not answer it."""
+        if not self._was_asked:
+            _forget_typed_ahead()
+            self._was_asked = True
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        return await _read_line()
+
+
+class TerminalApproval:
+    """One question at a time."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
         self._turn = asyncio.Lock()
         self._whose = ""
 
     def of(self, run: str) -> "TerminalApproval":
         """The same person, asked by one of several runs, which is named."""
-        other = TerminalApproval(self._quiet_terminal)
+        other = TerminalApproval(self._counter)
         other._turn, other._whose = self._turn, f"{run}: "
         return other
 
     async def __call__(self, question: Question) -> Answer:
         async with self._turn:
-            with self._quiet_terminal():
-                sys.stderr.write(
-                    f"{self._whose}{visible(question.tool)} wants: {visible(question.summary)}\n"
-                )
-                sys.stderr.write("".join(f"  | {visible(line)}\n" for line in _shortened(question.preview)))
-                sys.stderr.write(f"  why asked: {visible(question.reason)}\n")
-                _forget_typed_ahead()
-                answer = await _answer(question.offer)
+            with self._counter.turn():
+                _tell(f"{self._whose}{visible(question.tool)} wants: {visible(question.summary)}")
+                for line in _shortened(question.preview):
+                    _tell(f"  | {visible(line)}")
+                _tell(f"  why asked: {visible(question.reason)}")
+                answer = await self._answer(question.offer)
         if answer is None:
             raise PausedError(question)
         return answer
@@ -52,14 +86,38 @@ class TerminalApproval:
     async def decide(self, failed: FailedVisit) -> Choice:
         """How to go on; the end of the input stops the run."""
         async with self._turn:
-            with self._quiet_terminal():
-                sys.stderr.write(
-                    f"{self._whose}{visible(failed.agent)} did not finish: {visible(failed.problem)}\n"
-                )
+            with self._counter.turn():
+                _tell(f"{self._whose}{visible(failed.agent)} did not finish: {visible(failed.problem)}")
                 if failed.hint:
-                    sys.stderr.write(f"  {visible(failed.hint)}\n")
-                _forget_typed_ahead()
-                return await _choice()
+                    _tell(f"  {visible(failed.hint)}")
+                return await self._choice()
+
+    async def _answer(self, offer: str) -> Answer | None:
+        """What is no answer is asked for again; None at the end of the input, when nobody is here any more.
+
+        `offer` is the rule that an answer may add, "" for none.
+        """
+        known = _YES | (_LASTING if offer else {})
+        if offer:
+            _tell(f"  [s]ession and [a]lways in this folder allow: {visible(offer)}")
+        choices = "[y]es, once / [s]ession / [a]lways" if offer else "[y]es, once"
+        while line := await self._counter.line(f"  allow it? {choices} / [n]o, or no and a reason: "):
+            word, _, reason = line.strip().partition(" ")
+            word = word.lower().rstrip(",:")
+            if word in _NO:
+                return Answer(f"the user said no: {reason.strip()}" if reason.strip() else "the user said no")
+            if word in known and not reason:
+                return Answer(reach=known[word])
+        return None
+
+    async def _choice(self) -> Choice:
+        named = {choice.value: choice for choice in Choice} | {choice.value[:2]: choice for choice in Choice}
+        while line := await self._counter.line(
+            "  go on how? [re]try it / [sk]ip it and check what there is / [st]op: "
+        ):
+            if choice := named.get(line.strip().lower()):
+                return choice
+        return Choice.STOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,39 +143,8 @@ class GivenAnswer:
         return answer
 
 
-async def _answer(offer: str) -> Answer | None:
-    """What is no answer is asked for again; None at the end of the input, when nobody is here any more.
-
-    `offer` is the rule that an answer may add, "" for none.
-    """
-    known = _YES | (_LASTING if offer else {})
-    if offer:
-        sys.stderr.write(f"  [s]ession and [a]lways in this folder allow: {visible(offer)}\n")
-    choices = "[y]es, once / [s]ession / [a]lways" if offer else "[y]es, once"
-    while True:
-        sys.stderr.write(f"  allow it? {choices} / [n]o, or no and a reason: ")
-        sys.stderr.flush()
-        line = await _read_line()
-        if not line:
-            return None
-        word, _, reason = line.strip().partition(" ")
-        word = word.lower().rstrip(",:")
-        if word in _NO:
-            return Answer(f"the user said no: {reason.strip()}" if reason.strip() else "the user said no")
-        if word in known and not reason:
-            return Answer(reach=known[word])
-
-
-async def _choice() -> Choice:
-    named = {choice.value: choice for choice in Choice} | {choice.value[:2]: choice for choice in Choice}
-    while True:
-        sys.stderr.write("  go on how? [re]try it / [sk]ip it and check what there is / [st]op: ")
-        sys.stderr.flush()
-        line = await _read_line()
-        if not line:
-            return Choice.STOP
-        if choice := named.get(line.strip().lower()):
-            return choice
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _shortened(preview: str) -> list[str]:

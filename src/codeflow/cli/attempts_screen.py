@@ -29,13 +29,15 @@ class Screen:
     """Where attempts are shown; a reader who goes away stops none of them."""
 
     def __init__(self, output: Output, *, quiet: bool) -> None:
-        from codeflow.cli.approval import TerminalApproval, can_ask
+        from codeflow.cli.approval import StandardInput, TerminalApproval, can_ask
 
         self._output = output
         self._quiet = quiet
         self._line = StatusLine(console(stderr=True), enabled=False)
         self._shields: list[Shield] = []
-        self.person: TerminalApproval | None = TerminalApproval(self._line.paused) if can_ask() else None
+        self.person: TerminalApproval | None = (
+            TerminalApproval(StandardInput(self._line.paused)) if can_ask() else None
+        )
 
     def of(self, name: str) -> Emit:
         """What shows the events of one run: an attempt by its number, or the judge."""

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Interrupts = Callable[[Callable[[], object]], AbstractContextManager[None]]
+"""While it is entered, whoever may interrupt the work can: by calling what it was given."""
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _THREADS = 64
 """An abandoned model call keeps its thread until the connection times out; the default, 6 on 2 cores, runs out."""
@@ -27,15 +30,40 @@ _CUT_SHORT = frozenset({Status.INTERRUPTED, Status.STOPPED})
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
-def drive(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
-    """Run the engine's task; SIGINT, SIGTERM and SIGHUP cancel it, a second one ends the process at once.
+@contextmanager
+def signals(cancel: Callable[[], object]) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP cancel, a second one ends the process at once.
+
+    Plain signal handlers, because a loop's own do not run while a callback keeps the loop busy.
+    """
+    interrupted = False
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            if os.isatty(2):
+                os.write(2, _SHOW_CURSOR)
+            os._exit(EXIT_CODES[Status.INTERRUPTED])
+        interrupted = True
+        cancel()
+
+    before = {number: signal.signal(number, handle) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def drive(engine: "Engine", consumers: Sequence[Emit], interrupts: Interrupts = signals) -> RunResult:
+    """Run the engine's task until it ends or is interrupted.
 
     Raises:
         KeyboardInterrupt: when it was interrupted before there was anything to tell.
         CrashError: when a fault inside codeflow ended the run.
     """
     with _loop() as loop:
-        result = loop.run_until_complete(_supervised(engine, consumers))
+        result = loop.run_until_complete(_supervised(engine, consumers, interrupts))
         if result.status not in _CUT_SHORT:
             loop.run_until_complete(loop.shutdown_asyncgens())
     return result
@@ -110,7 +138,7 @@ class Shield:
             self.broken = error
 
 
-async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
+async def _supervised(engine: "Engine", consumers: Sequence[Emit], interrupts: Interrupts) -> RunResult:
     finished: list[Event] = []
 
     def remember(event: Event) -> None:
@@ -118,7 +146,7 @@ async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
             finished.append(event)
 
     run = asyncio.ensure_future(engine.run([*consumers, remember]))
-    await _until_done(run)
+    await _until_done(run, interrupts)
     error = run.exception()
     if error and finished:
         raise CrashError(f"{type(error).__name__}: {error}", hint=CRASH_HINT) from error
@@ -127,34 +155,12 @@ async def _supervised(engine: "Engine", consumers: Sequence[Emit]) -> RunResult:
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     running = asyncio.ensure_future(work)
-    await _until_done(running)
+    await _until_done(running, signals)
     return running.result()
 
 
-async def _until_done(running: "asyncio.Future[Any]") -> None:
-    """Waits for it; signals cancel it."""
+async def _until_done(running: "asyncio.Future[Any]", interrupts: Interrupts) -> None:
+    """Waits for it; an interrupt cancels it."""
     loop = asyncio.get_running_loop()
-    with _on_signals(lambda: loop.call_soon_threadsafe(running.cancel)):
+    with interrupts(lambda: loop.call_soon_threadsafe(running.cancel)):
         await asyncio.wait([running])
-
-
-@contextmanager
-def _on_signals(cancel: Callable[[], object]) -> Iterator[None]:
-    """Plain signal handlers, because a loop's own do not run while a callback keeps the loop busy."""
-    interrupted = False
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            if os.isatty(2):
-                os.write(2, _SHOW_CURSOR)
-            os._exit(EXIT_CODES[Status.INTERRUPTED])
-        interrupted = True
-        cancel()
-
-    before = {number: signal.signal(number, handle) for number in _ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -17,8 +17,9 @@ from codeflow.core.values import EXIT_CODES, Continuation, Status, Task
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from codeflow.cli.approval import GivenAnswer
-    from codeflow.cli.render.progress import StatusLine
+    from codeflow.cli.approval import GivenAnswer, TerminalApproval
+    from codeflow.cli.drive import Interrupts
+    from codeflow.cli.render.progress import Moving, StatusLine
     from codeflow.core.ports import Emit
     from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
@@ -41,6 +42,15 @@ class Continued:
     answer: "GivenAnswer | None" = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Where a run says what it does just now, asks, and is interrupted, when that is not the terminal itself."""
+
+    status: "Moving"
+    person: "TerminalApproval"
+    interrupts: "Interrupts"
+
+
 def execute(
     settings: "Settings",
     task: Task,
@@ -54,43 +64,45 @@ def execute(
     notes: Sequence[str] = (),
     after: "Callable[[RunResult], None] | None" = None,
     answer_to: "Console | None" = None,
+    front: Front | None = None,
 ) -> int:
     """Run the task and return its exit code.
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
-    `answer_to` gets the answer as text, by default stdout does.
+    `answer_to` gets the answer as text, by default stdout does. `front` is where the person is, if not at the terminal
+    itself.
     `session` is the one that goes on, else a new one begins. `notes` are told first, `after` is called last.
 
     Raises:
         AbandonedCalls: in the place of the exit code, when threads may still wait for a model.
     """
-    from codeflow.cli.drive import InFlight, Shield, drive
+    from codeflow.cli.drive import InFlight, Shield, drive, signals
     from codeflow.cli.render.console import console
     from codeflow.cli.render.progress import StatusLine
 
     err = canvas or console(stderr=True)
-    live = output is Output.TEXT and not quiet and canvas is None
+    live = output is Output.TEXT and not quiet and canvas is None and front is None
     with StatusLine(err, enabled=live) as line:
         from codeflow.app.build import build
-        from codeflow.cli.approval import TerminalApproval, can_ask
 
         recorder = _recorder(task) if record else None
-        person = TerminalApproval(line.paused) if can_ask() else None
-        approve = session.answer.then(person) if session and session.answer else person
+        person = front.person if front else _person(line)
         engine = build(
             settings,
             task,
             env=os.environ,
-            approve=approve,
+            approve=session.answer.then(person) if session and session.answer else person,
             decide=person.decide if person else None,
             spends=spends,
             session=session.session if session else None,
             notes=notes,
         )
-        renderer = _renderer(output, answer_to or canvas, err, line, quiet=quiet)
+        status = front.status if front else line
+        renderer = _renderer(output, answer_to or canvas, err, status, quiet=quiet)
         screen, calls = Shield(renderer), InFlight()
-        result = drive(engine, [screen, calls, *([recorder] if recorder else [])])
+        consumers = (screen, calls, recorder) if recorder else (screen, calls)
+        result = drive(engine, consumers, front.interrupts if front else signals)
     settle()
     delivered = shown(screen.broken)
     if record and recorder:
@@ -101,6 +113,13 @@ def execute(
     if calls.possible:
         raise AbandonedCalls(code)
     return code
+
+
+def _person(line: "StatusLine") -> "TerminalApproval | None":
+    """Whoever sits at the terminal, if anybody does."""
+    from codeflow.cli.approval import StandardInput, TerminalApproval, can_ask
+
+    return TerminalApproval(StandardInput(line.paused)) if can_ask() else None
 
 
 def show_again(result: "RunResult", *, output: Output = Output.TEXT, quiet: bool = False) -> int:
@@ -165,7 +184,7 @@ def _written(recorder: "Recorder", path: Path) -> bool:
 
 
 def _renderer(
-    output: Output, canvas: "Console | None", err: "Console", line: "StatusLine", *, quiet: bool
+    output: Output, canvas: "Console | None", err: "Console", line: "Moving", *, quiet: bool
 ) -> "Emit":
     if output is Output.JSON:
         from codeflow.cli.render.json import json_renderer

@@ -14,6 +14,10 @@ class AbandonedCalls(BaseException):
         self.code = code
 
 
+class Leave(Exception):  # noqa: N818 - no error
+    """The person wants to leave, or is to."""
+
+
 def leave(code: int) -> NoReturn:
     """End the process now, without waiting for anything."""
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codeflow.cli.execute import Continued, Output, execute, show_again
+from codeflow.cli.execute import Continued, Front, Output, execute, show_again
 from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.render.clean import one_line
 from codeflow.core.values import Continuation, Mode, Task
@@ -128,6 +128,7 @@ def go_on(
     output: Output,
     quiet: bool,
     after: "Callable[[RunResult], None] | None" = None,
+    front: Front | None = None,
 ) -> int:
     """Run a session's last task to its end, or another one when there is a `text`.
 
@@ -138,7 +139,7 @@ def go_on(
     """
     from codeflow.cli.request import prepare
 
-    before = _request(past, session_id)
+    before = request_of(past, session_id)
     resumes = text is None
     if resumes and past.run.is_over and past.run.result is not None:
         return show_again(past.run.result, output=output, quiet=quiet)
@@ -168,6 +169,7 @@ def go_on(
         session=continued,
         notes=[_SANDBOXED] if before.no_sandbox and not chosen.no_sandbox else [],
         after=_after(prepared, after),
+        front=front,
     )
 
 
@@ -226,7 +228,12 @@ def _readable(store: "SessionStore", session_id: str) -> "Past | None":
         return None
 
 
-def _request(past: "Past", session_id: str) -> Task:
+def request_of(past: "Past", session_id: str) -> Task:
+    """What a session was last asked for.
+
+    Raises:
+        UsageError: when nothing was.
+    """
     from codeflow.core.errors import UsageError
 
     started = past.run.started

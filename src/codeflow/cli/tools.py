@@ -87,13 +87,13 @@ def run_tool(
 
 async def _call(tool: "Tool", given: dict[str, Any], mode: Mode | None, folder: Path | None) -> "ToolResult":
     from codeflow.app.build import run_by_hand
-    from codeflow.cli.approval import TerminalApproval, can_ask
+    from codeflow.cli.approval import StandardInput, TerminalApproval, can_ask
     from codeflow.cli.request import existing_folder
     from codeflow.core.settings import load_settings
 
     root = existing_folder(folder)
     settings = load_settings(root, env=os.environ, flags={"run": {"mode": mode}} if mode else {})
-    approve = TerminalApproval(nullcontext) if can_ask() else None
+    approve = TerminalApproval(StandardInput(nullcontext)) if can_ask() else None
     return await run_by_hand(tool, given, settings, root, env=os.environ, approve=approve)
 
 

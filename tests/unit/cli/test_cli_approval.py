@@ -7,7 +7,7 @@ from tests.person import Person
 ASK = """
 import asyncio
 from contextlib import nullcontext
-from codeflow.cli.approval import TerminalApproval, can_ask
+from codeflow.cli.approval import StandardInput, TerminalApproval, can_ask
 from codeflow.core.values import Question
 
 def told(answer):
@@ -16,7 +16,7 @@ def told(answer):
     return answer.refusal or str(answer.reach)
 
 async def ask():
-    approve = TerminalApproval(nullcontext)
+    approve = TerminalApproval(StandardInput(nullcontext))
     asked = [
         Question(tool="run_command", summary=c, reason="not listed as safe", preview="line 1\\n\\x1b[2Kline 2", offer=o)
         for c, o in (("rm \\x1b[2Kx", ""), ("git push", "run_command(git push \\x1b[2K)"))

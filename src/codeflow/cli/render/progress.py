@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -67,6 +67,16 @@ class Progress:
         count = tokens(self._usage.prompt_tokens + self._usage.output_tokens)
         bound = "≥ " if self._spend.unpriced_calls else ""
         return f"{count} tokens · {bound}{dollars(self._spend.known)} · {now}"
+
+
+class Moving(Protocol):
+    """Where the one line stands."""
+
+    def show(self, text: str) -> None: ...
+
+    def stop(self) -> None:
+        """Take the line away."""
+        ...
 
 
 class StatusLine:

@@ -6,7 +6,7 @@ from rich.text import Text
 from codeflow.cli.render.clean import first_lines, one_line
 from codeflow.cli.render.ending import show_answer, show_evidence
 from codeflow.cli.render.figures import dollars, tokens
-from codeflow.cli.render.progress import Progress, StatusLine
+from codeflow.cli.render.progress import Moving, Progress
 from codeflow.core.cascade import Escalated
 from codeflow.core.events import (
     AgentFinished,
@@ -46,7 +46,7 @@ _GATE_MARKS = {
 class TextRenderer:
     """Progress and evidence go to `err`; the answer and the list of changed files to `out`, so that they pipe."""
 
-    def __init__(self, out: Console, err: Console, line: StatusLine, *, quiet: bool = False) -> None:
+    def __init__(self, out: Console, err: Console, line: Moving, *, quiet: bool = False) -> None:
         self._out = out
         self._err = err
         self._line = line

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeflow.cli.leaving import Leave
 from codeflow.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ Codeflow = Callable[[Sequence[str]], int]
 _COMMIT = (
     "Commit the changes in this folder, with a message that says why they were made. Change nothing else."
 )
-
-
-class Leave(Exception):  # noqa: N818 - no error
-    """The person wants to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,8 @@ def _help(talk: Talk, _rest: str) -> None:
     print("\n".join(f"  {usage:<{width}}  {about}" for usage, about in shown.items()))
     print(
         "  Enter sends, Alt-Enter or a backslash at the end makes a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
-        "  Shift-Tab changes the mode, Ctrl-C stops a run or clears the line, Ctrl-D leaves."
+        "  Shift-Tab changes the mode, Esc or Ctrl-C stops a run, Ctrl-C clears the line, Ctrl-D leaves.\n"
+        "  What you send while a run goes on waits for its end."
     )
 
 
@@ -132,7 +130,7 @@ def _resume(talk: Talk, rest: str) -> None:
     if not rest:
         talk.codeflow(["sessions", "list"])
         return
-    if talk.conversation.go_back_to(rest) is None:
+    if not talk.conversation.go_back_to(rest):
         print(f"The next task goes on in session {talk.conversation.session_id}.")
 
 

@@ -1,24 +1,29 @@
 """What a REPL's tasks have in common: the folder, what was chosen, the session and what it has cost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from codeflow.cli.execute import Output, execute
+from codeflow.cli.execute import Front, Output, execute
 from codeflow.cli.request import Choices, open_store, prepare
-from codeflow.cli.resume import go_on, recalled
+from codeflow.cli.resume import go_on, recalled, request_of
 from codeflow.core.errors import UsageError
 from codeflow.core.results import RunResult
 from codeflow.core.settings import Settings
 from codeflow.core.trust import is_trusted
 from codeflow.core.values import Mode, Spend
 
+Begin = Callable[[Callable[[Front], int]], None]
+"""Starts a run; whoever started it does not wait for its end."""
+
 
 class Conversation:
     """One session at a time; the first task begins it."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, begin: Begin) -> None:
         """Raises UsageError for settings that cannot be used."""
         self.workspace = workspace
+        self._begin = begin
         self.choices = Choices()
         self.session_id: str | None = None
         self.spend = Spend()
@@ -56,27 +61,49 @@ class Conversation:
         self.session_id = None
         self.spend = Spend()
 
-    def ask(self, text: str, *, workflow: str | None = None) -> int:
-        """Do a task, in the session if there is one; the run's exit code."""
+    def ask(self, text: str, *, workflow: str | None = None) -> None:
+        """Begin a task, in the session if there is one."""
         choices = replace(self.choices, workflow=workflow)
         if self.session_id is not None:
-            return self._continue(self.session_id, text, choices)
+            self._continue(self.session_id, text, choices)
+            return
         settings, task = prepare(text, self.workspace, choices)
-        return execute(settings, task, after=self._note)
+        self._begin(lambda front: execute(settings, task, after=self._note, front=front))
 
-    def go_back_to(self, name: str) -> int | None:
-        """Take up a session: the run that was cut short goes on, else the next task will; None: nothing was to do."""
+    def go_back_to(self, name: str) -> bool:
+        """Take up a session; whether its last run was cut short and goes on, else the next task will."""
         store, _ = open_store(self.workspace)
         session_id = store.find(name)
         past = recalled(store, session_id)
         self.begin_again()
         self.session_id = session_id
-        return None if past.run.is_over else self._continue(session_id, None, self.choices)
+        if past.run.is_over:
+            return False
+        self._continue(session_id, None, self.choices)
+        return True
 
-    def _continue(self, session_id: str, text: str | None, choices: Choices) -> int:
+    def _continue(self, session_id: str, text: str | None, choices: Choices) -> None:
+        """A session in a worktree is asked about at its end, at the terminal, which nobody can type on meanwhile."""
         store, _ = open_store(self.workspace)
         past = recalled(store, session_id)
-        return go_on(session_id, past, text, choices, None, output=Output.TEXT, quiet=False, after=self._note)
+
+        def work(front: Front | None) -> int:
+            return go_on(
+                session_id,
+                past,
+                text,
+                choices,
+                None,
+                output=Output.TEXT,
+                quiet=False,
+                after=self._note,
+                front=front,
+            )
+
+        if request_of(past, session_id).worktree:
+            work(None)
+        else:
+            self._begin(work)
 
     def _note(self, result: RunResult) -> None:
         self.session_id = result.session_id

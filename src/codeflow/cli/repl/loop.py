@@ -2,15 +2,20 @@
 
 import os
 import re
+import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeflow.cli.leaving import AbandonedCalls
-from codeflow.cli.repl.commands import COMMANDS, Leave, Talk, dispatch, own_commands
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from codeflow.cli.leaving import AbandonedCalls, Leave
+from codeflow.cli.repl.beside import Beside
+from codeflow.cli.repl.commands import COMMANDS, Talk, dispatch, own_commands
 from codeflow.cli.repl.completion import ReplCompleter
 from codeflow.cli.repl.line import Line
 from codeflow.cli.repository import branch
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(r"/[^/\s]*(\s|$)")
 """Unlike a path, which may well be the beginning of a task."""
 _MENTION = re.compile(r"(?<!\S)@([^\s@]*[^\s@.,;:!?)])")
+_PATIENCE_S = 5.0
+"""How long a run that was told to stop may take until the process leaves it to its session's log."""
 _WELCOME = "codeflow {version} in {folder}\nWrite what to do. /help lists commands, Ctrl-D leaves."
 
 
@@ -30,35 +37,71 @@ class Repl:
     def __init__(self, workspace: Path, codeflow: Callable[[Sequence[str]], int]) -> None:
         self._workspace = workspace
         self._codeflow = codeflow
-        self._conversation: Future[Conversation] = _in_background(self._open)
         self._own: dict[str, Path] = {}
         self._branch = branch(workspace)
         self._abandoned = False
+        self._waiting: deque[str] = deque()
         helps = {name: command.about for name, command in COMMANDS.items()}
-        self._line = Line(ReplCompleter(helps, workspace), self._toolbar, self._next_mode)
+        completer = ReplCompleter(helps, workspace)
+        self._line = Line(completer, self._toolbar, next_mode=self._next_mode, interrupt=self._interrupt)
+        self._run = Beside(self._line)
+        self._conversation: Future[Conversation] = _in_background(self._open)
         self._conversation.add_done_callback(lambda _loaded: self._line.redraw())
 
     def run(self) -> int:
         """Until the person leaves; the exit code."""
-        while True:
-            try:
-                text = self._line.read()
-            except (EOFError, KeyboardInterrupt):
-                break
-            try:
-                self._do(text)
-            except Leave:
-                break
-            except AbandonedCalls:
-                self._abandoned = True
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk
-                from codeflow.cli.faults import report
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: self._line.leave())
+        try:
+            while True:
+                self._do(self._next())
+                if self._run.is_busy:
+                    self._beside()
+                self._branch = branch(self._workspace)
+        except (EOFError, KeyboardInterrupt, Leave):
+            return self._left()
 
-                report(error, [])
-            self._branch = branch(self._workspace)
-        return self._left()
+    def _next(self) -> str:
+        """What is to be done next: what was sent while a run went on, in its order, then what is typed."""
+        if self._waiting:
+            print(f"> {self._waiting[0]}")
+            return self._waiting.popleft()
+        return self._line.read() or ""
+
+    def _beside(self) -> None:
+        """Read on while a run goes on; what is sent waits for its end."""
+        with patch_stdout(raw=True):
+            while self._run.is_busy:
+                try:
+                    text = self._line.read(until=lambda: not self._run.is_busy)
+                except EOFError:
+                    print("A run goes on: Ctrl-C stops it, and twice leaves.")
+                    continue
+                if text:
+                    self._waiting.append(text)
+
+    def _interrupt(self) -> bool:
+        """What waited for the end of the run goes back to the line: it was meant for another end."""
+        stopped = self._run.interrupt()
+        if stopped and self._waiting:
+            self._line.put_back("\n".join(self._waiting))
+            self._waiting.clear()
+        return stopped
 
     def _do(self, text: str) -> None:
+        """A fault ends what was asked for, not the talk."""
+        try:
+            self._carry_out(text)
+        except Leave:
+            raise
+        except AbandonedCalls:
+            self._abandoned = True
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - as above
+            from codeflow.cli.faults import report
+
+            report(error, [])
+
+    def _carry_out(self, text: str) -> None:
         if not text:
             return
         if text.startswith("!"):
@@ -85,7 +128,7 @@ class Repl:
     def _open(self) -> "Conversation":
         from codeflow.cli.repl.conversation import Conversation
 
-        conversation = Conversation(self._workspace)
+        conversation = Conversation(self._workspace, self._run.begin)
         self._own.update(own_commands(self._workspace, trusted=conversation.is_trusted))
         import codeflow.app.build  # noqa: F401 - what the first task needs, loaded while it is typed
 
@@ -98,29 +141,34 @@ class Repl:
 
     def _toolbar(self) -> str:
         parts = [self._branch]
-        if now := self._loaded:
+        if talk := self._loaded:
             from codeflow.cli.render.figures import dollars
 
-            bound = "≥ " if now.spend.unpriced_calls else ""
+            bound = "≥ " if talk.spend.unpriced_calls else ""
             parts = [
-                f"{now.mode} mode",
+                f"{talk.mode} mode",
                 *parts,
-                f"{bound}{dollars(now.spend.known)}",
-                now.session_id or "new session",
+                f"{bound}{dollars(talk.spend.known)}",
+                talk.session_id or "new session",
             ]
-        return " · ".join(filter(None, parts))
+        waiting = f"{len(self._waiting)} waiting" if self._waiting else ""
+        standing = " · ".join(filter(None, [*parts, waiting]))
+        return f"{now}\n{standing}" if (now := self._run.now) else standing
 
     def _next_mode(self) -> None:
         if now := self._loaded:
             now.next_mode()
 
     def _left(self) -> int:
+        """A run that is still going on is told to stop, and may do so in time."""
+        self._run.interrupt()
+        is_over = self._run.wait(_PATIENCE_S)
         now = self._loaded
         if now and now.session_id:
             from codeflow.cli.isolation import tell
 
             tell(f"session {now.session_id}; `codeflow resume {now.session_id}` takes it up again")
-        if self._abandoned:
+        if self._abandoned or self._run.abandoned or not is_over:
             raise AbandonedCalls(0)
         return 0
 

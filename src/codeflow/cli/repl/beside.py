@@ -1,0 +1,119 @@
+"""A run on a thread of its own, beside the line on which the person goes on typing."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from codeflow.cli.leaving import AbandonedCalls
+from codeflow.cli.repl.line import Line
+
+if TYPE_CHECKING:
+    from codeflow.cli.execute import Front
+
+_PAUSE_S = 0.5
+"""A question takes the line once nothing has been typed for so long: what was meant for the line answers nothing."""
+_SECOND = 1.0
+
+
+class Beside:
+    """At most one run at a time."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._over = threading.Event()
+        self._over.set()
+        self._begun_at = 0.0
+        self._now = ""
+        self._cancel: Callable[[], object] | None = None
+        self._was_interrupted = False
+        self.abandoned = False
+        """Whether threads may still wait for a model."""
+
+    @property
+    def is_busy(self) -> bool:
+        return not self._over.is_set()
+
+    @property
+    def now(self) -> str:
+        """What the run does at the moment, for people; "" where there is none."""
+        if not self.is_busy:
+            return ""
+        doing = "stopping; Ctrl-C again leaves at once" if self._was_interrupted else self._now
+        return f"{int(time.monotonic() - self._begun_at)} s · {doing}"
+
+    def begin(self, work: "Callable[[Front], int]") -> None:
+        """Start a run; the line is woken when it is over."""
+        self._over.clear()
+        self._begun_at = time.monotonic()
+        self._now = "starting"
+        self._was_interrupted = False
+        threading.Thread(target=self._do, args=[work], daemon=True, name="run").start()
+        threading.Thread(target=self._tick, daemon=True, name="clock").start()
+
+    def interrupt(self) -> bool:
+        """Stop the run; False where none is going on or it has been told before."""
+        if not self.is_busy or self._was_interrupted:
+            return False
+        self._was_interrupted = True
+        if self._cancel:
+            self._cancel()
+        self._line.redraw()
+        return True
+
+    def wait(self, patience_s: float) -> bool:
+        """Whether the run is over, at the latest after so many seconds."""
+        return self._over.wait(patience_s)
+
+    def show(self, text: str) -> None:
+        """What the run does now; the line shows it."""
+        if text != self._now:
+            self._now = text
+            self._line.redraw()
+
+    def stop(self) -> None:
+        """Nothing more is to be shown of the run."""
+        self.show("ending")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        yield
+
+    async def line(self, prompt: str) -> str:
+        """An answer typed in the place of the line, once the person pauses."""
+        while (left := _PAUSE_S - self._line.quiet_for()) > 0:  # noqa: ASYNC110 - it is the clock that is waited for
+            await asyncio.sleep(left)
+        self.show("waiting for your answer")
+        return await asyncio.wrap_future(self._line.ask(prompt))
+
+    @contextmanager
+    def _interrupts(self, cancel: Callable[[], object]) -> Iterator[None]:
+        self._cancel = cancel
+        if self._was_interrupted:
+            cancel()
+        try:
+            yield
+        finally:
+            self._cancel = None
+
+    def _do(self, work: "Callable[[Front], int]") -> None:
+        from codeflow.cli.approval import TerminalApproval
+        from codeflow.cli.execute import Front
+        from codeflow.cli.faults import report
+
+        try:
+            work(Front(status=self, person=TerminalApproval(self), interrupts=self._interrupts))
+        except AbandonedCalls:
+            self.abandoned = True
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk
+            report(error, [])
+        finally:
+            self._over.set()
+            self._line.wake()
+
+    def _tick(self) -> None:
+        """The line tells the seconds that have passed."""
+        while not self._over.wait(_SECOND):
+            self._line.redraw()
