@@ -104,9 +104,7 @@ def execute(
         consumers = (screen, calls, recorder) if recorder else (screen, calls)
         result = drive(engine, consumers, front.interrupts if front else signals)
     settle()
-    delivered = shown(screen.broken)
-    if record and recorder:
-        delivered = _written(recorder, record) and delivered
+    delivered = all([shown(screen.broken), not (record and recorder) or _written(recorder, record)])
     if after:
         after(result)
     code = EXIT_CODES[result.status] or EXIT_CODES[Status.DONE if delivered else Status.FAILED]
