@@ -9,15 +9,26 @@ from typing import Self
 import pexpect
 import pyte
 from tests.e2e.harness import CODEFLOW
+from typing_extensions import override
 
-_WHERE_IS_THE_CURSOR = "\x1b[6n"
+
+class _Screen(pyte.HistoryScreen):
+    """Answers what a program asks its terminal, such as where the cursor is."""
+
+    def __init__(self, columns: int, answer: Callable[[str], object]) -> None:
+        super().__init__(columns, 40, history=5_000)
+        self._answer = answer
+
+    @override
+    def write_process_input(self, data: str) -> None:
+        self._answer(data)
 
 
 class Terminal:
     """`codeflow` on a pseudo-terminal of its own."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], *arguments: str, columns: int = 100) -> None:
-        self._screen = pyte.HistoryScreen(columns, 40, history=5_000)
+        self._screen = _Screen(columns, self.type)
         self._stream = pyte.Stream(self._screen)
         self._child = pexpect.spawn(
             CODEFLOW,
@@ -105,6 +116,4 @@ class Terminal:
             return False
         self.received += data
         self._stream.feed(data)
-        if _WHERE_IS_THE_CURSOR in data:
-            self.type(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
         return True

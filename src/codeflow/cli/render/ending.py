@@ -17,10 +17,10 @@ _CUT_SHORT = {Status.INTERRUPTED, Status.STOPPED, Status.UNAVAILABLE, Status.NO_
 _DIFF_STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red", "diff": "bold"}
 
 
-def show_answer(out: Console, err: Console, result: RunResult, *, quiet: bool) -> None:
-    """What the run is for, on stdout; why it did not succeed, on stderr."""
-    if result.answer:
-        out.print(Text(clean(result.answer).strip()))
+def show_answer(out: Console, err: Console, result: RunResult, *, was_said: bool, quiet: bool) -> None:
+    """What the run is for, on stdout; why it did not succeed, on stderr. `was_said`: the answer stands there already."""
+    if result.answer and not was_said:
+        _show_text(out, result.answer)
     if result.files_changed:
         out.print(Text(f"\n{_changes(result.files_changed)}"))
     if result.diff and not quiet:
@@ -29,6 +29,16 @@ def show_answer(out: Console, err: Console, result: RunResult, *, quiet: bool) -
         err.print(Text(f"codeflow: {one_line(result.error)}", style="red"))
     if result.hint:
         err.print(Text(f"  {one_line(result.hint)}"))
+
+
+def _show_text(out: Console, text: str) -> None:
+    """As it was written, for whoever reads on; rendered where it is looked at."""
+    if not out.is_terminal:
+        out.print(Text(clean(text).strip()), soft_wrap=True)
+        return
+    from codeflow.cli.render.markdown import show_markdown
+
+    show_markdown(out, text)
 
 
 def show_evidence(err: Console, result: RunResult) -> None:

@@ -58,6 +58,11 @@ class Progress:
             case _:
                 pass
 
+    @property
+    def alone(self) -> str:
+        """The agent that works, if it is just one; else ""."""
+        return next(iter(self._agents)) if len(self._agents) == 1 else ""
+
     def line(self) -> str:
         """One line for now, cleaned of control characters."""
         workers = [f"{agent}: {self._doing.get(agent, 'thinking')}" for agent in self._agents]

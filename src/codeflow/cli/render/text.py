@@ -1,5 +1,9 @@
 """A run for people: permanent lines for what happened, then the answer and what it took."""
 
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.text import Text
 
@@ -24,14 +28,19 @@ from codeflow.core.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    TextDelta,
     ToolFinished,
     ToolStarted,
 )
 from codeflow.core.messages import SEND_MESSAGE, MessageSent
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note, NoteRemembered
+from codeflow.core.redaction import Redactor
 from codeflow.core.session_events import CheckpointTaken
 from codeflow.core.values import GateResult, GateStatus, Plan
+
+if TYPE_CHECKING:
+    from codeflow.cli.render.markdown import Stream
 
 _AGENT_LINES = 3
 _GATE_LINES = 5
@@ -55,13 +64,22 @@ class TextRenderer:
         self._summaries: dict[str, str] = {}
         self._last_words: tuple[str, str] = ("", "")
         self._is_saved = False
+        self._stream: Stream | None = None
+        self._said = ""
+        """What the agent at work has said in full, while it said it."""
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, TextDelta):
+            self._say_on(event)
+            return
+        self._finish_saying()
         if isinstance(event, RunFinished):
             self._line.stop()
-            if self._last_words[1] != event.result.answer:
+            answer = event.result.answer
+            if self._last_words[1] != answer:
                 self._show_last_words()
-            show_answer(self._out, self._err, event.result, quiet=self._quiet)
+            was_said = bool(answer) and self._said.strip() == answer.strip()
+            show_answer(self._out, self._err, event.result, was_said=was_said, quiet=self._quiet)
             if not self._quiet:
                 show_evidence(self._err, event.result)
             return
@@ -71,6 +89,26 @@ class TextRenderer:
             self._decision(event)
             self._node(event)
             self._work(event)
+
+    def _say_on(self, piece: TextDelta) -> None:
+        """What one agent alone says is shown as it comes, where somebody watches; the rest is told afterwards."""
+        if self._quiet or piece.agent != self._progress.alone or not self._is_watched:
+            return
+        if self._stream is None:
+            from codeflow.cli.render.markdown import Stream
+
+            self._stream = Stream(self._err, Redactor(os.environ).redact)
+        self._stream.feed(piece.text)
+
+    @cached_property
+    def _is_watched(self) -> bool:
+        return all(one.is_terminal and not one.is_dumb_terminal for one in (self._out, self._err))
+
+    def _finish_saying(self) -> None:
+        if self._stream:
+            self._stream.finish()
+            self._said = self._stream.text
+            self._stream = None
 
     def _decision(self, event: Event) -> None:
         match event:
@@ -168,9 +206,13 @@ class TextRenderer:
             self._fact("node", f"{event.node} {event.status}{said}", "dim" if event.ok else "yellow")
 
     def _show_last_words(self) -> None:
-        """What the last agent said, unless it turns out to be the run's answer."""
+        """What the last agent said, unless it turns out to be the run's answer or was shown while it was said."""
         agent, words = self._last_words
-        if not self._quiet and (summary := first_lines(words, _AGENT_LINES)):
+        if (
+            not self._quiet
+            and words.strip() != self._said.strip()
+            and (summary := first_lines(words, _AGENT_LINES))
+        ):
             self._err.print(Text(f"{agent}: {summary}", style="dim"))
         self._last_words = ("", "")
 

@@ -21,8 +21,10 @@ _SECOND = 1.0
 class Beside:
     """At most one run at a time."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, over: Callable[[], None]) -> None:
+        """`over` is told when a run has ended, on its thread."""
         self._line = line
+        self._tell_over = over
         self._over = threading.Event()
         self._over.set()
         self._begun_at = 0.0
@@ -45,7 +47,7 @@ class Beside:
         return f"{int(time.monotonic() - self._begun_at)} s · {doing}"
 
     def begin(self, work: "Callable[[Front], int]") -> None:
-        """Start a run; the line is woken when it is over."""
+        """Start a run."""
         self._over.clear()
         self._begun_at = time.monotonic()
         self._now = "starting"
@@ -111,7 +113,7 @@ class Beside:
             report(error, [])
         finally:
             self._over.set()
-            self._line.wake()
+            self._tell_over()
 
     def _tick(self) -> None:
         """The line tells the seconds that have passed."""

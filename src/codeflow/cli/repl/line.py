@@ -77,8 +77,8 @@ class Line:
 
         Raises:
             EOFError: on Ctrl-D in an empty line.
-            KeyboardInterrupt: on Ctrl-C in an empty line, where there is nothing to interrupt.
-            Leave: when `leave` says so.
+            Leave: on Ctrl-C in an empty line, where there is nothing to interrupt, and when `leave` says so.
+            KeyboardInterrupt: on a Ctrl-C before keys are read.
         """
         self._until = until
         begin = Document()
@@ -233,7 +233,7 @@ class Line:
             if event.current_buffer.text:
                 event.current_buffer.reset()
             elif not self._interrupt():
-                event.app.exit(exception=KeyboardInterrupt())
+                event.app.exit(exception=Leave())
 
         @keys.add("c-d", filter=Condition(lambda: self._asked is not None))
         def _(_event: KeyPressEvent) -> None:

@@ -44,7 +44,7 @@ class Repl:
         helps = {name: command.about for name, command in COMMANDS.items()}
         completer = ReplCompleter(helps, workspace)
         self._line = Line(completer, self._toolbar, next_mode=self._next_mode, interrupt=self._interrupt)
-        self._run = Beside(self._line)
+        self._run = Beside(self._line, self._over)
         self._conversation: Future[Conversation] = _in_background(self._open)
         self._conversation.add_done_callback(lambda _loaded: self._line.redraw())
 
@@ -54,31 +54,47 @@ class Repl:
             signal.signal(number, lambda _number, _frame: self._line.leave())
         try:
             while True:
-                self._do(self._next())
-                if self._run.is_busy:
-                    self._beside()
-                self._branch = branch(self._workspace)
-        except (EOFError, KeyboardInterrupt, Leave):
+                try:
+                    self._do(self._next())
+                except KeyboardInterrupt:  # between two lines
+                    self._run.interrupt()
+        except (EOFError, Leave):
             return self._left()
 
     def _next(self) -> str:
         """What is to be done next: what was sent while a run went on, in its order, then what is typed."""
+        if self._run.is_busy:
+            with patch_stdout(raw=True):
+                text = self._read_beside()
+            if text:
+                return text
         if self._waiting:
             print(f"> {self._waiting[0]}")
             return self._waiting.popleft()
         return self._line.read() or ""
 
-    def _beside(self) -> None:
-        """Read on while a run goes on; what is sent waits for its end."""
-        with patch_stdout(raw=True):
-            while self._run.is_busy:
-                try:
-                    text = self._line.read(until=lambda: not self._run.is_busy)
-                except EOFError:
-                    print("A run goes on: Ctrl-C stops it, and twice leaves.")
-                    continue
-                if text:
-                    self._waiting.append(text)
+    def _read_beside(self) -> str:
+        """Read until the run is over and something is to be done: what is typed then, "" for what waited."""
+        while not self._can_go_on():
+            try:
+                text = self._line.read(until=self._can_go_on)
+            except EOFError:
+                if not self._run.is_busy:
+                    raise
+                print("A run goes on: Ctrl-C stops it, and twice leaves.")
+                continue
+            if text and not self._run.is_busy and not self._waiting:
+                return text
+            if text:
+                self._waiting.append(text)
+        return ""
+
+    def _can_go_on(self) -> bool:
+        return bool(self._waiting) and not self._run.is_busy
+
+    def _over(self) -> None:
+        self._branch = branch(self._workspace)
+        self._line.wake()
 
     def _interrupt(self) -> bool:
         """What waited for the end of the run goes back to the line: it was meant for another end."""
@@ -100,6 +116,7 @@ class Repl:
             from codeflow.cli.faults import report
 
             report(error, [])
+        self._branch = branch(self._workspace)
 
     def _carry_out(self, text: str) -> None:
         if not text:
