@@ -74,8 +74,9 @@ def crash_and_resume(shell: Shell, endpoint: Endpoint, moments_s: list[float]) -
 
 
 def began(shell: Shell) -> bool:
-    """Whether the killed process got as far as writing down what it was asked for."""
-    return any(path.stat().st_size for path in sessions(shell))
+    """Whether the killed process got as far as writing down what it was asked for, in a whole line."""
+    lines = (line for path in sessions(shell) for _, line in whole_lines(read_file(path), str(path)))
+    return any(b'"run_started"' in line for line in lines)
 
 
 def copy_of(shell: Shell, place: Path) -> Shell:
