@@ -183,6 +183,37 @@ def test_what_is_sent_beside_a_run_is_done_after_it_in_its_order(repl, scripted)
         assert terminal.wait_for_end() == 0
 
 
+def test_what_is_said_to_those_who_work_reaches_them_at_their_next_step_and_the_next_ones_as_well(
+    repl, scripted, shell
+):
+    look = {"agent": "fast_coder", "call": [{"read_file": {"path": "calc.py"}}], "latency_ms": 1_500}
+    replies = [ROUTER, look, EDIT, SAID, ASKED, ANSWER]
+    with scripted(replies) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("make the failing test pass")
+        terminal.wait_for("fast_coder: thinking")
+        terminal.enter("keep it short")
+        terminal.wait_for("1 waiting")
+        terminal.wait_for("is told what you said")
+        terminal.wait_for("takes it back")
+        asked = [
+            request.body["messages"] for request in endpoint.requests if len(request.body["messages"]) > 2
+        ]
+        session = session_of(terminal)
+        terminal.enter("and now?")
+        terminal.wait_for("nothing else was to do")
+        told_later = endpoint.requests[-1].body["messages"]
+    told = asked[0][2]["content"]
+    assert "toolResult" in told[0]
+    assert "keep it short" in next(block["text"] for block in told if "text" in block)
+    assert [str(messages).count("keep it short") for messages in (*asked, told_later)] == [1] * (
+        len(asked) + 1
+    )
+    assert (
+        "the user said, while the run went on: keep it short"
+        in shell("sessions", "export", session, "--format", "markdown").stdout
+    )
+
+
 def test_escape_stops_a_run_and_what_waited_for_it_is_not_lost(repl, scripted):
     with scripted([ASKED, {**ANSWER, "latency_ms": 60_000}]) as endpoint, repl(endpoint) as terminal:
         terminal.enter("one")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
-from strands.hooks import BeforeToolCallEvent, MessageAddedEvent
+from strands.hooks import BeforeModelCallEvent, BeforeToolCallEvent, MessageAddedEvent
 from strands.types.exceptions import (
     ContextWindowOverflowException,
     EventLoopException,
@@ -26,12 +26,12 @@ from codeflow.agents.toolbox import PolicedTool
 from codeflow.core.blocks import to_plain
 from codeflow.core.errors import CodeflowError, ContextOverflowError
 from codeflow.core.events import AgentFinished, AgentStarted, MessageAdded
-from codeflow.core.messages import SEND_MESSAGE, Topic
+from codeflow.core.messages import SEND_MESSAGE, Topic, UserHeard
 from codeflow.core.ports import Emit
 from codeflow.core.reliability import FaultSettings
 from codeflow.core.values import LOOKING, Mode
 from codeflow.models.guarded import GuardedModel
-from codeflow.sessions.past import Conversation
+from codeflow.sessions.talk import Conversation
 from codeflow.tools.registry import TOOLS
 
 TURNS_PER_INVOCATION = 20
@@ -205,9 +205,22 @@ class Crew:
             if event.selected_tool is None:
                 event.cancel_tool = self.bench.tell_unknown(seat, event.tool_use)
 
+        def listen(event: BeforeModelCallEvent) -> None:
+            self._listen(event.agent, model)
+
+        agent.add_hook(listen, BeforeModelCallEvent)
         agent.add_hook(log, MessageAddedEvent)
         agent.add_hook(refuse_unknown, BeforeToolCallEvent)
         return agent
+
+    def _listen(self, agent: Agent, model: GuardedModel) -> None:
+        """An agent at work is told what the user says with the results of its last calls, where its model takes that."""
+        last = agent.messages[-1]
+        if not _results(last) or not model.spec.text_beside_results:
+            return
+        if (spoken := self.mailbox.spoken_to(agent.name)).text:
+            agent.messages[-1] = {"role": "user", "content": [*last["content"], {"text": spoken.text}]}
+            self.emit(UserHeard(agent=agent.name, text=spoken.text, mail=spoken.mail))
 
     def _offered(self, specialist: Specialist) -> Sequence[str]:
         """Its tools, with the one for messages where somebody could read them."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from codeflow.core.errors import CodeflowError
 from codeflow.core.invisible import spelled_out
-from codeflow.core.messages import EVERYONE, MessageSent, Purpose, Topic
+from codeflow.core.messages import EVERYONE, Hear, MessageSent, Purpose, Topic, UserSpoke
 from codeflow.core.ports import Emit
 from codeflow.core.text import listed
 from codeflow.core.values import GateStatus
@@ -49,11 +49,15 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """Messages and news of one run. `mail` consumes its events; `names` are whom messages may go to, none: nobody."""
+    """Messages and news of one run, and what the user says meanwhile.
+
+    `mail` consumes the run's events; `names` are whom messages may go to, none: nobody.
+    """
 
     mail: Mail
     emit: Emit
     names: Collection[str] = ()
+    hear: Hear = tuple
 
     def send(self, *, sender: str, to: str, purpose: Purpose, content: str) -> MessageSent:
         """As `core.messages.Post` has it."""
@@ -75,15 +79,30 @@ class Mailbox:
 
     def due(self, visitor: Visitor, topics: Collection[Topic]) -> Due:
         """What a visit begins with; it counts as told once the conversation has it."""
+        spoken = self.spoken_to(visitor.seat)
         waiting = [message for message in self.mail.sent if self._is_for(visitor, message)]
         given = waiting[:MOST_READ]
         known = self.mail.knows.get(visitor.seat)
         parts = [
+            spoken.text,
             _told(given, left=len(waiting) - len(given)),
             _news(self.mail.happened, known, visitor.seat, topics),
         ]
         ids = tuple(message.message_id for message in given)
-        return Due("\n\n".join(filter(None, parts)), ids, len(self.mail.happened))
+        return Due("\n\n".join(filter(None, parts)), (*spoken.mail, *ids), len(self.mail.happened))
+
+    def spoken_to(self, seat: str) -> Due:
+        """What the user has said in this run that the seat does not know yet: whoever asks is to tell it."""
+        for content in self.hear():
+            self.emit(UserSpoke(message_id=f"u{len(self.mail.spoken) + 1}", content=content))
+        new = [one for one in self.mail.spoken if (one.message_id, seat) not in self.mail.reached]
+        if not new:
+            return Due()
+        said = "\n".join(spelled_out(one.content) for one in new)
+        return Due(
+            f"<user>\nWhile this run goes on the user says, which counts as the task does:\n{said}\n</user>",
+            tuple(one.message_id for one in new),
+        )
 
     def _is_for(self, visitor: Visitor, message: MessageSent) -> bool:
         meant = message.to == EVERYONE or message.to in visitor.names

@@ -25,7 +25,7 @@ from codeflow.core.events import ToolFinished, ToolStarted
 from codeflow.core.invisible import spelled_out
 from codeflow.core.redacted_events import redacted_value
 from codeflow.core.values import LOOKING, Attachment, Effect, ToolResult
-from codeflow.sessions.past import Conversation, tool_result
+from codeflow.sessions.talk import Conversation, tool_result
 from codeflow.tools.arguments import arguments_model
 from codeflow.tools.registry import Tool
 from codeflow.tools.tool import Mistake

@@ -25,10 +25,10 @@ from codeflow.app.returning import Returned, return_to
 from codeflow.core.errors import CodeflowError
 from codeflow.core.events import Notice
 from codeflow.core.invisible import spelled_out
+from codeflow.core.messages import Hear
 from codeflow.core.places import cache_home, state_home
 from codeflow.core.ports import Broadcast
 from codeflow.core.redacted_events import redacted_value
-from codeflow.core.reliability import FaultSettings
 from codeflow.core.settings import Settings
 from codeflow.core.values import Continuation, Decide, Pattern, Route, Task, ToolResult
 from codeflow.knowledge.briefing import Briefing, brief
@@ -67,10 +67,11 @@ def build(
     spends: bool = True,
     session: Continuation | None = None,
     notes: Sequence[str] = (),
+    hear: Hear = tuple,
 ) -> Engine:
     """Everything one run needs, its session opened and locked.
 
-    `approve`, `decide` None: nobody can be asked. `session` None: a new one. What `spends` nothing is in no ledger.
+    `approve`, `decide` None: nobody can be asked. What `spends` nothing is in no ledger. `hear`: what the user says.
 
     Raises:
         UsageError: for an agent, role, model or roster that nobody knows, or a file that cannot be used.
@@ -96,7 +97,6 @@ def build(
     return Engine(
         task=task,
         settings=settings,
-        session_id=books.log.session_id,
         notes=(*notes, *confinement, *skipped, *layers.notes, *_notes(safety, back, without_tests, books)),
         broadcast=books.broadcast,
         meter=books.meter,
@@ -106,7 +106,7 @@ def build(
         brief=_briefing(settings, task, workspace, commands, notebook),
         consultations=start_consulting(settings.consult, models, bench, books.past.run),
         ladder=_ladders(settings, task, lineup, specialists, books),
-        make_crew=_crew_maker(task, specialists, models, bench, books.past, faults=settings.faults),
+        make_crew=_crew_maker(task, specialists, models, bench, books.past, hear=hear),
         coders=coders(specialists),
         late_warnings=books.late_warnings,
         close_tools=workspace.close,
@@ -349,7 +349,7 @@ def _crew_maker(
     bench: Bench,
     past: Past,
     *,
-    faults: FaultSettings,
+    hear: Hear,
 ) -> Callable[[Briefing, Route, Pattern], Crew]:
     context = ContextPolicy(
         compact_at=models.settings.context.compact_at,
@@ -368,8 +368,8 @@ def _crew_maker(
         instructions=briefing.instructions,
         past=past.conversations,
         context=context,
-        faults=faults,
-        mailbox=open_mailbox(task, pattern, past.run.mail, bench),
+        faults=models.settings.faults,
+        mailbox=open_mailbox(task, pattern, past.run.mail, bench, hear),
     )
 
 

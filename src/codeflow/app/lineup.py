@@ -23,7 +23,7 @@ from codeflow.models.providers import Connect
 from codeflow.models.rosters import Roster
 from codeflow.orchestration.nodes import check_nodes
 from codeflow.orchestration.router import Router
-from codeflow.sessions.past import Conversation
+from codeflow.sessions.talk import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

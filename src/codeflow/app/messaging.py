@@ -2,14 +2,15 @@
 
 from codeflow.agents.bench import Bench
 from codeflow.agents.mailbox import Mailbox
+from codeflow.core.messages import Hear
 from codeflow.core.values import Pattern, Task
 from codeflow.orchestration.nodes import GRAPH_NODES
 from codeflow.sessions.mail import Mail
 
 
-def open_mailbox(task: Task, pattern: Pattern, mail: Mail, bench: Bench) -> Mailbox:
+def open_mailbox(task: Task, pattern: Pattern, mail: Mail, bench: Bench, hear: Hear) -> Mailbox:
     """The mailbox of a run, which its tools get where more than one agent takes part."""
-    mailbox = Mailbox(mail=mail, emit=bench.emit, names=_names(task, pattern))
+    mailbox = Mailbox(mail=mail, emit=bench.emit, names=_names(task, pattern), hear=hear)
     bench.workspace.post = mailbox if mailbox.names else None
     return mailbox
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from codeflow.cli.approval import GivenAnswer, TerminalApproval
     from codeflow.cli.drive import Interrupts
     from codeflow.cli.render.progress import Moving, StatusLine
+    from codeflow.core.messages import Hear
     from codeflow.core.ports import Emit
     from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
@@ -49,6 +50,8 @@ class Front:
     status: "Moving"
     person: "TerminalApproval"
     interrupts: "Interrupts"
+    hear: "Hear"
+    """What the person says to those who work."""
 
 
 def execute(
@@ -70,8 +73,7 @@ def execute(
 
     `record` is where to write the transcript of the run; a `canvas` gets what stdout and stderr would get.
     A run that `spends` nothing, since its replies are recorded ones, stays out of the ledger.
-    `answer_to` gets the answer as text, by default stdout does. `front` is where the person is, if not at the terminal
-    itself.
+    `answer_to` gets the answer as text, by default stdout does. `front`: where the person is, if not at the terminal.
     `session` is the one that goes on, else a new one begins. `notes` are told first, `after` is called last.
 
     Raises:
@@ -97,6 +99,7 @@ def execute(
             spends=spends,
             session=session.session if session else None,
             notes=notes,
+            hear=front.hear if front else tuple,
         )
         status = front.status if front else line
         renderer = _renderer(output, answer_to or canvas, err, status, quiet=quiet)

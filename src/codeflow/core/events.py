@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from codeflow.core.cascade import Escalated
-from codeflow.core.messages import MessageSent
+from codeflow.core.messages import MessageSent, UserHeard, UserSpoke
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import NoteRemembered
 from codeflow.core.permissions import Layer, Reach
@@ -198,7 +198,7 @@ class MessageAdded:
     """A message that codeflow wrote into an agent's conversation, in Converse's own shape.
 
     The rest of a conversation are the replies of ModelCalled and the contents of ToolFinished. `mail` are the ids of
-    other agents' messages in it; `news` says up to where the agent knows what happened, None where it tells nothing.
+    other agents' messages and of what the user said in it; `news` says up to where the agent knows what happened, None where it tells nothing.
     """
 
     agent: str
@@ -374,6 +374,8 @@ Event = (
     | TextDelta
     | MessageAdded
     | MessageSent
+    | UserSpoke
+    | UserHeard
     | ConversationCompacted
     | ModelStarted
     | ModelCalled

@@ -1,5 +1,6 @@
 """What the agents of a run tell each other, and what of the run's events they may ask to be told of."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,6 +27,33 @@ class MessageSent:
     purpose: Purpose
     content: str
     kind: Literal["message_sent"] = "message_sent"
+
+
+Hear = Callable[[], Sequence[str]]
+"""What the user has said since it was last asked; what was given once is not given again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSpoke:
+    """The user said something while a run went on; whom it reached, `MessageAdded.mail` and `UserHeard` tell.
+
+    `message_id` counts from u1 in a run.
+    """
+
+    message_id: str
+    content: str
+    kind: Literal["user_spoke"] = "user_spoke"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserHeard:
+    """An agent at work is told what the user said: `text` stands behind the results of its last calls."""
+
+    agent: str
+    text: str
+    mail: tuple[str, ...]
+    """The ids of what the user said."""
+    kind: Literal["user_heard"] = "user_heard"
 
 
 class Post(Protocol):

@@ -47,8 +47,9 @@ class Closable(Protocol):
 
 
 class Lifeline(Protocol):
-    """Where a run leaves signs of life, and finds the last one of the process before it."""
+    """The log of a session, where a run leaves signs of life and finds the last one of the process before it."""
 
+    session_id: str
     ended_at: float | None
 
     def beat(self) -> None: ...

@@ -84,6 +84,7 @@ class ModelSpec(_Parsed):
     tools: bool = True
     forced_tool_choice: bool = True
     streaming_tools: bool = True
+    text_beside_results: bool = True
     sampling: Literal["free", "greedy_with_tools", "refused"] = "free"
     cache: Literal["none", "explicit", "auto"] = "none"
     cache_points: tuple[Literal["tools", "system", "messages"], ...] = ()
@@ -113,6 +114,7 @@ class ModelSpec(_Parsed):
             max_output=8_192,
             forced_tool_choice=False,
             sampling="refused",
+            text_beside_results=False,
         )
 
     @property

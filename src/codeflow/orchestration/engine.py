@@ -68,7 +68,6 @@ class Engine:
 
     task: Task
     settings: Settings
-    session_id: str
     notes: tuple[str, ...]
     broadcast: Broadcast
     meter: Meter
@@ -123,7 +122,7 @@ class Engine:
     def _begin(self) -> None:
         """The first event, and what an earlier process spent; a call whose answer it lost has a cost as well."""
         started = RunStarted(
-            session_id=self.session_id,
+            session_id=self.log.session_id,
             task=self.task.text,
             workspace=str(self.task.home),
             mode=self.task.mode,
@@ -162,7 +161,7 @@ class Engine:
             return Verdict(Status.STOPPED, f"stopped after {timeout_s:g} s", "Give it longer with --timeout.")
         except PausedError as error:
             self._question = error.question
-            return Verdict(error.status, str(error), _how_to_answer(self.session_id))
+            return Verdict(error.status, str(error), _how_to_answer(self.log.session_id))
         except CodeflowError as error:
             return Verdict(error.status, str(error), error.hint or None)
         return judge(self._job, problem) if self._job else FAULT
@@ -312,7 +311,7 @@ class Engine:
         """What to do about changes that were not compared."""
         if self.safety.unavailable:
             return _INCOMPLETE
-        return f"{_INCOMPLETE} Undo: codeflow undo {self.session_id}"
+        return f"{_INCOMPLETE} Undo: codeflow undo {self.log.session_id}"
 
     async def _settle(self) -> tuple[tuple[FileChange, ...], str]:
         """End everything that could still change the tree, then look at it."""
@@ -327,7 +326,7 @@ class Engine:
         job = self._job
         return RunResult(
             status=verdict.status,
-            session_id=self.session_id,
+            session_id=self.log.session_id,
             answer=(job.answer or job.crew.unfinished) if job else "",
             complexity=self._route.complexity if self._route else None,
             pattern=self._pattern,
@@ -346,7 +345,7 @@ class Engine:
             duration_s=round(time.monotonic() - self._started + self._earlier_s(), 3),
             error=verdict.error,
             hint=verdict.hint
-            or (f"Undo: codeflow undo {self.session_id}" if files and verdict.error else None),
+            or (f"Undo: codeflow undo {self.log.session_id}" if files and verdict.error else None),
             denied=tuple(job.crew.bench.denied) if job else (),
             question=self._question,
             outputs=job.outputs if job else None,

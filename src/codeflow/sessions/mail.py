@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from codeflow.core.events import AgentStarted, Event, GateFinished, MessageAdded, ToolFinished
-from codeflow.core.messages import MessageSent
+from codeflow.core.messages import MessageSent, UserHeard, UserSpoke
 from codeflow.core.values import GateStatus
 
 
@@ -28,6 +28,8 @@ class Mail:
     """The state that a run's events add up to; a resumed run has that of its log."""
 
     sent: list[MessageSent] = field(default_factory=list)
+    spoken: list[UserSpoke] = field(default_factory=list)
+    """By the user."""
     reached: set[tuple[str, str]] = field(default_factory=set)
     """Message and seat."""
     happened: list[Written | Judged] = field(default_factory=list)
@@ -43,6 +45,10 @@ class Mail:
                 self.seats.add(event.agent)
             case MessageSent():
                 self.sent.append(event)
+            case UserSpoke():
+                self.spoken.append(event)
+            case UserHeard(mail=mail):
+                self.reached.update((message_id, event.agent) for message_id in mail)
             case MessageAdded(mail=mail, news=news):
                 self.reached.update((message_id, event.agent) for message_id in mail)
                 if news is not None:

@@ -32,7 +32,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from codeflow.core.messages import SEND_MESSAGE, MessageSent
+from codeflow.core.messages import SEND_MESSAGE, MessageSent, UserHeard
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note, NoteRemembered
 from codeflow.core.redaction import Redactor
@@ -170,6 +170,8 @@ class TextRenderer:
         elif isinstance(event, MessageSent):
             said = f"{event.sender} → {event.to} ({event.purpose}): {event.content}"
             self._fact("message", said, "cyan")
+        elif isinstance(event, UserHeard):
+            self._fact("heard", f"{event.agent} is told what you said", "cyan")
 
     def _say(self, text: str, style: str = "") -> None:
         self._err.print(Text(one_line(text), style=style))

@@ -23,7 +23,7 @@ from codeflow.core.events import (
     RunStarted,
     ToolFinished,
 )
-from codeflow.core.messages import MessageSent
+from codeflow.core.messages import MessageSent, UserSpoke
 from codeflow.core.redacted_events import redacted
 from codeflow.core.redaction import Redactor
 
@@ -53,6 +53,8 @@ def _paragraphs(event: Event) -> Iterator[str]:
         case MessageSent():
             to = f"{one_line(event.sender)} to {one_line(event.to)} ({event.purpose})"
             yield f"> message {event.message_id}, {to}: {one_line(event.content)}"
+        case UserSpoke():
+            yield f"> the user said, while the run went on: {one_line(event.content)}"
         case Planned(plan=plan):
             steps = [f"{step.id}. {step.specialist}: {one_line(step.goal)}" for step in plan.steps]
             yield "\n".join([f"Plan: {one_line(plan.summary)}", "", *steps])

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class Beside:
         self._now = ""
         self._cancel: Callable[[], object] | None = None
         self._was_interrupted = False
+        self._said: deque[str] = deque()
         self.abandoned = False
         """Whether threads may still wait for a model."""
 
@@ -64,6 +66,22 @@ class Beside:
             self._cancel()
         self._line.redraw()
         return True
+
+    def say(self, text: str) -> None:
+        """To whoever works; what nobody has heard at the end is left to `unheard`."""
+        self._said.append(text)
+
+    def unheard(self) -> list[str]:
+        """What was said and nobody has been told; once."""
+        said = []
+        while self._said:
+            said.append(self._said.popleft())
+        return said
+
+    @property
+    def waiting(self) -> int:
+        """How much of what was said is still to be heard."""
+        return len(self._said)
 
     def wait(self, patience_s: float) -> bool:
         """Whether the run is over, at the latest after so many seconds."""
@@ -106,7 +124,11 @@ class Beside:
         from codeflow.cli.faults import report
 
         try:
-            work(Front(status=self, person=TerminalApproval(self), interrupts=self._interrupts))
+            work(
+                Front(
+                    status=self, person=TerminalApproval(self), interrupts=self._interrupts, hear=self.unheard
+                )
+            )
         except AbandonedCalls:
             self.abandoned = True
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk

@@ -92,7 +92,7 @@ def _help(talk: Talk, _rest: str) -> None:
     print(
         "  Enter sends, Alt-Enter or a backslash at the end makes a new line, Ctrl-X Ctrl-E opens $EDITOR,\n"
         "  Shift-Tab changes the mode, Esc or Ctrl-C stops a run, Ctrl-C clears the line, Ctrl-D leaves.\n"
-        "  What you send while a run goes on waits for its end."
+        "  What you send while a run goes on is told to whoever works; commands wait for its end."
     )
 
 

@@ -68,6 +68,8 @@ class Repl:
                 text = self._read_beside()
             if text:
                 return text
+        if unheard := self._run.unheard():  # by those who worked: it is the next task
+            self._waiting.appendleft("\n".join(unheard))
         if self._waiting:
             print(f"> {self._waiting[0]}")
             return self._waiting.popleft()
@@ -85,12 +87,20 @@ class Repl:
                 continue
             if text and not self._run.is_busy and not self._waiting:
                 return text
-            if text:
-                self._waiting.append(text)
+            self._take(text)
         return ""
 
+    def _take(self, text: str | None) -> None:
+        """A task is said to those who work, unless a command is to come before it; all else waits for their end."""
+        if not text:
+            return
+        if text.startswith("!") or _COMMAND.match(text) or self._waiting:
+            self._waiting.append(text)
+        else:
+            self._run.say(self._named(text))
+
     def _can_go_on(self) -> bool:
-        return bool(self._waiting) and not self._run.is_busy
+        return bool(self._waiting or self._run.waiting) and not self._run.is_busy
 
     def _over(self) -> None:
         self._branch = branch(self._workspace)
@@ -99,8 +109,9 @@ class Repl:
     def _interrupt(self) -> bool:
         """What waited for the end of the run goes back to the line: it was meant for another end."""
         stopped = self._run.interrupt()
-        if stopped and self._waiting:
-            self._line.put_back("\n".join(self._waiting))
+        left = [*self._run.unheard(), *self._waiting]
+        if stopped and left:
+            self._line.put_back("\n".join(left))
             self._waiting.clear()
         return stopped
 
@@ -168,7 +179,8 @@ class Repl:
                 f"{bound}{dollars(talk.spend.known)}",
                 talk.session_id or "new session",
             ]
-        waiting = f"{len(self._waiting)} waiting" if self._waiting else ""
+        waits = len(self._waiting) + self._run.waiting
+        waiting = f"{waits} waiting" if waits else ""
         standing = " · ".join(filter(None, [*parts, waiting]))
         return f"{now}\n{standing}" if (now := self._run.now) else standing
 

@@ -20,6 +20,7 @@ class ModelRules:
     forced_tool_choice: bool = True
     sampling: bool = True
     streaming_tools: bool = True
+    text_beside_results: bool = True
     cache: bool = True
     cache_min_tokens: int = 1024
     max_output: int | None = None
@@ -36,6 +37,7 @@ def rules_from(catalogue: Catalogue) -> Callable[[str], ModelRules]:
             forced_tool_choice=spec.forced_tool_choice,
             sampling=spec.sampling != "refused",
             streaming_tools=spec.streaming_tools,
+            text_beside_results=spec.text_beside_results,
             cache=spec.cache != "none",
             cache_min_tokens=spec.cache_min_tokens,
             max_output=spec.max_output,
@@ -117,6 +119,13 @@ def _tool_use_ids(message: Message) -> list[str]:
     return [use["toolUseId"] for use in uses if use.get("type") != "server_tool_use"]
 
 
+def _beside_results(messages: Sequence[Message]) -> Iterator[str]:
+    for index, message in enumerate(messages):
+        kinds = {kind for block in message["content"] for kind in block if kind != "cachePoint"}
+        if "toolResult" in kinds and len(kinds) > 1:
+            yield f"The toolResult blocks at messages.{index}.content must be alone in their message."
+
+
 def _misplaced(role: str, uses: Sequence[str], answers: Sequence[str], place: str) -> Iterator[str]:
     if role == "user" and uses:
         yield f"The toolUse blocks at {place} are not allowed in a user message."
@@ -164,6 +173,8 @@ def _cache_points(
 
 def _model_limits(operation: str, request: dict[str, Any], model: ModelRules) -> Iterator[str]:
     settings = request.get("inferenceConfig", {})
+    if not model.text_beside_results:
+        yield from _beside_results(request.get("messages", ()))
     choice = request.get("toolConfig", {}).get("toolChoice", {})
     if "toolConfig" in request and operation == "ConverseStream" and not model.streaming_tools:
         yield "This model doesn't support tool use in streaming mode."

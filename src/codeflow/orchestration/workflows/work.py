@@ -20,7 +20,7 @@ from codeflow.orchestration.workflows.form import (
 )
 from codeflow.orchestration.workflows.spot import NodeStatus, Outcome, Spot, failed
 from codeflow.orchestration.workflows.tables import NodeForm, PatternNode
-from codeflow.sessions.past import Conversation
+from codeflow.sessions.talk import Conversation
 from codeflow.tools.registry import TOOLS
 
 
