@@ -1,7 +1,9 @@
 """Runners that are not on every machine: read from what they really printed, or wrote in their documented form."""
 
 import json
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +89,34 @@ async def test_go_itself(make_workspace: Callable[..., Workspace]):
     assert "No test of TestNone ran" in missed.content
     assert "[no tests to run]" in missed.content
     assert '"Action"' not in missed.content
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="needs go")
+async def test_a_go_package_that_is_not_built_is_the_failure_whatever_the_target(
+    make_workspace: Callable[..., Workspace],
+):
+    ws = make_workspace(tests="go test ./...", timeout_s=100)
+    broken = GO_FILES["sums.go"].replace("a + b", '"x"')
+    calls = 'package other\n\nimport "example.com/sums"\n\nvar X = sums.Sum(1, 2)\n'
+    test = 'package other\n\nimport "testing"\n\nfunc TestX(t *testing.T) {}\n'
+    more = {"sums.go": broken, "other/o.go": calls, "other/o_test.go": test}
+    (ws.root / "other").mkdir()
+    for name, content in (GO_FILES | more).items():
+        (ws.root / name).write_text(content)
+    for target in ("", "TestGood", "sums_test.go"):
+        told = await run_tests.function(ws, target)
+        assert "No test" not in told.content
+        assert "FAILED example.com/sums  at sums.go:4\n" in told.content
+        assert told.display.startswith("1 failed; exit code" if target.endswith(".go") else "2 failed; exit")
+    assert "FAILED example.com/sums/other  at sums.go:4\n" in (await run_tests.function(ws, "other")).content
+
+
+async def test_a_run_that_fails_without_a_test_is_no_success(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(tests=f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider")
+    told = await run_tests.function(ws)
+    assert told.display.startswith("no tests ran; exit code 5")
+    assert told.is_error
+    assert "\nNo test ran: see below why.\n" in told.content
 
 
 @pytest.mark.parametrize(
