@@ -18,6 +18,7 @@ from codeflow.tools.testing.report import Failure, Report, clip, own_frames, tex
 from codeflow.tools.testing.run import run_tests
 from codeflow.tools.testing.runner import Ran
 from codeflow.tools.testing.runners import find_runner
+from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 GO_OUTPUT = Path(__file__).parent / "data/go_test.jsonl"
@@ -176,6 +177,38 @@ def test_javascript_targets_are_files_and_names(tmp_path: Path):
     )
     assert JEST.aim("yarn run test", ["a.js", "b.js::x"], tmp_path) == "yarn run test a.js b.js"
     assert NODE.aim("node --test", ["a.js::x"], tmp_path) == "node --test '--test-name-pattern=(x)$' a.js"
+    assert NODE.aim("node --test", ["adds one"], tmp_path) == "node --test '--test-name-pattern=(adds one)$'"
+    assert (
+        NODE.aim("node --test", ["GET /a", "b"], tmp_path)
+        == "node --test '--test-name-pattern=(GET \\/a|b)$'"
+    )
+    assert NODE.aim("node --test", ["test/*.js"], tmp_path) == "node --test 'test/*.js'"
+    (tmp_path / "test").mkdir()
+    assert NODE.aim("node --test", ["test"], tmp_path) == "node --test test"
+
+
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("node --test", "npm run test -- '--test-name-pattern=(adds one)$'"),
+        ("node --import tsx --test", "npm run test -- '--test-name-pattern=(adds one)$'"),
+        ("tsc && node --test", None),
+        ("node --test test/", None),
+    ],
+)
+def test_a_name_goes_to_node_through_a_script_that_ends_with_its_options(
+    tmp_path: Path, script: str, command: str | None
+):
+    (tmp_path / "package.json").write_text(json.dumps({"scripts": {"test": script}}))
+    if command is None:
+        with pytest.raises(
+            Mistake, match="Name the test's file as target, or use run_command with node --test"
+        ):
+            NODE.aim("npm run test", ["adds one"], tmp_path)
+        assert NODE.aim("npm run test", ["a.js::adds one"], tmp_path) == "npm run test -- a.js"
+    else:
+        assert NODE.aim("npm run test", ["adds one"], tmp_path) == command
+        assert NODE.aim("npm run test", ["a.js::adds one"], tmp_path) == f"{command} a.js"
 
 
 @pytest.mark.parametrize(
