@@ -117,9 +117,14 @@ def _cannot_run(lack: Unusable) -> str:
     said = f"The tests cannot run: {lack.detail}."
     if not lack.package:
         return f"{said} Ask the user to do this: {lack.cure}."
+    return f"{said} {how_to_install(lack.package, lack.cure)}"
+
+
+def how_to_install(package: str, by_hand: str) -> str:
+    """What to do for want of a development package."""
     return (
-        f"{said} install_dependency with name={lack.package} and dev=true installs it, once the user has approved; or ask "
-        f"the user to do this: {lack.cure}."
+        f"install_dependency with name={package} and dev=true installs it, once the user has approved; or ask the user to "
+        f"do this: {by_hand}."
     )
 
 
