@@ -17,7 +17,8 @@ _LONGEST_SIGNATURE = 160
 _MOST_DEFINITIONS = 5_000
 _DEEPEST = 500
 """Nodes below are not searched: tree-sitter 0.26 dies of a stack overflow on nesting a hundred thousand deep."""
-_SCOPE = "scope"
+_ONLY_OUTLINED = "impl"
+"""The kind of what defines no name of its own, but holds definitions."""
 _DEFINITION = "definition."
 _USES = {"reference", "member"}
 
@@ -68,7 +69,7 @@ class _Found:
 
 
 def outline(path: str, text: str) -> tuple[Definition, ...]:
-    """What a file defines, in its order; nothing for a language that has no grammar.
+    """What a file defines, in its order, and the `impl` of Rust around it; nothing for a language that has no grammar.
 
     Raises:
         Unparsable: when the text cannot be parsed.
@@ -78,12 +79,13 @@ def outline(path: str, text: str) -> tuple[Definition, ...]:
 
 
 def tags(path: str, text: str) -> Tags:
-    """Like `outline`, with the references in the order of their lines; nothing for text that cannot be parsed."""
+    """What a file defines by name, and the references in the order of their lines; nothing for text that cannot be parsed."""
     language = language_of(path, text)
     try:
-        return _tags(language, text) if language else Tags()
+        found = _tags(language, text) if language else Tags()
     except Unparsable:
         return Tags()
+    return Tags(tuple(item for item in found.definitions if item.kind != _ONLY_OUTLINED), found.references)
 
 
 def _tags(language: Language, text: str) -> Tags:
@@ -174,5 +176,4 @@ def _qualified(in_order: Sequence[_Found]) -> Iterator[Definition]:
         qualified = ".".join(filter(None, (outer, item.owner, item.name)))
         depth = above + 1 + (item.owner.count(".") + 1 if item.owner else 0)
         around.append((item.end, qualified, depth))
-        if item.kind != _SCOPE:
-            yield Definition(item.kind, item.name, qualified, item.line, item.end_line, item.signature, depth)
+        yield Definition(item.kind, item.name, qualified, item.line, item.end_line, item.signature, depth)

@@ -3,6 +3,7 @@
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.git_operations import under_way
 from codeflow.tools.git_runner import read, revision
+from codeflow.tools.git_shallow import cut_off, is_oldest, is_shallow, refusal
 from codeflow.tools.git_shown import PREFIXES, refuse_secret_object, shown
 from codeflow.tools.tool import Arguments, Mistake, argument, tool
 from codeflow.tools.workspace import Workspace
@@ -48,7 +49,10 @@ async def git_diff(ws: Workspace, path: str = "", staged: bool = False, ref: str
     """
     wanted = ws.relative(ws.entry(path))
     chosen = [*(["--cached"] if staged else []), *([revision(ref)] if ref else [])]
-    output = await shown(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
+    try:
+        output = await shown(ws, "diff", *_PLAIN_DIFF, *chosen, "--", wanted)
+    except Mistake as refused:
+        raise await refusal(ws, refused) from None
     if not output:
         return ToolResult(
             content="No differences. Untracked files are listed by git_status.", display="no differences"
@@ -70,11 +74,13 @@ async def git_log(ws: Workspace, path: str = "", count: int = 10, skip: int = 0)
     options = (f"--max-count={most + 1}", f"--skip={max(0, skip)}", "--no-color", "--date=short")
     output = await read(ws, "log", *options, "--format=%h %ad %an: %s", "--", wanted)
     commits = output.splitlines()
-    if not commits:
-        return ToolResult(content="No commits.", display="no commits")
-    lines = commits[:most]
+    lines = commits[:most] or ["No commits."]
     if len(commits) > most:
         lines.append(f"[older commits exist; go on with skip={max(0, skip) + most}]")
+    elif await is_shallow(ws):
+        lines.append(cut_off("commits older than these were not fetched"))
+    if not commits:
+        return ToolResult(content="\n".join(lines), display="no commits")
     return ToolResult(content="\n".join(lines), display=f"{len(commits[:most])} commits")
 
 
@@ -98,6 +104,8 @@ async def git_blame(ws: Workspace, path: str, start_line: int = 1, end_line: int
     lines = output.splitlines()
     if len(lines) == _MOST_BLAMED:
         lines.append(f"[the file may go on; see more with start_line={end + 1}]")
+    if any(line.startswith("^") for line in lines) and await is_shallow(ws):
+        lines.append(cut_off("a line with ^ may come from an older commit, which was not fetched"))
     return ToolResult(content="\n".join(lines), display=f"lines {start_line}-{end}")
 
 
@@ -112,5 +120,11 @@ async def git_show(ws: Workspace, ref: str = "HEAD", path: str = "") -> ToolResu
     narrow = ("--", ws.relative(ws.entry(path))) if path else ()
     layout = ("--no-show-signature", "--date=short", "--stat", "--patch")
     await refuse_secret_object(ws, revision(ref))
-    output = await shown(ws, "show", *_PLAIN_DIFF, *layout, ref, *narrow)
-    return ToolResult(content=output or "(empty)", display=f"{len(output.splitlines())} lines")
+    try:
+        output = await shown(ws, "show", *_PLAIN_DIFF, *layout, ref, *narrow)
+    except Mistake as refused:
+        raise await refusal(ws, refused) from None
+    parts = [output or "(empty)"]
+    if ":" not in ref and await is_oldest(ws, ref):
+        parts.append(cut_off("what this commit changed is unknown, so all its files look new"))
+    return ToolResult(content="\n".join(parts), display=f"{len(output.splitlines())} lines")

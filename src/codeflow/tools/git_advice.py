@@ -5,6 +5,14 @@ import re
 _ADVICE = (
     (r"(?i)not a git repository", "The workspace is not a git repository; work without git."),
     (
+        r"must be run in a work tree",
+        (
+            "This is a bare repository, or git's own folder: it holds history and no files to work on. git_log, git_show and "
+            "git_diff with a range read it. To change files, ask the user to clone it, or to add a work tree to it, and to "
+            "start codeflow there."
+        ),
+    ),
+    (
         (
             r"does not have any commits yet|ambiguous argument 'HEAD'|bad revision 'HEAD'|invalid object name:? '?HEAD"
             r"|not a valid object name: 'HEAD'|invalid reference: HEAD|You do not have the initial commit yet"

@@ -73,6 +73,7 @@ async def git_commit(ws: Workspace, message: str, paths: list[str], on_protected
     if not message.strip() or not paths:
         raise Mistake("A commit needs a message and at least one path.")
     wanted = [ws.relative(ws.entry(path)) for path in paths]
+    await must(ws, "rev-parse", "--show-toplevel")  # a Mistake where no commit can be made at all
     if not on_protected:
         await _refuse_protected(ws)
     changed = await changed_files(ws, *wanted)

@@ -85,7 +85,7 @@ async def git_conflicts(ws: Workspace, path: str = "") -> ToolResult:
         path: Only this file or folder.
     """
     wanted = ws.relative(ws.entry(path))
-    await read(ws, "rev-parse", "--git-dir")
+    await read(ws, "rev-parse", "--show-toplevel")  # a Mistake where there are no files
     states = {name: state for state, name in await changed_files(ws, wanted) if state in _STATES}
     if not states:
         return ToolResult(content="No unresolved conflicts.", display="no conflicts")

@@ -8,6 +8,7 @@ from codeflow.tools.git_runner import raw
 from codeflow.tools.workspace import Workspace
 
 _RESOLVE = "Resolve what git_conflicts shows by edit_file, then call git_commit with those files"
+_RESOLVED = "Nothing is left to resolve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,26 +26,30 @@ class Operation:
 async def under_way(ws: Workspace) -> Operation | None:
     """What git is in the middle of; None when there is nothing, or no repository."""
     folder = (await raw(ws, "rev-parse", "--absolute-git-dir", cwd=ws.root)).decode(errors="surrogateescape")
-    return await asyncio.to_thread(_found, Path(folder.removesuffix("\n"))) if folder else None
+    if not folder:
+        return None
+    unmerged = bool(await raw(ws, "ls-files", "--unmerged", "-z", "--", ":/", cwd=ws.root))
+    return await asyncio.to_thread(_found, Path(folder.removesuffix("\n")), unmerged=unmerged)
 
 
-def _found(git: Path) -> Operation | None:
+def _found(git: Path, *, unmerged: bool) -> Operation | None:
     """Judged by the files that git leaves in its folder; a rebase comes first, for it picks commits, too."""
     for rebase in (git / "rebase-merge", git / "rebase-apply"):
         if (rebase / "applying").exists():
             return Operation(name="git am", next_step="It goes on with run_command: git am --continue.")
         if rebase.is_dir():
-            return _rebase(rebase)
+            return _rebase(rebase, unmerged=unmerged)
     several = (git / "sequencer/todo").exists()
+    first = _RESOLVE if unmerged else f"{_RESOLVED}: call git_commit with the files that git_status shows"
     for head, name, source in (
         ("CHERRY_PICK_HEAD", "cherry-pick", "CHERRY_PICK_HEAD"),
         ("REVERT_HEAD", "revert", "REVERT_HEAD~1"),
     ):
         then = f"then go on with run_command: git {name} --continue." if several else "which concludes it."
         if (git / head).exists():
-            return Operation(name=f"a {name}", next_step=f"{_RESOLVE}, {then}", source=source)
+            return Operation(name=f"a {name}", next_step=f"{first}, {then}", source=source)
     if (git / "MERGE_HEAD").exists():
-        return Operation(name="a merge", next_step=f"{_RESOLVE}, which concludes it.", source="MERGE_HEAD")
+        return Operation(name="a merge", next_step=f"{first}, which concludes it.", source="MERGE_HEAD")
     if several:
         is_revert = _first_line(git / "sequencer/todo").startswith("revert ")
         name = "revert" if is_revert else "cherry-pick"
@@ -53,13 +58,14 @@ def _found(git: Path) -> Operation | None:
     return None
 
 
-def _rebase(state: Path) -> Operation:
+def _rebase(state: Path, *, unmerged: bool) -> Operation:
     branch = _first_line(state / "head-name").removeprefix("refs/heads/")
     name = f"a rebase of {branch}" if branch else "a rebase"
     onward = "run_command: git rebase --continue"
     if (state / "amend").exists():  # the user stopped at this commit to change it: there is no conflict
         return Operation(name=name, next_step=f"It goes on with {onward}.")
-    return Operation(name=name, next_step=f"{_RESOLVE}, then go on with {onward}.", source="REBASE_HEAD")
+    first = f"{_RESOLVE}, then go" if unmerged else f"{_RESOLVED}: go"
+    return Operation(name=name, next_step=f"{first} on with {onward}.", source="REBASE_HEAD")
 
 
 def _first_line(file: Path) -> str:

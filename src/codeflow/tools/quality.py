@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from codeflow.core.text import printable
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.output import capped
 from codeflow.tools.process import Outcome
@@ -18,10 +19,12 @@ from codeflow.tools.tool import Arguments, Mistake, tool
 from codeflow.tools.workspace import Workspace
 
 _MOST_FINDINGS = 200
+_MOST_IGNORED = 10
+_LEFT_OUT = "its configuration leaves them out"
 
 
 if TYPE_CHECKING:
-    from codeflow.tools.quality_programs import Finding, Program
+    from codeflow.tools.quality_programs import Finding, Linter, Program
 
 _P = TypeVar("_P", bound="Program")
 
@@ -52,15 +55,21 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     jobs, notes = _jobs(ws, files, LINTERS, outside)
     findings: list[Finding] = []
     broken: list[str] = []
+    looked: list[_Job[Linter]] = []
     for job in jobs:
-        outcome, output = await run_for_stdout(
-            ws, [job.path, *job.program.arguments, *_operands(job.program, job.files)]
+        result = await _linted(ws, job)
+        findings += result.findings
+        broken += [result.broken] if result.broken else []
+        notes += _ignored_notes(job, result.ignored)
+        if left := [file for file in job.files if file not in result.ignored]:
+            looked.append(replace(job, files=left))
+    if not looked:
+        return ToolResult(
+            content="\n".join(["Nothing was linted.", *(f"[{note}]" for note in notes)]),
+            display="nothing was linted",
+            is_error=True,
         )
-        found = job.program.read(outcome.output if job.program.on_stderr else output, ws.root)
-        if found is None or outcome.timed_out:
-            broken.append(_broken(job.program.name, outcome, output))
-        findings += [finding for finding in found or [] if _is_asked_for(job.program, job.files, finding)]
-    names = ", ".join(f"{job.program.name} on {len(job.files)} files" for job in jobs)
+    names = ", ".join(f"{job.program.name} on {len(job.files)} files" for job in looked)
     headline = f"{len(findings):,} problems ({names})"
     if broken:
         headline += f"; {len(broken)} of {len(jobs)} linters did NOT work"
@@ -69,6 +78,52 @@ async def run_linter(ws: Workspace, paths: list[str] = []) -> ToolResult:  # noq
     shown = capped(rows, _MOST_FINDINGS, "more problems; name fewer paths to see them")
     content = "\n".join([headline, *shown, *broken, *(f"[{note}]" for note in notes)])
     return ToolResult(content=content, display=headline, is_error=bool(broken))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Linted:
+    """What a linter said of its files. `ignored` are those that it did not look at -> why; `broken` is empty when it
+    worked.
+    """
+
+    findings: "list[Finding]"
+    ignored: Mapping[str, str]
+    broken: str = ""
+
+
+async def _linted(ws: Workspace, job: "_Job[Linter]") -> _Linted:
+    program = job.program
+    outcome, output = await run_for_stdout(ws, [job.path, *program.arguments, *_operands(program, job.files)])
+    found = program.read(outcome.output if program.on_stderr else output, ws.root)
+    if found is None or outcome.timed_out:
+        return _Linted(findings=[], ignored={}, broken=_broken(program.name, outcome, output))
+    findings = [finding for finding in found if _is_asked_for(program, job.files, finding)]
+    ignored = await _unlisted(ws, job, {finding.path for finding in findings})
+    if program.ignored:
+        ignored = {path.removeprefix(f"{ws.root}/"): why for path, why in program.ignored(output).items()}
+    return _Linted(findings=findings, ignored=ignored)
+
+
+async def _unlisted(ws: Workspace, job: "_Job[Linter]", seen: set[str]) -> Mapping[str, str]:
+    """The files that a linter does not name among those that it looks at, and of which it has said nothing."""
+    files = [file for file in job.files if file not in seen]
+    if not files or not job.program.listing:
+        return {}
+    _, output = await run_for_stdout(ws, [job.path, *job.program.listing, *_operands(job.program, files)])
+    names = (line.strip().removeprefix("- ") for line in output.splitlines())  # biome makes a list of them
+    listed = {name.removeprefix(f"{ws.root}/").removeprefix("./") for name in names}
+    return {file: _LEFT_OUT for file in files if file not in listed}
+
+
+def _ignored_notes(job: "_Job[Linter]", ignored: Mapping[str, str]) -> list[str]:
+    """A line for each reason for which a linter did not look at files."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for file, why in ignored.items():
+        by_reason[why].append(printable(file))
+    return [
+        f"{job.program.name} did NOT look at {', '.join(capped(files, _MOST_IGNORED, 'more'))}: {why}."
+        for why, files in by_reason.items()
+    ]
 
 
 def _operands(program: "Program", files: list[str]) -> list[str]:

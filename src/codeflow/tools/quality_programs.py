@@ -91,6 +91,10 @@ class Linter(Program):
     on_stderr: bool = False
     """Whether it prints them there and not to stdout."""
     read: Callable[[str, Path], list[Finding] | None]
+    ignored: Callable[[str], Mapping[str, str]] | None = None
+    """From what it printed: the files that it was given and did not look at, by the name it has for them -> why."""
+    listing: Sequence[str] = ()
+    """Arguments with which it names, one a line, those of its files that it would look at, where it prints no `ignored`."""
     gate: str = ""
     """The command that looks at the whole project and changes nothing."""
 
@@ -119,10 +123,23 @@ def _ruff(answer: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 def _eslint(answer: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for file in answer:
         for row in file["messages"]:
-            if row["ruleId"] is None and row["message"].startswith("File ignored"):
+            if _is_ignored_by_eslint(row):
                 continue
             line, column = row.get("line", 0), row.get("column", 0)
             yield Finding(file["filePath"], line, column, row["ruleId"] or "", row["message"])
+
+
+def _is_ignored_by_eslint(row: Mapping[str, Any]) -> bool:
+    return row["ruleId"] is None and row["message"].startswith("File ignored")
+
+
+def _ignored_by_eslint(output: str) -> Mapping[str, str]:
+    return {
+        file["filePath"]: row["message"].partition(". ")[0].rstrip(".")
+        for file in json.loads(output)
+        for row in file["messages"]
+        if _is_ignored_by_eslint(row)
+    }
 
 
 def _biome(answer: Mapping[str, Any]) -> Iterator[Finding]:
@@ -205,6 +222,7 @@ LINTERS: Sequence[Linter] = (
         sections=_RUFF_SECTIONS,
         unconfigured=True,
         read=_json_reader(_ruff),
+        listing=("check", "--show-files", "--force-exclude"),
         gate="ruff check --no-fix",
     ),
     Linter(
@@ -225,6 +243,7 @@ LINTERS: Sequence[Linter] = (
         language="javascript",
         config_files=("eslint.config.*", ".eslintrc*"),
         read=_json_reader(_eslint),
+        ignored=_ignored_by_eslint,
         gate="./node_modules/.bin/eslint .",
     ),
     Linter(
@@ -236,6 +255,7 @@ LINTERS: Sequence[Linter] = (
         config_files=_BIOME_FILES,
         unconfigured=True,
         read=_json_reader(_biome),
+        listing=("lint", "--verbose", "--max-diagnostics=none"),
         gate="./node_modules/.bin/biome lint",
     ),
     Linter(
@@ -246,6 +266,7 @@ LINTERS: Sequence[Linter] = (
         config_files=(".oxlintrc.json",),
         unconfigured=True,
         read=_json_reader(_oxlint),
+        listing=("--debug=files",),
         gate="./node_modules/.bin/oxlint",
     ),
     Linter(

@@ -155,6 +155,48 @@ def test_locals_are_qualified_by_their_function():
     assert [item.qualified for item in found] == ["f", "f.g", "h"]
 
 
+def test_rust_s_impl_stands_in_outlines_around_its_functions_and_defines_no_name():
+    source = (
+        "trait T { fn f(&self); }\nstruct S;\nimpl S { fn new() {} }\nimpl<X> T for S { fn f(&self) {} }\n"
+    )
+    found = outline("a.rs", source)
+    assert [f"{item.depth} {item.kind} {item.signature}" for item in found] == [
+        "0 trait trait T",
+        "1 function fn f(&self)",
+        "0 struct struct S",
+        "0 impl impl S",
+        "1 function fn new()",
+        "0 impl impl<X> T for S",
+        "1 function fn f(&self)",
+    ]
+    assert "impl" not in {item.kind for item in tags("a.rs", source).definitions}
+
+
+def test_destructors_and_conversions_declared_in_a_class_are_outlined():
+    source = "class V {\n  ~V();\n  virtual ~V() = 0;\n  operator bool() const;\n  operator int() { return 1; }\n};\n"
+    assert [item.signature for item in outline("a.hpp", source)] == [
+        "class V",
+        "~V()",
+        "virtual ~V() = 0",
+        "operator bool() const",
+        "operator int()",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "kind", "signature"),
+    [
+        ("a.tsx", "export default function () { return <p/> }", "function", "export default function ()"),
+        ("a.js", "export default async () => 1", "function", "export default async ()"),
+        ("a.mjs", "export default function* () {}", "function", "export default function* ()"),
+        ("a.ts", "export default class extends B {}", "class", "export default class extends B"),
+    ],
+)
+def test_a_default_export_without_a_name_is_called_default(path: str, source: str, kind: str, signature: str):
+    (found,) = outline(path, source)
+    assert (found.kind, found.qualified, found.signature) == (kind, "default", signature)
+
+
 def test_what_follows_a_syntax_error_is_still_found():
     found = outline("a.py", "def f(:\n    pass\n\n\nclass Rest:\n    pass\n")
     assert "Rest" in {item.name for item in found}

@@ -95,6 +95,23 @@ def test_istanbul_data_are_read_by_lines(tmp_path: Path):
     assert WAYS["jest"].read(tmp_path, tmp_path) == {"a.js": FileCoverage({1, 3}, {1})}
 
 
+async def test_without_c8_nothing_is_run_and_the_way_to_install_it_is_told(
+    make_workspace: Callable[..., Workspace],
+):
+    ws = make_workspace(tests="npm run test")
+    (ws.root / "package.json").write_text('{"scripts": {"test": "node --test && touch ran"}}')
+    result = await coverage_report.function(ws)
+    assert (result.is_error, result.content) == (
+        True,
+        (
+            "No coverage was measured: it needs the package c8, which is not installed. install_dependency with name=c8 and "
+            "dev=true installs it, once the user has approved; or ask the user to do this: install it: npm install "
+            "--save-dev c8."
+        ),
+    )
+    assert not (ws.root / "ran").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("npm"), reason="needs npm")
 async def test_node_with_c8_from_the_registry(make_workspace: Callable[..., Workspace]):
@@ -123,8 +140,10 @@ async def test_vitest_measures_also_when_a_test_fails(make_workspace: Callable[.
         "import {expect, test} from 'vitest';\nimport {half} from './sums';\n"
         "test('x', () => expect(half(2)).toBe(3));\n"
     )
-    for package in ("vitest@3", "@vitest/coverage-v8@3"):
-        assert not (await install_dependency.function(ws, package, dev=True)).is_error
+    assert not (await install_dependency.function(ws, "vitest@3", dev=True)).is_error
+    missing = await coverage_report.function(ws)
+    assert "install_dependency with name=@vitest/coverage-v8 and dev=true" in missing.content
+    assert not (await install_dependency.function(ws, "@vitest/coverage-v8@3", dev=True)).is_error
     content = (await coverage_report.function(ws)).content
     assert content.startswith("1 failed; exit code 1")
     assert "100% sums.js" in content

@@ -28,6 +28,44 @@ async def test_the_log_is_paged(history: Workspace):
     assert (await git_log.function(history, skip=3)).content == "No commits."
 
 
+@pytest.fixture
+def shallow(history: Workspace, git: Git) -> Workspace:
+    """Of the three commits, the newest alone is there; the others wait in a repository beside."""
+    (history.root / ".git").rename(history.root.parent / "whole.git")
+    for name in ("a.txt", "b.txt"):
+        (history.root / name).unlink()
+    git("clone", "--quiet", "--depth=1", f"file://{history.root.parent}/whole.git", ".")
+    return history
+
+
+async def test_a_shallow_clone_is_called_one_where_its_history_ends(shallow: Workspace, git: Git):
+    fetch = "`git fetch --deepen=100` fetches older commits, `git fetch --unshallow` all of them"
+    log = (await git_log.function(shallow)).content.splitlines()
+    assert len(log) == 2
+    assert log[1].startswith("[this is a shallow clone: commits older than these were not fetched. " + fetch)
+    blamed = (await git_blame.function(shallow, "a.txt")).content.splitlines()
+    assert blamed[-1].startswith("[this is a shallow clone: a line with ^ may come from an older commit")
+    assert "so all its files look new. " + fetch in (await git_show.function(shallow)).content
+    for refused in (
+        await git_show.function(shallow, "HEAD~1"),
+        await git_diff.function(shallow, ref="HEAD~1"),
+    ):
+        assert refused.is_error
+        assert refused.content.startswith("There is no commit, branch or tag HEAD~1. ")
+        assert (
+            f"This is a shallow clone: an older commit may exist and not be here. {fetch}" in refused.content
+        )
+    git("fetch", "--quiet", "--unshallow")
+    for whole in (
+        await git_log.function(shallow),
+        await git_blame.function(shallow, "a.txt"),
+        await git_show.function(shallow),
+        await git_diff.function(shallow, ref="HEAD~1"),
+    ):
+        assert not whole.is_error
+        assert "shallow" not in whole.content
+
+
 async def test_the_log_of_one_file(history: Workspace):
     result = await git_log.function(history, "b.txt")
     assert result.content.endswith("Ada: commit 2")

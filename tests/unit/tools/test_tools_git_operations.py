@@ -57,7 +57,11 @@ async def test_a_rebase_is_named_and_no_half_of_a_commit_is_made(parted: Workspa
     (parted.root / "b.txt").write_text("both\n")
     whole = await run(parted, "git_commit", message="theirs", paths=["b.txt"])
     assert not whole.is_error
-    assert "go on with run_command: git rebase --continue" in whole.content
+    assert whole.content.endswith(
+        "[a rebase of work is still under way. Nothing is left to resolve: go on with run_command: git rebase "
+        "--continue.]"
+    )
+    assert "Resolve what" not in (await run(parted, "git_status")).content
     assert "on no branch" not in whole.content
     git("rebase", "--continue")
     assert git("log", "-1", "--format=%an %s", "work").strip() == "Zoe theirs"
@@ -80,6 +84,15 @@ async def test_a_pick_is_concluded_by_a_commit(parted: Workspace, git: Git, comm
     assert not done.is_error, done.content
     assert "under way" not in done.content + (await run(parted, "git_status")).content
     assert git("log", "-1", "--format=%s").strip() == "picked"
+
+
+async def test_a_merge_whose_conflicts_are_staged_has_nothing_to_resolve(parted: Workspace, git: Git):
+    stop(git, "merge", "main")
+    assert "[a merge is under way. Resolve what" in (await run(parted, "git_status")).content
+    git("add", ".")
+    assert "[a merge is under way. Nothing is left to resolve: call git_commit with" in (
+        (await run(parted, "git_status")).content
+    )
 
 
 async def test_a_pick_of_several_commits_goes_on_after_the_first(parted: Workspace, git: Git):

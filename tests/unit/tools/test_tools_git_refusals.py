@@ -187,5 +187,28 @@ async def test_another_repository_is_not_committed_as_a_link_to_nowhere(
     assert git("ls-files").split() == [".gitignore", "a.txt"]
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("git_status", {}),
+        ("git_conflicts", {}),
+        ("git_diff", {}),
+        ("git_branch", {"name": "x"}),
+        ("git_commit", {"message": "m", "paths": ["a.txt"]}),
+        ("git_stash", {"action": "push"}),
+    ],
+)
+async def test_a_bare_repository_is_called_one(
+    ws: Workspace, git: Git, name: str, arguments: dict[str, object]
+):
+    (ws.root / ".git").rename(ws.root / "bare")
+    for part in (ws.root / "bare").iterdir():
+        part.rename(ws.root / part.name)
+    git("config", "core.bare", "true")
+    told = await refused(ws, name, **arguments)
+    assert told.startswith("This is a bare repository, or git's own folder: it holds history and no files")
+    assert "ask the user to clone it" in told
+
+
 def test_objects_that_commands_cannot_read_are_told_with_the_cure():
     assert "sandbox.readable" in (advice("fatal: bad object HEAD") or "")

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -109,6 +110,18 @@ async def test_a_formatter_that_the_project_does_not_use_is_not_let_loose_on_it(
     assert (ws.root / "a.py").read_text() == BAD
 
 
+async def test_files_that_the_linter_s_configuration_leaves_out_are_named_and_none_at_all_is_no_success(
+    committed: Workspace,
+):
+    (committed.root / "ruff.toml").write_text('exclude = ["old.py"]\n')
+    (committed.root / "fine.py").write_text("x = 1\n")
+    ignored = "[ruff did NOT look at old.py: its configuration leaves them out.]"
+    some = await run_linter.function(committed, ["old.py", "fine.py"])
+    assert (some.is_error, some.content) == (False, f"0 problems (ruff on 1 files)\n{ignored}")
+    none = await run_linter.function(committed, ["old.py"])
+    assert (none.is_error, none.content) == (True, f"Nothing was linted.\n{ignored}")
+
+
 @pytest.mark.skipif(not shutil.which("rustfmt"), reason="needs rustfmt")
 async def test_formatting_a_crate_root_leaves_its_modules_alone(ws: Workspace):
     ws.env["HOME"] = os.environ["HOME"]  # where rustup keeps its toolchains
@@ -124,7 +137,9 @@ async def test_the_configured_program_comes_before_another_that_is_installed(ws:
     (ws.root / "node_modules/.bin").mkdir(parents=True)
     for name in ("eslint", "oxlint"):
         program = ws.root / "node_modules/.bin" / name
-        program.write_text("#!/bin/sh\necho '{\"diagnostics\": []}'\n")
+        program.write_text(
+            "#!/bin/sh\ncase $1 in --debug=files) echo a.js;; *) echo '{\"diagnostics\": []}';; esac\n"
+        )
         program.chmod(0o755)
     (ws.root / ".oxlintrc.json").write_text("{}")
     (ws.root / "a.js").write_text("x\n")
@@ -179,6 +194,23 @@ def test_each_linter_s_answer_is_read(name: str, answer: object, finding: Findin
     assert linter.read("not JSON", Path("/w")) is None
 
 
+async def test_files_that_eslint_has_no_configuration_for_are_no_clean_ones(ws: Workspace):
+    """What eslint 10 prints; the slow test of npm's linters has it do so."""
+    why = "File ignored because no matching configuration was supplied."
+    message = {"ruleId": None, "fatal": False, "severity": 1, "message": why}
+    answer = [{"filePath": f"{ws.root}/src/a.ts", "messages": [message]}]
+    program = ws.root / "node_modules/.bin/eslint"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho {shlex.quote(json.dumps(answer))}\n")
+    program.chmod(0o755)
+    (ws.root / "eslint.config.js").write_text("export default [];\n")
+    (ws.root / "src").mkdir()
+    (ws.root / "src/a.ts").write_text("var a = 1;\n")
+    result = await run_linter.function(ws, ["src"])
+    ignored = f"[eslint did NOT look at src/a.ts: {why}]"
+    assert (result.is_error, result.content) == (True, f"Nothing was linted.\n{ignored}")
+
+
 def test_flake8_lines_are_read():
     linter = next(linter for linter in LINTERS if linter.name == "flake8")
     assert linter.read("./a.py:1:8: F401 'os' imported\n", Path("/w")) == [
@@ -229,6 +261,7 @@ async def test_linters_and_formatters_from_npm(make_workspace: Callable[..., Wor
         "--silent",
         "@biomejs/biome",
         "oxlint",
+        "eslint",
         "prettier",
     ]
     outcome = await execute(
@@ -238,9 +271,28 @@ async def test_linters_and_formatters_from_npm(make_workspace: Callable[..., Wor
     (ws.root / "a.js").write_text("debugger\n")
     (ws.root / "biome.json").write_text("{}")
     assert "a.js:1:1 lint/suspicious/noDebugger" in (await run_linter.function(ws, ["a.js"])).content
+    (ws.root / "fine.js").write_text("export const a = 1;\n")
+    (ws.root / "b.js").write_text("debugger\n")
+    (ws.root / "biome.json").write_text('{"files": {"includes": ["**", "!b.js"]}}')
+    some = await run_linter.function(ws, ["b.js", "fine.js"])
+    assert some.content.startswith("0 problems (biome on 1 files)\n[biome did NOT look at b.js")
+    assert (await run_linter.function(ws, ["b.js"])).display == "nothing was linted"
     assert (await format_code.function(ws, ["a.js"])).changed == ("a.js",)
-    (ws.root / "biome.json").rename(ws.root / ".oxlintrc.json")
+    (ws.root / "biome.json").unlink()
+    (ws.root / ".oxlintrc.json").write_text("{}")
     assert "a.js:1:1 eslint(no-debugger)" in (await run_linter.function(ws, ["a.js"])).content
+    (ws.root / ".oxlintrc.json").write_text('{"ignorePatterns": ["b.js"]}')
+    some = await run_linter.function(ws, ["b.js", "fine.js"])
+    assert some.content.startswith("0 problems (oxlint on 1 files)\n[oxlint did NOT look at b.js")
+    assert (await run_linter.function(ws, ["b.js"])).is_error
+    (ws.root / ".oxlintrc.json").unlink()
+    (ws.root / "eslint.config.mjs").write_text('export default [{ rules: { "no-var": "error" } }];\n')
+    (ws.root / "c.js").write_text("var a = 1;\n")
+    (ws.root / "d.ts").write_text("var a = 1;\n")
+    some = await run_linter.function(ws, ["c.js", "d.ts"])
+    assert some.content.startswith("1 problems (eslint on 1 files)\nc.js:1:1 no-var")
+    assert "[eslint did NOT look at d.ts: File ignored because no matching" in some.content
+    assert (await run_linter.function(ws, ["d.ts"])).display == "nothing was linted"
     (ws.root / "b.css").write_text("a{b:c}")
     assert "prettier" in (await format_code.function(ws, ["b.css"])).content
 

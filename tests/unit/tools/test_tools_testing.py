@@ -240,7 +240,11 @@ async def test_node_failures_are_read_and_run_again(with_tests: Callable[..., Wo
     assert result.display.startswith("1 failed, 1 passed, 1 skipped; exit code 1, ")
     assert "FAILED a.test.js::bad  at a.test.js:5\nExpected values to be strictly equal" in result.content
     assert "node:internal" not in result.content
-    assert (await run_tests.function(ws, only_failed=True)).display.startswith("1 failed")
+    assert (await run_tests.function(ws, only_failed=True)).display.startswith("1 failed; ")
+    assert (await run_tests.function(ws, "good")).display.startswith("1 passed; exit code 0")
+    missed = await run_tests.function(ws, "no such name")
+    assert missed.is_error
+    assert "No test of no such name ran" in missed.content
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """Runners that are not on every machine: read from what they really printed, or wrote in their documented form."""
 
 import json
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from codeflow.tools.testing.report import Failure, Report, clip, own_frames, tex
 from codeflow.tools.testing.run import run_tests
 from codeflow.tools.testing.runner import Ran
 from codeflow.tools.testing.runners import find_runner
+from codeflow.tools.tool import Mistake
 from codeflow.tools.workspace import Workspace
 
 GO_OUTPUT = Path(__file__).parent / "data/go_test.jsonl"
@@ -89,6 +92,34 @@ async def test_go_itself(make_workspace: Callable[..., Workspace]):
     assert '"Action"' not in missed.content
 
 
+@pytest.mark.skipif(not shutil.which("go"), reason="needs go")
+async def test_a_go_package_that_is_not_built_is_the_failure_whatever_the_target(
+    make_workspace: Callable[..., Workspace],
+):
+    ws = make_workspace(tests="go test ./...", timeout_s=100)
+    broken = GO_FILES["sums.go"].replace("a + b", '"x"')
+    calls = 'package other\n\nimport "example.com/sums"\n\nvar X = sums.Sum(1, 2)\n'
+    test = 'package other\n\nimport "testing"\n\nfunc TestX(t *testing.T) {}\n'
+    more = {"sums.go": broken, "other/o.go": calls, "other/o_test.go": test}
+    (ws.root / "other").mkdir()
+    for name, content in (GO_FILES | more).items():
+        (ws.root / name).write_text(content)
+    for target in ("", "TestGood", "sums_test.go"):
+        told = await run_tests.function(ws, target)
+        assert "No test" not in told.content
+        assert "FAILED example.com/sums  at sums.go:4\n" in told.content
+        assert told.display.startswith("1 failed; exit code" if target.endswith(".go") else "2 failed; exit")
+    assert "FAILED example.com/sums/other  at sums.go:4\n" in (await run_tests.function(ws, "other")).content
+
+
+async def test_a_run_that_fails_without_a_test_is_no_success(make_workspace: Callable[..., Workspace]):
+    ws = make_workspace(tests=f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider")
+    told = await run_tests.function(ws)
+    assert told.display.startswith("no tests ran; exit code 5")
+    assert told.is_error
+    assert "\nNo test ran: see below why.\n" in told.content
+
+
 @pytest.mark.parametrize(
     ("targets", "command"),
     [
@@ -146,6 +177,38 @@ def test_javascript_targets_are_files_and_names(tmp_path: Path):
     )
     assert JEST.aim("yarn run test", ["a.js", "b.js::x"], tmp_path) == "yarn run test a.js b.js"
     assert NODE.aim("node --test", ["a.js::x"], tmp_path) == "node --test '--test-name-pattern=(x)$' a.js"
+    assert NODE.aim("node --test", ["adds one"], tmp_path) == "node --test '--test-name-pattern=(adds one)$'"
+    assert (
+        NODE.aim("node --test", ["GET /a", "b"], tmp_path)
+        == "node --test '--test-name-pattern=(GET \\/a|b)$'"
+    )
+    assert NODE.aim("node --test", ["test/*.js"], tmp_path) == "node --test 'test/*.js'"
+    (tmp_path / "test").mkdir()
+    assert NODE.aim("node --test", ["test"], tmp_path) == "node --test test"
+
+
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("node --test", "npm run test -- '--test-name-pattern=(adds one)$'"),
+        ("node --import tsx --test", "npm run test -- '--test-name-pattern=(adds one)$'"),
+        ("tsc && node --test", None),
+        ("node --test test/", None),
+    ],
+)
+def test_a_name_goes_to_node_through_a_script_that_ends_with_its_options(
+    tmp_path: Path, script: str, command: str | None
+):
+    (tmp_path / "package.json").write_text(json.dumps({"scripts": {"test": script}}))
+    if command is None:
+        with pytest.raises(
+            Mistake, match="Name the test's file as target, or use run_command with node --test"
+        ):
+            NODE.aim("npm run test", ["adds one"], tmp_path)
+        assert NODE.aim("npm run test", ["a.js::adds one"], tmp_path) == "npm run test -- a.js"
+    else:
+        assert NODE.aim("npm run test", ["adds one"], tmp_path) == command
+        assert NODE.aim("npm run test", ["a.js::adds one"], tmp_path) == f"{command} a.js"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@
   [(field_identifier) (operator_name)] @name)) @definition.declaration
 (field_declaration declarator: (_ (function_declarator declarator:
   [(field_identifier) (operator_name)] @name))) @definition.declaration
+(declaration declarator: (function_declarator declarator: (destructor_name) @name)) @definition.declaration
+(declaration declarator: (operator_cast) @name) @definition.declaration
+(function_definition declarator: (operator_cast) @name) @definition.method
 
 (call_expression function: (qualified_identifier name: (identifier) @reference))
 (base_class_clause (type_identifier) @reference)

@@ -1,6 +1,10 @@
 (function_declaration name: (_) @name) @definition.function
 (generator_function_declaration name: (_) @name) @definition.function
 (class_declaration name: (_) @name) @definition.class
+(export_statement "default" @name value:
+  [(function_expression !name body: (_) @body) (generator_function !name body: (_) @body)
+   (arrow_function body: (_) @body)]) @definition.function
+(export_statement "default" @name value: (class !name body: (_) @body)) @definition.class
 (method_definition name: (_) @name) @definition.method
 (lexical_declaration (variable_declarator name: (identifier) @name
   value: [(arrow_function body: (_) @body) (function_expression body: (_) @body)])) @definition.function

@@ -9,7 +9,7 @@
 (const_item name: (identifier) @name) @definition.constant
 (static_item name: (identifier) @name) @definition.constant
 (macro_definition name: (identifier) @name) @definition.macro
-(impl_item type: (_) @name) @definition.scope
+(impl_item type: (_) @name) @definition.impl
 
 (call_expression function: [
   (identifier) @reference

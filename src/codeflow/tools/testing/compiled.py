@@ -14,8 +14,10 @@ from codeflow.tools.testing.junit import read_junit
 from codeflow.tools.testing.report import Failure, Report, own_frames, place_in
 from codeflow.tools.testing.runner import Line, Ran, Runner
 
-_GO_PLACE = re.compile(r"^\s*(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
+_GO_PLACE = re.compile(r"^\s*(?:vet: )?(?P<file>[\w./-]+\.go):(?P<line>\d+):(?:\d+:)?", re.MULTILINE)
 _GO_TEST = re.compile(r"(Test|Example|Fuzz)([A-Z_0-9]\w*)?(/.*)?")
+_GO_NOT_BUILT = re.compile(r"FAIL\t(?P<package>\S+) \[(?:build|setup) failed\]")
+_GO_BUILT = re.compile(r"# (?P<package>\S+)")
 _GO_PROGRESS = re.compile(r"=== |\s*--- PASS|PASS$")
 _CARGO_FAILURE = re.compile(
     r"^---- (?P<test>.+) stdout ----\n(?P<text>(?:(?!---- |failures:\n).*\n)*)", re.MULTILINE
@@ -113,6 +115,8 @@ def _read_go(ran: Ran) -> Report | None:
     errors: dict[GoTest, str] = {}
     ended: dict[GoTest, str] = {}
     for event in _go_events(ran.output):
+        if event.get("Action") == "build-output":
+            continue
         package = (event.get("Package") or event.get("ImportPath", "")).partition(" ")[0]
         key = (package, event.get("Test", ""))
         if "Output" in event:
@@ -121,6 +125,9 @@ def _read_go(ran: Ran) -> Report | None:
                 errors.setdefault(key, event["Output"])
         elif event.get("Action") in {"pass", "fail", "skip"}:
             ended[key] = event["Action"]
+    for package, said in _not_built(ran.output).items():
+        ended[package, ""] = "fail"  # before Go 1.24, no event tells it
+        printed[package, ""].insert(0, said)
     if not ended:
         return None
     failed = [key for key, action in ended.items() if action == "fail" and _is_leaf(key, ended)]
@@ -134,6 +141,34 @@ def _read_go(ran: Ran) -> Report | None:
         unfinished=tuple("::".join(key) for key in printed if key[1] and key not in ended),
         cut_short=_left_by_go(ended, printed),
     )
+
+
+def _not_built(output: str) -> Mapping[str, str]:
+    """Package whose tests could not be built -> what was said of it, or else of all, as it may be of what it imports."""
+    said: dict[str, list[str]] = defaultdict(list)
+    failed: list[str] = []
+    package = ""
+    for line in _build_lines(output):
+        if found := _GO_BUILT.match(line):
+            package = found["package"]
+        elif found := _GO_NOT_BUILT.match(line):
+            failed.append(found["package"])
+            package = ""
+        elif package:
+            said[package].append(f"{line}\n")
+    everything = "".join(line for lines in said.values() for line in lines)
+    return {package: "".join(said.get(package, ())) or everything for package in failed}
+
+
+def _build_lines(output: str) -> Iterator[str]:
+    """What go prints beside its tests; since Go 1.24 as events, before as it is."""
+    for row in output.splitlines():
+        if not _is_go_event(row):
+            yield row
+            continue
+        event = json.loads(row)
+        if event.get("Action") == "build-output" or (not event.get("Test") and "Output" in event):
+            yield event["Output"].rstrip("\n")
 
 
 def _left_by_go(ended: Mapping[GoTest, str], printed: Mapping[GoTest, Sequence[str]]) -> str:
@@ -193,7 +228,7 @@ def _go_failure(key: GoTest, printed: str, error: str, root: Path) -> Failure:
 
 def _go_place(found: re.Match[str], folder: str) -> str:
     file = found["file"].removeprefix("./")
-    return f"{file if '/' in file or not folder else f'{folder}/{file}'}:{found['line']}"
+    return f"{file if '/' in found['file'] or not folder else f'{folder}/{file}'}:{found['line']}"
 
 
 def go_module(root: Path) -> str:

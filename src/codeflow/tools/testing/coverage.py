@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from codeflow.core.values import Effect, ToolResult
 from codeflow.tools.commands import shown_output
 from codeflow.tools.project_changes import changed_lines
+from codeflow.tools.project_managers import how_to_add
 from codeflow.tools.testing.run import (
     TestRun,
     headline,
+    how_to_install,
     none_ran,
     run_line_of_tests,
     tests_line,
@@ -22,12 +24,12 @@ from codeflow.tools.tool import Mistake, argument, failure, tool
 from codeflow.tools.workspace import Workspace
 
 if TYPE_CHECKING:
-    from codeflow.tools.testing.coverage_data import Coverage, FileCoverage
+    from codeflow.tools.testing.coverage_data import Coverage, FileCoverage, Way
 
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|conftest)\.py$|_test\.\w+$|\.(test|spec)\.\w+$|(^|/)__tests__/")
 """Most runners do not measure their test files."""
 
-_NOT_INSTALLED = re.compile(r"No module named '?coverage\b|c8: (command )?not found")
+_NOT_INSTALLED = re.compile(r"No module named '?coverage\b|Cannot find dependency '@vitest/coverage-v8'")
 _MOST_FILES = 60
 _MOST_RANGES = 25
 
@@ -50,10 +52,13 @@ async def coverage_report(ws: Workspace, target: str = "") -> ToolResult:
         raise Mistake(
             f"Coverage of {line.command!r} is not known here; use run_command with the project's own tool."
         )
+    if way.program and not (ws.root / way.program).exists():
+        raise Mistake(_not_installed(ws, way))
     data = Path(tempfile.mkdtemp(prefix="coverage-", dir=ws.runs.folder()))
     tested = await run_line_of_tests(ws, Line(command=way.measuring(line.command, data), env=line.env))
     if _NOT_INSTALLED.search(tested.outcome.output):
-        return _not_measured(ws, tested, way.needs)
+        shown = shown_output(ws, tested.run, tested.outcome)
+        return failure(f"{_not_installed(ws, way)}\n$ {tested.run.command}\n{headline(ws, tested)}\n{shown}")
     if problem := none_ran(tested, targets):
         shown = shown_output(ws, tested.run, tested.outcome)
         return failure(f"{problem}\n$ {tested.run.command}\n{headline(ws, tested)}\n{shown}")
@@ -73,6 +78,12 @@ def _not_measured(ws: Workspace, tested: TestRun, needs: str) -> ToolResult:
         f"No coverage was measured: it needs {needs}, and tests that load source files.\n"
         f"$ {tested.run.command}\n{headline(ws, tested)}\n{shown}"
     )
+
+
+def _not_installed(ws: Workspace, way: "Way") -> str:
+    by_hand = how_to_add(ws.root, way.package, way.language)
+    said = f"No coverage was measured: it needs {way.needs}, which is not installed."
+    return f"{said} {how_to_install(way.package, by_hand)}"
 
 
 async def _changed(ws: Workspace) -> Mapping[str, set[int]] | None:

@@ -14,6 +14,7 @@ from codeflow.tools.testing.javascript import with_arguments
 from codeflow.tools.testing.report import relative
 
 _PYTHON = re.compile(r"(?P<tool>\S+ -m |\S*/|)(?P<module>pytest|unittest)\b(?P<rest>.*)", re.DOTALL)
+_C8 = "node_modules/.bin/c8"
 _GO_BLOCK = re.compile(
     r"^(?P<path>.+):(?P<first>\d+)\.\d+,(?P<last>\d+)\.\d+ \d+ (?P<count>\d+)$", re.MULTILINE
 )
@@ -50,6 +51,12 @@ class Way:
     read: Callable[[Path, Path], Coverage]
     needs: str
     """What has to be installed in the project."""
+    package: str = ""
+    """The package that is to be installed, where it may be missing beside the runner."""
+    language: str = "javascript"
+    """Whose package manager installs it."""
+    program: str = ""
+    """A file of the project without which nothing can be measured."""
 
 
 def _measuring_python(command: str, folder: Path) -> str:
@@ -93,7 +100,7 @@ def _measuring_vitest(command: str, folder: Path) -> str:
 
 
 def _measuring_node(command: str, folder: Path) -> str:
-    return f"./node_modules/.bin/c8 --reporter=json --reports-dir={shlex.quote(str(folder))} {command}"
+    return f"./{_C8} --reporter=json --reports-dir={shlex.quote(str(folder))} {command}"
 
 
 def _read_istanbul(folder: Path, root: Path) -> Coverage:
@@ -127,14 +134,31 @@ def _read_go(folder: Path, root: Path) -> Coverage:
     return {path: FileCoverage(lines[path], reached[path]) for path in lines}
 
 
-_COVERAGE_PY = Way(measuring=_measuring_python, read=_read_python, needs="the package coverage")
+_COVERAGE_PY = Way(
+    measuring=_measuring_python,
+    read=_read_python,
+    needs="the package coverage",
+    package="coverage",
+    language="python",
+)
 
 WAYS: Mapping[str, Way] = {
     "pytest": _COVERAGE_PY,
     "unittest": _COVERAGE_PY,
     "jest": Way(measuring=_measuring_jest, read=_read_istanbul, needs="jest"),
-    "vitest": Way(measuring=_measuring_vitest, read=_read_istanbul, needs="the package @vitest/coverage-v8"),
-    "node --test": Way(measuring=_measuring_node, read=_read_istanbul, needs="the package c8"),
+    "vitest": Way(
+        measuring=_measuring_vitest,
+        read=_read_istanbul,
+        needs="the package @vitest/coverage-v8",
+        package="@vitest/coverage-v8",
+    ),
+    "node --test": Way(
+        measuring=_measuring_node,
+        read=_read_istanbul,
+        needs="the package c8",
+        package="c8",
+        program=_C8,
+    ),
     "go test": Way(measuring=_measuring_go, read=_read_go, needs="go"),
 }
 """By the runner's name."""

@@ -9,11 +9,15 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from codeflow.tools.output import plain
+from codeflow.tools.project_scripts import package_scripts
 from codeflow.tools.testing.junit import read_junit
 from codeflow.tools.testing.report import Failure, Report, own_frames, place_in, relative
 from codeflow.tools.testing.runner import Line, Ran, Runner
+from codeflow.tools.tool import Mistake
 
-_BY_SCRIPT = re.compile(r"\b(npm|pnpm|yarn|bun)\b")
+_SCRIPT = re.compile(r"\b(?:npm|pnpm|yarn|bun)(?: run)? (?P<name>[\w:-]+)")
+_NODE_OPTIONS_LAST = re.compile(r"node\b[^;&|<>()]*\s--test(?: -\S+)*")
+_LIKE_A_FILE = re.compile(r"^[^\s]*(?:[/*?\[]|\.[cm]?[jt]sx?$)[^\s]*$")
 _NAME_FLAG = "--test-name-pattern="
 
 
@@ -37,14 +41,28 @@ def _aim_jest(command: str, targets: Sequence[str], _: Path) -> str:
     return with_arguments(command, [*files, *(["-t", names] if names else [])])
 
 
-def _aim_node(command: str, targets: Sequence[str], _: Path) -> str:
-    """Names can be given only to node itself: behind a script, whole files are run."""
-    files, names = _split(targets)
-    if names and not _BY_SCRIPT.search(command):
+def _aim_node(command: str, targets: Sequence[str], root: Path) -> str:
+    """Node takes options before files only: behind a script that names files, whole files are run."""
+    files, names = _split([_node_target(target, root) for target in targets])
+    script = _SCRIPT.search(command)
+    if names and script is None:
         command = re.sub(
             r"\s--test\b", lambda flag: f"{flag[0]} {shlex.quote(_NAME_FLAG + names)}", command, count=1
         )
+    elif names and script and _NODE_OPTIONS_LAST.fullmatch(package_scripts(root).get(script["name"], "")):
+        return with_arguments(command, [_NAME_FLAG + names, *files])
+    elif names and not files:
+        raise Mistake(
+            f"{command!r} takes no name of a test, as its script goes on after `node --test`. Name the test's file as target, "
+            f"or use run_command with node {shlex.join(['--test', _NAME_FLAG + names])} and the file."
+        )
     return with_arguments(command, files) if files else command
+
+
+def _node_target(target: str, root: Path) -> str:
+    """A test's name alone gets the `::` before it that parts names from files."""
+    is_file = "::" in target or (root / target).exists() or _LIKE_A_FILE.match(target)
+    return target if is_file else f"::{target}"
 
 
 def _jest_reporting(line: Line, report: Path) -> Line:

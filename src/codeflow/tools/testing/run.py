@@ -117,9 +117,14 @@ def _cannot_run(lack: Unusable) -> str:
     said = f"The tests cannot run: {lack.detail}."
     if not lack.package:
         return f"{said} Ask the user to do this: {lack.cure}."
+    return f"{said} {how_to_install(lack.package, lack.cure)}"
+
+
+def how_to_install(package: str, by_hand: str) -> str:
+    """What to do for want of a development package."""
     return (
-        f"{said} install_dependency with name={lack.package} and dev=true installs it, once the user has approved; or ask "
-        f"the user to do this: {lack.cure}."
+        f"install_dependency with name={package} and dev=true installs it, once the user has approved; or ask the user to "
+        f"do this: {by_hand}."
     )
 
 
@@ -199,11 +204,17 @@ def _problem(tested: TestRun, targets: Sequence[str]) -> str:
 
 
 def none_ran(tested: TestRun, targets: Sequence[str]) -> str:
-    """That no test of the targets ran, where there are any; else empty."""
+    """That no test ran, where one should have: one of the targets, or any where the run failed; else empty."""
     report, exit_code = tested.report, tested.outcome.exit_code
-    has_run = report.ran if report else exit_code == 0
-    if targets and exit_code not in {_NOT_FOUND, None} and not has_run:
-        return f"No test of {', '.join(targets[:5])} ran: see below why, find the right name with search_files, or run all."
+    if exit_code in {_NOT_FOUND, None} or (report and report.ran):
+        return ""
+    of = f" of {', '.join(targets[:5])}" if targets else ""
+    if exit_code != 0 and report is None and (targets or tested.must_report):
+        return f"No test{of} is known to have run: the runner failed without a report. See below why."
+    if exit_code != 0 and report and not targets:
+        return "No test ran: see below why."
+    if targets and report:
+        return f"No test{of} ran: see below why, find the right name with search_files, or run all."
     return ""
 
 
