@@ -94,7 +94,8 @@ def _total(spec: ModelSpec, usages: Iterable[Usage]) -> Cost:
     total = Decimal(0)
     for usage in usages:
         prices = prices_at(spec, usage.prompt_tokens)
-        cost = prices and price(spec, _billed(usage, prices), tier=spec.service_tier or "default")
+        billed = None if prices is None else _billed(usage, prices)
+        cost = None if billed is None else price(spec, billed, tier=spec.service_tier or "default")
         if cost is None:
             return None
         total += cost

@@ -81,7 +81,8 @@ def cost(
     with ledger_to_read(state_home() / "ledger.sqlite3") as ledger:
         chosen = _selection(ledger, since, until, repository, session)
         calls = list(ledger.calls(chosen))
-    by_group, about = (by or By.DAY).value, _words(chosen)
+    by_group: Group = (by or By.DAY).value
+    about = _words(chosen)
     if csv is not None:
         from codeflow.cli.render.cost_csv import csv_of_calls, csv_of_groups
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 STDOUT = Path("-")
 """As the name of a file to write."""
 
+Which = Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")]
 NoSandbox = Annotated[
     bool, typer.Option("--no-sandbox", help="Run commands with all of your rights, outside the sandbox.")
 ]

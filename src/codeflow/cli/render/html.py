@@ -39,8 +39,8 @@ class Html(str):
     __slots__ = ()
 
 
-Content = str | Iterable[str]
-"""Texts and Html; an Iterable that holds nothing is no content."""
+Content = str | Iterable["Content"]
+"""Texts and Html, nested as they come."""
 
 
 def inner(content: Content) -> Html:
