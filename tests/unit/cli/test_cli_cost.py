@@ -13,6 +13,7 @@ import pexpect
 import pytest
 from tests.unit.cli.pages import check, words
 
+from codeflow.cli.main import run_command_line
 from codeflow.cli.render.clean import clean
 from codeflow.cli.render.cost_csv import csv_of_calls
 from codeflow.cli.request import moment
@@ -56,20 +57,32 @@ def spent(home, tmp_path) -> Path:
     return path
 
 
-def test_the_bill_is_plain_columns_in_a_pipe_and_says_what_it_rests_on(cli, spent):
-    done = cli("cost", "--by", "agent")
-    head, *lines = done.stdout.splitlines()
-    assert (done.returncode, done.stderr, head.split()) == (
-        0,
-        "",
-        ["agent", "calls", "in", "cached", "out", "cost"],
-    )
+@pytest.fixture
+def cost(home, folder, monkeypatch, capfd):
+    """Runs `codeflow cost` in this process, away from the developer's own settings, and returns what it printed."""
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: str) -> str:
+        assert run_command_line(["cost", *arguments]) == 0
+        out, err = capfd.readouterr()
+        assert err == ""
+        return out
+
+    return run
+
+
+def test_the_bill_is_plain_columns_in_a_pipe_and_says_what_it_rests_on(cost, spent):
+    shown = cost("--by", "agent")
+    head, *lines = shown.splitlines()
+    assert head.split() == ["agent", "calls", "in", "cached", "out", "cost"]
     assert lines[0].split() == ["fast_coder", "1", "4.0k", "75%", "200", "$2.00"]
     assert lines[3].split() == ["total", "4", "12.0k", "75%", "600", "≥", "$3.00"]
-    assert "█" not in done.stdout
-    assert "1 of 4 calls could not be priced" in done.stdout
-    assert "Assumed: the same calls but the router's" in done.stdout
-    assert "Left out on both sides: 1 call of unknown size" in done.stdout
+    assert "█" not in shown
+    assert "1 of 4 calls could not be priced" in shown
+    assert "Assumed: the same calls but the router's" in shown
+    assert "Left out on both sides: 1 call of unknown size" in shown
 
 
 @pytest.mark.parametrize(
@@ -84,15 +97,15 @@ def test_the_bill_is_plain_columns_in_a_pipe_and_says_what_it_rests_on(cli, spen
         ("--since 2000-01-01 --until 2000-12-31", set()),
     ],
 )
-def test_calls_can_be_chosen(cli, spent, tmp_path, arguments, names):
+def test_calls_can_be_chosen(cost, spent, tmp_path, arguments, names):
     (tmp_path / "old").mkdir()
-    done = cli("cost", "--by", "agent", "--output", "json", *arguments.split())
-    assert {row["name"] for row in json.loads(done.stdout)} == names
+    shown = cost("--by", "agent", "--output", "json", *arguments.split())
+    assert {row["name"] for row in json.loads(shown)} == names
 
 
-def test_json_has_sums_shares_and_the_comparison(cli, spent):
-    done = cli("cost", "--by", "session", "--versus", HAIKU, "--output", "json")
-    old, new = json.loads(done.stdout)
+def test_json_has_sums_shares_and_the_comparison(cost, spent):
+    shown = cost("--by", "session", "--versus", HAIKU, "--output", "json")
+    old, new = json.loads(shown)
     assert (old["cost_usd"], old["cache_hit_rate"], old["unpriced_calls"]) == (2.0, 0.75, 0)
     assert (new["cost_usd"], new["cost_known_usd"], new["unpriced_calls"]) == (None, 1.0, 1)
     each = (1000 * 0.1 + 200 * 0.5 + 3000 * 0.01) / 1e6
@@ -116,18 +129,26 @@ def test_json_has_sums_shares_and_the_comparison(cli, spent):
         ("--html notes.txt", "notes.txt: is there, and is another file"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_and_exit_2(cli, spent, folder, arguments, message):
+def test_what_cannot_be_used_is_said_with_a_hint(cost, spent, folder, arguments, message):
     (folder / "notes.txt").write_text("mine")
-    done = cli("cost", *arguments.split())
-    lines = done.stderr.splitlines()
-    assert (done.returncode, done.stdout, len(lines)) == (2, "", 2)
-    assert lines[0].startswith(f"codeflow: {message}")
+    with pytest.raises(UsageError) as refused:
+        cost(*arguments.split())
+    assert str(refused.value).startswith(message)
+    assert refused.value.hint
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-def test_csv_is_one_row_a_call_and_calculates_nothing(cli, spent, folder):
-    done = cli("cost", "--csv", "calls.csv")
-    assert done.stdout == "calls.csv: written, readable by you alone\n"
+def test_it_is_one_line_and_exit_2(cli, spent):
+    done = cli("cost", "--html", "missing/x.html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "codeflow: missing/x.html: its folder does not exist\n  Make it, or name another file.\n"
+    )
+
+
+def test_csv_is_one_row_a_call_and_calculates_nothing(cost, spent, folder):
+    shown = cost("--csv", "calls.csv")
+    assert shown == "calls.csv: written, readable by you alone\n"
     assert (folder / "calls.csv").stat().st_mode & 0o777 == 0o600
     content = (folder / "calls.csv").read_bytes()
     assert content.count(b"\r\n") == content.count(b"\n") == 5
@@ -137,8 +158,8 @@ def test_csv_is_one_row_a_call_and_calculates_nothing(cli, spent, folder):
     assert (rows[3]["input_tokens"], rows[3][f"same_calls_with {HAIKU} usd"]) == ("", "")
 
 
-def test_csv_has_one_row_a_group_where_it_is_asked_for(cli, spent):
-    grouped = [*csv.reader(io.StringIO(cli("cost", "--csv", "--by", "complexity").stdout))]
+def test_csv_has_one_row_a_group_where_it_is_asked_for(cost, spent):
+    grouped = [*csv.reader(io.StringIO(cost("--csv", "--by", "complexity")))]
     assert [row[0] for row in grouped] == ["complexity", "SIMPLE", ""]
 
 
@@ -153,9 +174,9 @@ def test_no_text_becomes_a_formula(first):
     assert (row[5:7], row[-1]) == ([f"'{first},", f"'{first}\n"], "0.0000001")
 
 
-def test_the_page_has_every_breakdown_and_no_markup_of_others(cli, spent, folder):
-    done = cli("cost", "--by", "model", "--html", "costs.html")
-    assert (done.stdout, done.stderr) == ("costs.html: written, readable by you alone\n", "")
+def test_the_page_has_every_breakdown_and_no_markup_of_others(cost, spent, folder):
+    shown = cost("--by", "model", "--html", "costs.html")
+    assert shown == "costs.html: written, readable by you alone\n"
     assert (folder / "costs.html").stat().st_mode & 0o777 == 0o600
     tree = check((folder / "costs.html").read_text())
     assert [words(one) for one in tree.xpath("//h2")] == [
@@ -170,11 +191,11 @@ def test_the_page_has_every_breakdown_and_no_markup_of_others(cli, spent, folder
     assert "75% of the tokens read came from a cache" in words(tree).replace("75%of", "75% of")
 
 
-def test_a_page_of_nothing_says_so(cli):
-    assert "Nothing has been spent." in words(check(cli("cost", "--html").stdout))
+def test_a_page_of_nothing_says_so(cost):
+    assert "Nothing has been spent." in words(check(cost("--html")))
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("columns", [40, 80])
 def test_a_terminal_gets_bars_that_fit_its_window(home, folder, spent, columns):
     shown, code = pexpect.run(
         f"{sys.executable} -m codeflow cost --by agent --since 5",
