@@ -1,5 +1,6 @@
 """Flags that several commands have."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +27,9 @@ class ReportCommand(TyperCommand):
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        following = [*args[1:], "--"]
         named = [
             f"{word}={STDOUT}" if word in _REPORTS and _is_option(after) else word
-            for word, after in zip(args, following, strict=True)
+            for word, after in pairwise([*args, "--"])
         ]
         return super().parse_args(ctx, named)
 
