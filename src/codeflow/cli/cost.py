@@ -33,30 +33,35 @@ class By(StrEnum):
     SESSION = "session"
 
 
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="From a day such as 2026-11-01 on, or today, 30d, 12h.")
+]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Up to such a day, that day included.")]
+Repository = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only what was done in it; a folder such as . will do.")
+]
+Versus = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Compare with this model for everything; repeatable; default: the roster's architect and coders.",
+    ),
+]
+Csv = Annotated[
+    Path | None,
+    typer.Option(metavar="[FILE]", help="One row a call, or a group with --by; without FILE to stdout."),
+]
+
+
 def cost(
     by: Annotated[By | None, typer.Option(help="What the bill is broken down by; default: day.")] = None,
     *,
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="From a day such as 2026-11-01 on, or today, 30d, 12h.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Up to such a day, that day included.")
-    ] = None,
-    repository: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only what was done in it; a folder such as . will do.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    repository: Repository = None,
     session: Annotated[str | None, typer.Option(metavar="ID", help="Only this session's calls.")] = None,
-    versus: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Compare with this model for everything; repeatable; default: the roster's architect and coders.",
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(metavar="[FILE]", help="One row a call, or a group with --by; without FILE to stdout."),
-    ] = None,
+    versus: Versus = None,
+    csv: Csv = None,
     html: Annotated[
         Path | None, typer.Option(metavar="[FILE]", help="A page with every breakdown, --by's first.")
     ] = None,

@@ -2,7 +2,7 @@
 
 import re
 
-from lxml import etree, html
+from lxml import etree, html  # type: ignore[import-untyped]  # its stubs are not installed
 
 ALLOWED = {
     *(

@@ -66,9 +66,9 @@ def cost(home, folder, monkeypatch, capfd):
 
     def run(*arguments: str) -> str:
         assert run_command_line(["cost", *arguments]) == 0
-        out, err = capfd.readouterr()
-        assert err == ""
-        return out
+        printed = capfd.readouterr()
+        assert printed.err == ""
+        return str(printed.out)
 
     return run
 
@@ -197,7 +197,7 @@ def test_a_page_of_nothing_says_so(cost):
 
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_terminal_gets_bars_that_fit_its_window(home, folder, spent, columns):
-    shown, code = pexpect.run(
+    shown, code = pexpect.run(  # type: ignore[str-unpack]  # with its exit status it is a pair
         f"{sys.executable} -m codeflow cost --by agent --since 5",
         cwd=str(folder), env=home | {"TERM": "xterm", "NO_COLOR": "1"}, dimensions=(24, columns),
         withexitstatus=True, encoding="utf-8",

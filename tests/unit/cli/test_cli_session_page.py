@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -68,24 +69,24 @@ LINKS = (
 )
 
 
-def called(agent: str, *reply: dict[str, object], **more: object) -> ModelCalled:
+def called(agent: str, *reply: dict[str, object], **more: Any) -> ModelCalled:
     made = ModelCalled(
         agent=agent, step=1, attempt=1, model="haiku", invoked_model="haiku",
         usage=Usage(input_tokens=200, output_tokens=20, cache_read_tokens=800), cost=Decimal("0.25"), duration_s=1.5,
         first_token_s=None, outcome="ok", reply=reply,
     )  # fmt: skip
-    return replace(made, **more)  # type: ignore[arg-type]  # fields by name
+    return replace(made, **more)
 
 
 def use(tool: str, call_id: str, **arguments: object) -> dict[str, object]:
     return {"toolUse": {"toolUseId": call_id, "name": tool, "input": arguments}}
 
 
-def ended(agent: str, tool: str, call_id: str, text: str, **more: object) -> ToolFinished:
+def ended(agent: str, tool: str, call_id: str, text: str, **more: Any) -> ToolFinished:
     made = ToolFinished(
         agent=agent, call_id=call_id, tool=tool, is_error=False, display="fine", duration_s=0.2, content=({"text": text},)
     )  # fmt: skip
-    return replace(made, **more)  # type: ignore[arg-type]  # fields by name
+    return replace(made, **more)
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def events(result) -> list[Event]:
     """A run in which everything happens once."""
     plan = Plan(summary="compare", steps=(PlanStep(id="1", specialist="coder", goal="fix it", files=("a.py",)),),
                 acceptance=("pytest -q",), risks=("none",))  # fmt: skip
-    answers = {"tool": "run_command", "summary": "rm -rf build"}
+    answers: Any = {"tool": "run_command", "summary": "rm -rf build"}
     judged = CallJudged(
         **answers, agent="coder", call_id="c2", outcome="denied", answered_by="person", reason="keep it", rule="run_command(rm *)",
         layer=Layer.USER,
