@@ -21,7 +21,7 @@ _STYLE = """
 .tiles b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 svg { width: 100%; height: auto; } svg rect { fill: var(--mark); } svg rect:hover { opacity: .75; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg line { stroke: var(--line); }
-table { width: 100%; } td:last-child { width: 35%; min-width: 7rem; }
+table { width: 100%; } td:last-child { width: 30%; min-width: 6rem; } td:first-child { min-width: 7rem; }
 .bar { height: .8rem; margin-top: .3rem; background: var(--mark); border-radius: 0 3px 3px 0; }
 """
 

@@ -22,7 +22,8 @@ pre { margin: .5rem 0; padding: .6rem .75rem; background: var(--box); border: 1p
   overflow-x: auto; white-space: pre; overflow-wrap: normal; }
 :not(pre) > code { background: var(--box); border-radius: 4px; padding: .1em .3em; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line);
+  vertical-align: top; overflow-wrap: break-word; }
 th { color: var(--soft); font-weight: 600; }
 .wide { overflow-x: auto; }
 .number { text-align: right; white-space: nowrap; }
