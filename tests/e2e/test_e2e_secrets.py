@@ -165,8 +165,10 @@ def test_wherever_a_credential_stands_nothing_that_a_run_says_or_writes_holds_it
         for command in (
             ("sessions", "show", session),
             ("sessions", "export", session),
+            ("sessions", "show", session, "--html"),
             ("audit", session),
             ("cost", "--by", "session"),
+            ("cost", "--csv"),
             ("checkpoints", "list"),
         )
     ]

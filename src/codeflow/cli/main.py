@@ -30,6 +30,7 @@ from codeflow.cli import (
     workflows,
     worktrees,
 )
+from codeflow.cli.options import ReportCommand
 
 
 def command_line() -> typer.Typer:
@@ -51,7 +52,7 @@ def command_line() -> typer.Typer:
     app.add_typer(tools.app, name="tools")
     app.add_typer(sessions.app, name="sessions")
     app.command("audit")(audit.audit)
-    app.command("cost")(cost.cost)
+    app.command("cost", cls=ReportCommand)(cost.cost)
     app.command("cascade")(cascade.cascade)
     app.command("undo")(undo.undo)
     app.add_typer(checkpoints.app, name="checkpoints")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,30 @@ def age(text: str, flag: str = "--older-than") -> timedelta:
     if not (number.isascii() and number.isdigit() and unit in _AGES) or len(number) > len("99999"):
         raise UsageError(f"{flag} {text}: not an age", hint="For example 30d, 12h or 8w.")
     return int(number) * _AGES[unit]
+
+
+def moment(text: str, flag: str, *, is_end: bool = False) -> datetime:
+    """The aware time that a flag such as --since says: a day, today, an age, or a number of days ago.
+
+    A day without a time of day is one of the local time zone: it begins there, or where it `is_end`, ends there.
+
+    Raises:
+        UsageError: when it is something else.
+    """
+    now = datetime.now().astimezone()
+    is_number = text.isascii() and text.isdigit() and len(text) <= len("99999")
+    said = f"{text}d" if is_number else now.date().isoformat() if text == "today" else text
+    try:
+        if said[-1:] in _AGES:
+            return now - age(said, flag)
+        found = datetime.fromisoformat(said)
+        if is_end and len(said) <= len("2026-11-01"):
+            found += timedelta(days=1)
+        return found.astimezone()
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{flag} {text}: not a time", hint="For example 2026-11-01, today, 30d or 12h."
+        ) from error
 
 
 def role_models(pairs: Iterable[str]) -> dict[str, str]:

@@ -11,22 +11,18 @@ import typer
 
 from codeflow.cli.forking import fork_session
 from codeflow.cli.listing import ListOutput, show
+from codeflow.cli.options import STDOUT, ReportCommand, Which
 from codeflow.cli.render.figures import dollars
+from codeflow.cli.showing import show_session
 from codeflow.core.errors import SessionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from codeflow.core.events import Event
     from codeflow.sessions.log import SessionInfo, SessionStore
 
 app = typer.Typer(
     rich_markup_mode=None, invoke_without_command=True, help="List the sessions of this folder, newest first."
 )
 
-_STDIO = Path("-")
-
-Which = Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")]
 Workspace = Annotated[Path | None, typer.Option(help="Whose sessions; default: this folder's.")]
 Everywhere = Annotated[bool, typer.Option("--all", help="The sessions of every folder.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -39,6 +35,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
     JSON = "json"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 @app.callback()
@@ -79,37 +76,7 @@ def list_sessions(
         _tell(f"only this machine's sessions: {store.unreachable}")
 
 
-@app.command("show")
-def show_session(
-    session: Which,
-    output: Annotated[ListOutput, typer.Option(help="How to print the events.")] = ListOutput.TEXT,
-    *,
-    short: Annotated[
-        bool, typer.Option("--summary", help="Only what was asked, what came of it and what it cost.")
-    ] = False,
-) -> None:
-    """Show what happened in a session, step by step; of a damaged one, what stands before the damage."""
-    from codeflow.cli.render.console import console
-    from codeflow.cli.render.progress import StatusLine
-    from codeflow.cli.render.text import TextRenderer
-
-    events = _open(None)[0].events(session)
-    if short:
-        _print_summary(events, output)
-        return
-    if output is ListOutput.JSON:
-        from codeflow.core.codec import to_json
-
-        shown: list[dict[str, Any]] = []
-        try:
-            shown.extend(map(to_json, events))
-        finally:
-            show(shown, [], output=output, empty="")
-        return
-    paper = console()
-    renderer = TextRenderer(paper, paper, StatusLine(paper, enabled=False))
-    for event in events:
-        renderer(event)
+app.command("show", cls=ReportCommand)(show_session)
 
 
 def _tell_lost(last: bytes) -> None:
@@ -122,21 +89,13 @@ def _tell_lost(last: bytes) -> None:
         _tell(event.text)
 
 
-def _print_summary(events: "Iterable[Event]", output: ListOutput) -> None:
-    from codeflow.cli.render.summary import summary
-
-    lines = list(summary(events))
-    print(
-        json.dumps({"summary": lines}, ensure_ascii=False) if output is ListOutput.JSON else "\n".join(lines)
-    )
-
-
 @app.command("export")
 def export_session(
     session: Which,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; -: stdout.")] = _STDIO,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; -: stdout.")] = STDOUT,
     form: Annotated[
-        ExportFormat, typer.Option("--format", help="jsonl can be imported; markdown is for people.")
+        ExportFormat,
+        typer.Option("--format", help="jsonl can be imported; markdown and html are for people."),
     ] = ExportFormat.JSONL,
     *,
     salvage: Annotated[
@@ -152,7 +111,7 @@ def export_session(
     if salvage:
         _tell_lost(lines[-1])
     text = _formatted(session_id, lines, form)
-    if output == _STDIO:
+    if output == STDOUT:
         sys.stdout.buffer.write(text)
         sys.stdout.flush()
         return
@@ -182,7 +141,7 @@ def import_session(
 
     store, root = _open(workspace)
     try:
-        content = sys.stdin.buffer.read() if file == _STDIO else file.read_bytes()
+        content = sys.stdin.buffer.read() if file == STDOUT else file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}", hint="Check the name.") from error
     bundle = read_bundle(content.splitlines(keepends=True), str(file))
@@ -317,8 +276,14 @@ def _formatted(session_id: str, lines: list[bytes], form: ExportFormat) -> bytes
         header, *rest = map(json.loads, lines)
         events = [{"at": line["at"], **line["event"]} for line in rest]
         return json.dumps(header | {"events": events}, ensure_ascii=False, indent=1).encode() + b"\n"
+    from codeflow.sessions.records import decode, written_at
+
+    if form is ExportFormat.HTML:
+        from codeflow.cli.render.session_page import session_page
+
+        entries = [(written_at(line), decode(line, session_id)) for line in lines[1:]]
+        return session_page(session_id, entries).text.encode(errors="replace")
     from codeflow.cli.render.transcript import markdown
-    from codeflow.sessions.records import decode
 
     return "".join(markdown(session_id, (decode(line, session_id) for line in lines[1:]))).encode()
 

@@ -1,4 +1,4 @@
-"""Small JSON files of a user: readable by nobody else, whole after every change, changed by one process at a time."""
+"""Files of a user that nobody else can read and that are whole at any time; small JSON ones, changed by one process at a time."""
 
 import fcntl
 import json
@@ -12,6 +12,23 @@ from codeflow.core.errors import UsageError
 from codeflow.core.places import private_folder
 
 Records = list[dict[str, Any]]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in place that its owner alone can read; whoever looks meanwhile sees the old one or the new one.
+
+    Raises:
+        OSError: when that cannot be done; what was there is as it was.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class PrivateFile:
@@ -55,15 +72,7 @@ class PrivateFile:
             raise self._unusable(error) from error
 
     def _write(self, records: Records) -> None:
-        temporary = self.path.with_name(f".{uuid.uuid4().hex}.tmp")
-        try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump(self._about | {self._key: records}, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(self.path, json.dumps(self._about | {self._key: records}, indent=1).encode())
 
     def _unusable(self, problem: object) -> UsageError:
         return UsageError(f"{self.path}: cannot be used: {problem}", hint="Correct or remove the file.")

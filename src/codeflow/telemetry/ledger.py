@@ -3,53 +3,36 @@
 import os
 import shutil
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any
 
 from codeflow.core.cascade import Expense, Lesson
 from codeflow.core.errors import CodeflowError
 from codeflow.core.places import private_file, private_folder
 from codeflow.core.values import Usage
+from codeflow.telemetry.bill import By, Call, Row, Selection, rows
 from codeflow.telemetry.lessons import expenses, lessons
-from codeflow.telemetry.meter import Sum
 from codeflow.telemetry.recorder import Recorder, as_text, storable
 from codeflow.telemetry.schema import prepare
 
-By = Literal["day", "agent", "model", "repository", "complexity", "session"]
-
 _PATIENCE_S = 2.0
-_COLUMNS: dict[By, str] = {
-    "day": "calls.at",
-    "agent": "calls.agent",
-    "model": "calls.model",
-    "repository": "runs.repository",
-    "complexity": "runs.complexity",
-    "session": "runs.session",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of a report; `known_cost` is a lower bound when `unpriced_calls` is not 0."""
-
-    name: str
-    calls: int
-    usage: Usage
-    known_cost: Decimal
-    unpriced_calls: int
-
-    @property
-    def cache_read_share(self) -> float:
-        """How much of what the models read came from the cache, from 0 to 1."""
-        read = self.usage.prompt_tokens
-        return self.usage.cache_read_tokens / read if read else 0.0
+_CALLS = """
+SELECT calls.at, runs.session, runs.repository, runs.workspace, runs.complexity, calls.agent, calls.model, calls.outcome,
+    calls.cost, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens
+FROM calls JOIN runs ON runs.id = calls.run
+WHERE calls.at >= :since AND calls.at < :until
+    AND (:session IS NULL OR runs.session = :session)
+    AND (:repository IS NULL OR runs.repository = :repository)
+    AND (:folder IS NULL OR runs.project = :folder OR runs.workspace = :folder
+        OR substr(runs.workspace, 1, length(:folder) + 1) = :folder || '/')
+ORDER BY calls.at, calls.rowid
+"""
+_FOREVER = "9999"  # after every time as text
 
 
 class Ledger:
@@ -85,33 +68,41 @@ class Ledger:
         """The event consumer that writes a session's runs; `project` is what all work trees share, if there are more."""
         return Recorder(self._database, session_id, workspace, project or workspace)
 
-    def report(self, by: By, since: datetime | None = None) -> list[Row]:
-        """Sums of all calls, or of those since an aware time: days in order, all else the dearest first.
+    def calls(self, chosen: Selection = Selection()) -> Iterator[Call]:  # noqa: B008 - a value
+        """The calls in the order they were made.
 
-        Days are those of the local time zone. What has no value, such as an unknown complexity, is named "-".
+        Raises:
+            CodeflowError: when the file cannot be read.
         """
-        found = self._database.execute(
-            f"SELECT {_COLUMNS[by]}, cost, input_tokens, output_tokens, cache_read_tokens,"  # noqa: S608 - from _COLUMNS
-            " cache_write_tokens, cache_write_1h_tokens"
-            " FROM calls JOIN runs ON runs.id = calls.run WHERE calls.at >= ?",
-            ("" if since is None else as_text(since),),
-        )
-        sums: defaultdict[str, Sum] = defaultdict(Sum)
-        for value, cost, *tokens in found:
-            name = _local_day(value) if by == "day" else value or "-"
-            usage = None if tokens[0] is None else _usage(*tokens)
-            sums[name] = sums[name].add(usage, None if cost is None else Decimal(cost))
-        rows = [
-            Row(
-                name=name,
-                calls=part.calls,
-                usage=part.usage,
-                known_cost=part.spend.known,
-                unpriced_calls=part.spend.unpriced_calls,
+        wanted = {
+            "since": "" if chosen.since is None else as_text(chosen.since),
+            "until": _FOREVER if chosen.until is None else as_text(chosen.until),
+            "session": chosen.session,
+            "repository": chosen.repository,
+            "folder": None if chosen.folder is None else storable(str(chosen.folder)),
+        }
+        with _readable():
+            for found in self._database.execute(_CALLS, wanted):
+                yield _call(found)
+
+    def report(self, by: By, since: datetime | None = None) -> list[Row]:
+        """Sums of all calls, or of those since an aware time: periods in order, all else the dearest first."""
+        return rows(self.calls(Selection(since=since)), by)
+
+    def repositories(self) -> list[str]:
+        """The names that runs have gone by."""
+        with _readable():
+            found = self._database.execute("SELECT DISTINCT repository FROM runs ORDER BY repository")
+            return [name for (name,) in found]
+
+    def sessions(self, beginning: str) -> list[str]:
+        """The ids that begin so, of sessions that may be deleted long since."""
+        with _readable():
+            found = self._database.execute(
+                "SELECT DISTINCT session FROM runs WHERE substr(session, 1, length(:text)) = :text ORDER BY session",
+                {"text": beginning},
             )
-            for name, part in sorted(sums.items())
-        ]
-        return rows if by == "day" else sorted(rows, key=lambda row: -row.known_cost)
+            return [session for (session,) in found]
 
     def close(self) -> None:
         self._database.close()
@@ -140,6 +131,23 @@ def ledger_to_read(path: Path) -> Iterator[Ledger]:
             yield ledger
 
 
+def _call(found: tuple[Any, ...]) -> Call:
+    """The call of a row of _CALLS."""
+    at, session, repository, workspace, complexity, agent, model, outcome, cost, *tokens = found
+    return Call(
+        at=datetime.fromisoformat(at),
+        session=session,
+        repository=repository,
+        workspace=workspace,
+        complexity=complexity or "",
+        agent=agent,
+        model=model,
+        outcome=outcome,
+        usage=None if tokens[0] is None else _usage(*tokens),
+        cost=None if cost is None else Decimal(cost),
+    )
+
+
 def _usage(input_: int, output: int, read: int, write: int, write_1h: int) -> Usage:
     return Usage(
         input_tokens=input_,
@@ -148,7 +156,3 @@ def _usage(input_: int, output: int, read: int, write: int, write_1h: int) -> Us
         cache_write_tokens=write,
         cache_write_1h_tokens=write_1h,
     )
-
-
-def _local_day(text: str) -> str:
-    return datetime.fromisoformat(text).astimezone().date().isoformat()

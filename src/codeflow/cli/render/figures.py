@@ -6,6 +6,7 @@ from codeflow.core.values import Cost
 
 _THOUSAND = 1_000
 _MILLION = 1_000_000
+_PRECISE = 2
 _SMALLEST = Decimal("0.0001")
 
 
@@ -27,6 +28,14 @@ def dollars(amount: Decimal) -> str:
     if 0 < amount < _SMALLEST:
         return f"< ${_SMALLEST}"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def times(amount: Decimal, base: Cost) -> str:
+    """How many times as much as another amount; nothing where that is unknown or 0."""
+    if not base:
+        return ""
+    ratio = float(amount / base)
+    return f"{ratio:.2f} ×" if ratio < _PRECISE else f"{ratio:.1f} ×"  # noqa: RUF001 - the sign for times
 
 
 def tokens(count: int) -> str:

@@ -203,7 +203,7 @@ COMMANDS: Mapping[str, Command] = {
     "rewind": Command("the steps of this session, or back to one", _rewind, "[STEP]"),
     "cost": _of_codeflow("cost", about="what runs have cost"),
     "sessions": _of_codeflow("sessions", about="the sessions, and what can be done with them"),
-    "export": _of_session("sessions", "export", about="this session as JSON or Markdown"),
+    "export": _of_session("sessions", "export", about="this session as JSON, Markdown or a page"),
     "agents": _of_codeflow("agents", about="the specialists"),
     "tools": _of_codeflow("tools", about="the tools, and one by hand"),
     "workflows": _of_codeflow("workflows", about="the workflows"),
