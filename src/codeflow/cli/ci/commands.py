@@ -1,0 +1,86 @@
+"""`codeflow ci review`: what a job of GitHub Actions or GitLab CI runs."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codeflow.cli.review import FailOn
+
+app = typer.Typer(
+    no_args_is_help=True, help="Reviews and repairs in a job of a code forge; docs/ci.md has workflows."
+)
+
+MaxCost = Annotated[
+    str, typer.Option(metavar="USD", envvar="CODEFLOW_CI_MAX_COST", help="Stop before this is spent.")
+]
+JobTimeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", envvar="CODEFLOW_CI_TIMEOUT", help="Stop after this time."),
+]
+Trigger = Annotated[
+    str,
+    typer.Option(envvar="CODEFLOW_CI_TRIGGER", help="What a comment begins with that asks for something."),
+]
+
+
+@app.callback()
+def _ci() -> None:
+    """Each of its commands has its own options."""
+
+
+@app.command("review")
+def review(
+    *,
+    pull_request: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            min=1,
+            envvar="CODEFLOW_CI_PULL_REQUEST",
+            help="Which one; default: that of the event.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn,
+        typer.Option(envvar="CODEFLOW_CI_FAIL_ON", help="Exit with 1 when something as bad was found."),
+    ] = FailOn.HIGH,
+    max_cost: MaxCost = "1.00",
+    timeout: JobTimeout = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", envvar="CODEFLOW_CI_SARIF", help="Write SARIF as well."),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", envvar="CODEFLOW_CI_JUNIT", help="Write JUnit's XML as well."),
+    ] = None,
+    trigger: Trigger = "/codeflow",
+    allow_pull_request_target: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pull-request-target",
+            envvar="CODEFLOW_CI_ALLOW_PULL_REQUEST_TARGET",
+            help="Review on that event too: read docs/ci.md.",
+        ),
+    ] = False,
+) -> int:
+    """Review a pull request and put the findings on its lines.
+
+    Reviewers only read, and have no token of the forge's.
+    """
+    from codeflow.cli.ci.job import github_job
+    from codeflow.cli.ci.reviewing import Wanted, review_pull_request
+
+    reports = [("sarif", sarif), ("junit", junit)]
+    wanted = Wanted(
+        number=pull_request,
+        fail_on=fail_on,
+        max_cost=max_cost,
+        timeout_s=timeout,
+        reports=tuple((form, file) for form, file in reports if file is not None),
+        trigger=trigger,
+        allow_target=allow_pull_request_target,
+    )
+    return review_pull_request(github_job(os.environ), wanted)
