@@ -65,6 +65,7 @@ class Forge:
         self.pulls: list[dict[str, Any]] = []
         self.permissions = {"owner": "admin", "maintainer": "write", "reader": "read"}
         self.knows_drafts = True
+        self.fork = False
         self._ids = 100
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -88,7 +89,11 @@ class Forge:
         return {
             "number": 7,
             "title": "add faster",
-            "head": {"sha": self.git("rev-parse", "refs/pull/7/head"), "ref": "feat", "repo": repository},
+            "head": {
+                "sha": self.git("rev-parse", "refs/pull/7/head"),
+                "ref": "feat",
+                "repo": {"full_name": "mallory/calc"} if self.fork else repository,
+            },
             "base": {"sha": self.git("rev-parse", "main"), "ref": "main", "repo": repository},
         }
 

@@ -45,6 +45,13 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
+Fails = Annotated[FailOn, typer.Option(help="Exit with 1 when something as bad was found.")]
+Further = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FORM=FILE", help="Another report, such as junit=found.xml; repeatable."),
+]
+
+
 def review(
     change: Annotated[
         str | None,
@@ -58,13 +65,8 @@ def review(
     ] = None,
     output: Annotated[Report, typer.Option(help="How to write the findings.")] = Report.TEXT,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; default: to stdout.")] = None,
-    report: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FORM=FILE", help="Another report, such as junit=found.xml; repeatable."),
-    ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 when something as bad was found.")
-    ] = FailOn.HIGH,
+    report: Further = None,
+    fail_on: Fails = FailOn.HIGH,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
     timeout: Timeout = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,

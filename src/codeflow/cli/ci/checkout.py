@@ -34,7 +34,7 @@ class Checkout:
     def __init__(self, folder: Path, url: str, token: str) -> None:
         """`url` is where it is fetched from and pushed to; the token reaches git by its environment alone."""
         self.folder = folder
-        self._url = url
+        self.url = url
         self._token = token
 
     def require(self, base: str, head: str, refs: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class Checkout:
         if self._are_related(base, head):
             return
         whole = ["--unshallow"] if self.git("rev-parse", "--is-shallow-repository") == "true" else []
-        self.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *whole, self._url, *refs)
+        self.git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *whole, self.url, *refs)
         if not self._are_related(base, head):
             raise GitError(
                 f"{head[:12]} and {base[:12]} are no longer at the forge",
@@ -66,7 +66,7 @@ class Checkout:
             folder = Path(above).resolve() / (self.folder.name or "project")
             self.git("worktree", "add", "--quiet", "--detach", str(folder), head)
             try:
-                there = Checkout(folder, self._url, self._token)
+                there = Checkout(folder, self.url, self._token)
                 for path in there._differing(base, head, "d"):
                     (folder / path).unlink(missing_ok=True)
                 before = there._differing(base, head, "a")
@@ -126,10 +126,10 @@ class Checkout:
 
     def _login(self) -> dict[str, str]:
         """Settings by which git sends the token to the forge, in the place of what the checkout has left there."""
-        if not self._url.startswith("http"):
+        if not self.url.startswith("http"):
             return {}
         login = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
-        server = "/".join(self._url.split("/")[:3])
+        server = "/".join(self.url.split("/")[:3])
         key = f"http.{server}/.extraheader"
         pairs = [(key, ""), (key, f"AUTHORIZATION: basic {login}")]
         told = {"GIT_CONFIG_COUNT": str(len(pairs))}

@@ -1,4 +1,4 @@
-"""`codeflow ci review`: what a job of GitHub Actions or GitLab CI runs."""
+"""`codeflow ci review` and `codeflow ci fix`: what a job of GitHub Actions or GitLab CI runs."""
 
 import os
 from pathlib import Path
@@ -84,3 +84,43 @@ def review(
         allow_target=allow_pull_request_target,
     )
     return review_pull_request(github_job(os.environ), wanted)
+
+
+@app.command("fix")
+def fix_what_is_asked(
+    *,
+    task: Annotated[
+        str, typer.Option(envvar="CODEFLOW_CI_TASK", help="What to do, on the event workflow_dispatch.")
+    ] = "",
+    max_cost: MaxCost = "2.00",
+    timeout: JobTimeout = None,
+    trigger: Trigger = "/codeflow",
+    label: Annotated[
+        str, typer.Option(envvar="CODEFLOW_CI_LABEL", help="Which label on an issue asks for a repair.")
+    ] = "codeflow",
+    allow: Annotated[
+        str,
+        typer.Option(
+            metavar="RULES",
+            envvar="CODEFLOW_CI_ALLOW",
+            help="Calls that are not asked about, one rule a line.",
+        ),
+    ] = "",
+) -> int:
+    """Do what somebody with write access asks for in a comment or by a label.
+
+    The result is a draft pull request, or a commit on the pull request that was asked about. Nobody can be asked
+    here: what is not free in mode edit and not allowed is refused.
+    """
+    from codeflow.cli.ci.fixing import FixWanted, fix
+    from codeflow.cli.ci.job import github_job
+
+    wanted = FixWanted(
+        task=task,
+        max_cost=max_cost,
+        timeout_s=timeout,
+        trigger=trigger,
+        label=label,
+        allow=tuple(filter(None, map(str.strip, allow.splitlines()))),
+    )
+    return fix(github_job(os.environ), wanted)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,10 @@ class Job:
     token: str = field(repr=False)
     outputs: Path | None
     summary: Path | None
+    branch: str
+    """That the event is about; empty where it is about none."""
+    run: str
+    """Tells apart runs of the workflow, and their repetitions."""
 
     def tell(self, **values: object) -> None:
         """Outputs of the step."""
@@ -83,7 +88,7 @@ def github_job(env: Mapping[str, str]) -> Job:
         "Accept": "application/vnd.github+json",
         "X-GitHub-Api-Version": _API_VERSION,
     }
-    run = env.get("GITHUB_RUN_ID", "")
+    run, attempt = env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "")
     return Job(
         event=env["GITHUB_EVENT_NAME"],
         payload=_payload(Path(env["GITHUB_EVENT_PATH"])),
@@ -95,6 +100,8 @@ def github_job(env: Mapping[str, str]) -> Job:
         token=token,
         outputs=_file(env.get("GITHUB_OUTPUT")),
         summary=_file(env.get("GITHUB_STEP_SUMMARY")),
+        branch=env.get("GITHUB_REF_NAME", "") if env.get("GITHUB_REF_TYPE") == "branch" else "",
+        run=f"{run or secrets.token_hex(4)}{f'-{attempt}' if attempt.isdecimal() and attempt != '1' else ''}",
     )
 
 
