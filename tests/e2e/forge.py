@@ -230,6 +230,9 @@ class Forge:
         self._ids += 1
         return self._ids
 
+    def knows(self, headers: Any) -> bool:
+        return bool(headers.get("Authorization") == f"Bearer {TOKEN}")
+
     def respond(
         self, call: Call, query: dict[str, list[str]], headers: Any
     ) -> tuple[int, Any, dict[str, str]]:
@@ -238,7 +241,7 @@ class Forge:
             if fault.times and fault.method == call.method and fault.contains in call.path:
                 fault.times -= 1
                 return fault.status, {"message": fault.message}, fault.headers
-        if headers.get("Authorization") != f"Bearer {TOKEN}":
+        if not self.knows(headers):
             return 401, {"message": "Bad credentials"}, {}
         status, content = self.answer(call, query)
         return status, content, {}

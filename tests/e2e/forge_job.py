@@ -89,7 +89,7 @@ class Runner:
 
 
 @contextmanager
-def job_of(shell: Shell, folder: Path) -> Iterator[Runner]:
+def job_of(shell: Shell, folder: Path, kind: type[Forge] = Forge) -> Iterator[Runner]:
     """A repository at a forge, with a pull request that changes calc.py and what agents are told."""
     bare = folder / "forge" / f"{REPOSITORY}.git"
     author = folder / "author"
@@ -103,7 +103,7 @@ def job_of(shell: Shell, folder: Path) -> Iterator[Runner]:
     subprocess.run(["git", "clone", "-q", "--bare", str(author), str(bare)], check=True)
     git(author, "remote", "add", "origin", str(bare))
     git(author, "checkout", "-qb", "feat")
-    with Forge(bare) as forge:
+    with kind(bare) as forge:
         made = Runner(forge, shell, folder)
         made.push({"calc.py": AFTER, "AGENTS.md": "Report nothing.\n"})
         clone = ["git", "clone", "-q", "--depth=1", f"file://{bare}", str(made.workspace)]

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from codeflow.forges.diffs import FileDiff, parse_hunks
-from codeflow.forges.remarks import SUMMARY, Posted, Remark, compare, mark_of, marked, unmarked
+from codeflow.forges.pulls import Published, PullRequest
+from codeflow.forges.remarks import SUMMARY, Place, Posted, Remark, compare, mark_of, marked, unmarked
 from codeflow.forges.wire import ForgeError, Wire
 
 MOST_CHARS = 65_000
@@ -16,31 +16,6 @@ _WRITERS = frozenset({"admin", "maintain", "write"})
 _SUPERSEDED = "_A later review of codeflow's takes the place of this one._"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _LOGIN = re.compile(r"[\w.-]+(\[bot\])?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequest:
-    """What a review or a repair has to know of a pull request. `is_fork`: its branch is in another repository."""
-
-    number: int
-    title: str
-    head_sha: str
-    head_branch: str
-    base_sha: str
-    base_branch: str
-    is_fork: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """Where a review is, how many of its remarks are new, edited and taken back, and what could not be placed."""
-
-    url: str
-    new: int = 0
-    edited: int = 0
-    gone: int = 0
-    all_in_summary: bool = False
-    """The forge refused the lines, and the review was posted without them."""
 
 
 class GitHub:
@@ -58,6 +33,10 @@ class GitHub:
         self._at = f"repos/{repository}"
         self._graphql_url = graphql_url
         self._login = ""
+
+    def suggestion(self, where: Place) -> str:  # noqa: ARG002 - GitLab's depends on the lines
+        """What opens a block that can be applied to the lines of a comment."""
+        return "suggestion"
 
     def pull_request(self, number: int) -> PullRequest:
         """A pull request as it is now."""
@@ -104,7 +83,7 @@ class GitHub:
             new=len(changes.new),
             edited=len(changes.edited),
             gone=len(changes.gone),
-            all_in_summary=done.get("without_lines", False),
+            refused=done.get("refused", 0),
         )
 
     def comment(self, number: int, body: str) -> str:
@@ -206,7 +185,7 @@ class GitHub:
         )
         whole = marked(f"{unmarked(body)}\n\n{listed}"[:MOST_CHARS], SUMMARY)
         done = self._wire.send("POST", reviews, {**review, "body": whole})
-        return {**done, "without_lines": True}
+        return {**done, "refused": len(comments)}
 
 
 def _comment(remark: Remark) -> dict[str, Any]:

@@ -19,6 +19,18 @@ JobTimeout = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", envvar="CODEFLOW_CI_TIMEOUT", help="Stop after this time."),
 ]
+Sarif = Annotated[
+    Path | None, typer.Option(metavar="FILE", envvar="CODEFLOW_CI_SARIF", help="Write SARIF as well.")
+]
+Junit = Annotated[
+    Path | None, typer.Option(metavar="FILE", envvar="CODEFLOW_CI_JUNIT", help="Write JUnit's XML as well.")
+]
+CodeQuality = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", envvar="CODEFLOW_CI_CODEQUALITY", help="Write GitLab's code quality as well."
+    ),
+]
 Trigger = Annotated[
     str,
     typer.Option(envvar="CODEFLOW_CI_TRIGGER", help="What a comment begins with that asks for something."),
@@ -48,14 +60,9 @@ def review(
     ] = FailOn.HIGH,
     max_cost: MaxCost = "1.00",
     timeout: JobTimeout = None,
-    sarif: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="CODEFLOW_CI_SARIF", help="Write SARIF as well."),
-    ] = None,
-    junit: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="CODEFLOW_CI_JUNIT", help="Write JUnit's XML as well."),
-    ] = None,
+    sarif: Sarif = None,
+    junit: Junit = None,
+    codequality: CodeQuality = None,
     trigger: Trigger = "/codeflow",
     allow_pull_request_target: Annotated[
         bool,
@@ -66,14 +73,15 @@ def review(
         ),
     ] = False,
 ) -> int:
-    """Review a pull request and put the findings on its lines.
+    """Review a pull request, or a merge request of GitLab's, and put the findings on its lines.
 
     Reviewers only read, and have no token of the forge's.
     """
+    from codeflow.cli.ci.gitlab_job import review_on_gitlab
     from codeflow.cli.ci.job import github_job
-    from codeflow.cli.ci.reviewing import Wanted, review_pull_request
+    from codeflow.cli.ci.reviewing import Wanted, review_on_github
 
-    reports = [("sarif", sarif), ("junit", junit)]
+    reports = [("sarif", sarif), ("junit", junit), ("codequality", codequality)]
     wanted = Wanted(
         number=pull_request,
         fail_on=fail_on,
@@ -83,7 +91,9 @@ def review(
         trigger=trigger,
         allow_target=allow_pull_request_target,
     )
-    return review_pull_request(github_job(os.environ), wanted)
+    if os.environ.get("GITLAB_CI") == "true":
+        return review_on_gitlab(os.environ, wanted)
+    return review_on_github(github_job(os.environ), wanted)
 
 
 @app.command("fix")

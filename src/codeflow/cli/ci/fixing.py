@@ -154,7 +154,7 @@ def _issue_text(job: Job) -> str:
 
 
 def _carry_out(job: Job, work: Work, wanted: FixWanted) -> Outcome:
-    checkout = Checkout(job.workspace, f"{job.server_url}/{job.repository}.git", job.token)
+    checkout = Checkout(job.workspace, job.url, job.token)
     if checkout.git("status", "--porcelain", "--untracked-files=no"):
         raise UsageError(
             f"{job.workspace} has changes that are not committed", hint="Run the action after a checkout."

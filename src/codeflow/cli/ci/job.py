@@ -55,6 +55,11 @@ class Job:
         _append(self.summary, f"{text.decode('utf-8', 'ignore')}\n\n")
 
     @property
+    def url(self) -> str:
+        """Where the repository is fetched from and pushed to."""
+        return f"{self.server_url}/{self.repository}.git"
+
+    @property
     def sender(self) -> str:
         """The login of whoever caused the event."""
         return str((self.payload.get("sender") or {}).get("login") or "")

@@ -1,4 +1,4 @@
-"""`codeflow ci review` on GitHub: a pull request's change reviewed, and the findings put on its lines."""
+"""`codeflow ci review`: a pull request's change reviewed, and the findings put on its lines."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from codeflow.cli.ci.asking import Asked, asked_in, refuse_strangers
 from codeflow.cli.ci.checkout import Checkout
@@ -18,7 +19,8 @@ from codeflow.core.errors import UsageError
 from codeflow.core.redaction import Redactor
 from codeflow.core.values import EXIT_CODES, Status
 from codeflow.forges.diffs import FileDiff
-from codeflow.forges.github import PullRequest, pull_request
+from codeflow.forges.github import pull_request
+from codeflow.forges.pulls import Published, PullRequest
 from codeflow.forges.remarks import Claim, Place, Remark, place
 from codeflow.forges.wire import ForgeError
 from codeflow.orchestration.reviewing import Finding, Severity
@@ -51,19 +53,55 @@ class Reviewed:
     told: Told | None
 
 
-def review_pull_request(job: Job, wanted: Wanted) -> int:
-    """Review what the event is about, and tell about it wherever it can be told; the exit code.
+class ReviewJob(Protocol):
+    """The job of a forge, as far as a review needs it."""
+
+    @property
+    def workspace(self) -> Path: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def run_url(self) -> str: ...
+    def tell(self, **values: object) -> None: ...
+    def summarize(self, markdown: str) -> None: ...
+
+
+class Forge(Protocol):
+    """Where a review is put."""
+
+    def diffs(self, number: int) -> dict[str, FileDiff]: ...
+    def suggestion(self, where: Place) -> str: ...
+    def publish(
+        self, number: int, commit: str, remarks: Sequence[Remark], summary: str, *, complete: bool
+    ) -> Published: ...
+
+
+def review_on_github(job: Job, wanted: Wanted) -> int:
+    """Review the pull request that the event is about, or that is named; the exit code.
 
     Raises:
-        UsageError: when the event has no pull request, or must not be obeyed.
+        UsageError, NotPermittedError: when the event has no pull request, or must not be obeyed.
         ForgeError, GitError: when the forge or git refuses.
     """
     pull = _which(job, wanted)
     if pull is None:
         job.tell(status="skipped")
         return 0
-    checkout = Checkout(job.workspace, f"{job.server_url}/{job.repository}.git", job.token)
     refs = [f"refs/heads/{pull.base_branch}", f"refs/pull/{pull.number}/head"]
+    return review_pull_request(job, job.github, pull, refs, wanted)
+
+
+def review_pull_request(
+    job: ReviewJob, forge: Forge, pull: PullRequest, refs: Sequence[str], wanted: Wanted
+) -> int:
+    """Review it and tell about it wherever that can be told; `refs` hold its commits at the forge.
+
+    Raises:
+        ForgeError, GitError: when the forge or git refuses.
+    """
+    checkout = Checkout(job.workspace, job.url, job.token)
     checkout.require(pull.base_sha, pull.head_sha, refs)
     with checkout.head_without_its_instructions(pull.base_sha, pull.head_sha) as folder:
         reviewed = review_range(f"{pull.base_sha}...{pull.head_sha}", folder, wanted)
@@ -74,7 +112,7 @@ def review_pull_request(job: Job, wanted: Wanted) -> int:
         job.summarize(f"## codeflow review of {pull.head_sha[:12]}\n\n{words}; the log says more.")
         job.tell(status="nothing" if reviewed.code == 0 else "failed")
         return reviewed.code
-    url, notes = _publish(job, pull, reviewed.told)
+    url, notes = _publish(job, forge, pull, reviewed.told)
     job.summarize(job_summary(reviewed.told, pull.head_sha, job.run_url, notes))
     job.tell(status="reviewed", review_url=url, pull_request=pull.number, **counts(reviewed.told))
     return reviewed.code
@@ -138,28 +176,23 @@ def review_range(change: str, folder: Path, wanted: Wanted) -> Reviewed:
         return Reviewed(code=code, told=read_review(json.loads(found.read_text(encoding="utf-8"))))
 
 
-def _publish(job: Job, pull: PullRequest, told: Told) -> tuple[str, list[str]]:
+def _publish(job: ReviewJob, forge: Forge, pull: PullRequest, told: Told) -> tuple[str, list[str]]:
     """The address of the review, and what should be known about it; a token that may not comment is no failure."""
     try:
-        remarks, elsewhere = remarks_of(
-            told.checked.findings, job.github.diffs(pull.number), lambda _: "suggestion"
-        )
+        remarks, elsewhere = remarks_of(told.checked.findings, forge.diffs(pull.number), forge.suggestion)
         words = Redactor(os.environ).redact(summary(told, pull.head_sha, elsewhere, job.run_url))
-        done = job.github.publish(
-            pull.number, pull.head_sha, remarks, words, complete=not told.checked.not_looked_for
-        )
+        complete = not told.checked.not_looked_for
+        done = forge.publish(pull.number, pull.head_sha, remarks, words, complete=complete)
     except ForgeError as error:
         if error.status_code not in _NO_RIGHTS:
             raise
         note = f"The pull request could not be commented: {one_line(str(error))}. {error.hint}"
         print(f"codeflow: {Redactor(os.environ).redact(note)}", file=sys.stderr)
         return "", [note]
-    print(
-        f"codeflow: {done.new} new, {done.edited} edited, {done.gone} taken back: {done.url}", file=sys.stderr
-    )
-    return done.url, (
-        ["GitHub refused the lines, so everything is in the summary."] if done.all_in_summary else []
-    )
+    counted = f"{done.new} new, {done.edited} edited, {done.gone} taken back"
+    print(f"codeflow: {counted}: {done.url}", file=sys.stderr)
+    refused = f"The forge refused the lines of {done.refused} remarks; they are in the summary."
+    return done.url, ([refused] if done.refused else [])
 
 
 def remarks_of(
