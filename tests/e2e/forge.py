@@ -66,6 +66,7 @@ class Forge:
         self.permissions = {"owner": "admin", "maintainer": "write", "reader": "read"}
         self.knows_drafts = True
         self.fork = False
+        self.branch = "feat"
         self._ids = 100
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -91,7 +92,7 @@ class Forge:
             "title": "add faster",
             "head": {
                 "sha": self.git("rev-parse", "refs/pull/7/head"),
-                "ref": "feat",
+                "ref": self.branch,
                 "repo": {"full_name": "mallory/calc"} if self.fork else repository,
             },
             "base": {"sha": self.git("rev-parse", "main"), "ref": "main", "repo": repository},

@@ -1,12 +1,14 @@
 """`codeflow ci fix` in a job of GitHub Actions: who may ask, what is pushed, what is told."""
 
 import json
+import os
 from typing import Any
 
 import pytest
 from tests.e2e.forge import TOKEN
 from tests.e2e.harness import BUG, EDIT, FIXED, REPAIR, ROUTER, SAID, TEST, git
 
+FIX = ("fix", "--no-sandbox") if os.environ.get("CODEFLOW_SANDBOX__BACKEND") == "off" else ("fix",)
 ISSUE = {
     "number": 12,
     "title": "add is wrong, closes #99",
@@ -45,7 +47,7 @@ def test_a_writer_asks_and_gets_a_draft_with_the_evidence(broken, scripted):
     before = forge.git("rev-parse", "main")
     with scripted(REPAIR) as endpoint:
         event = comment("/codeflow fix make the failing test pass")
-        done = broken("fix", endpoint=endpoint, event=event, name="issue_comment")
+        done = broken(*FIX, endpoint=endpoint, event=event, name="issue_comment")
         prompts = json.dumps([request.body for request in endpoint.requests])
     assert done.code == 0, done.stderr
     assert TOKEN not in prompts
@@ -71,12 +73,16 @@ def test_a_writer_asks_and_gets_a_draft_with_the_evidence(broken, scripted):
 
 
 @pytest.mark.slow
-def test_under_a_pull_request_its_own_branch_gets_the_commit(broken, scripted):
-    broken.forge.knows_drafts = False
+def test_under_a_line_of_a_pull_request_its_own_branch_gets_the_commit(broken, scripted):
     with scripted(REPAIR) as endpoint:
-        event = comment("/codeflow fix make it pass", number=7, pull_request={})
-        done = broken("fix", endpoint=endpoint, event=event, name="issue_comment")
+        event = comment("/codeflow fix make it pass")
+        event["comment"] |= {"path": "calc.py", "line": 2, "diff_hunk": "@@ -1 +1 @@"}
+        event["pull_request"] = broken.forge.pull() | {"body": None}
+        del event["issue"]
+        done = broken(*FIX, endpoint=endpoint, event=event, name="pull_request_review_comment")
+        prompts = json.dumps([request.body for request in endpoint.requests])
     assert done.code == 0, done.stderr
+    assert "At calc.py:2" in prompts
     assert broken.forge.git("show", "feat:calc.py") == FIXED.strip()
     assert broken.forge.pulls == []
     assert "is on `feat`" in broken.forge.issue_comments[0]["body"]
@@ -87,13 +93,13 @@ def test_a_label_and_a_dispatch_ask_too(broken, scripted):
     broken.forge.knows_drafts = False
     label = {**comment(""), "action": "labeled", "label": {"name": "codeflow"}}
     with scripted(REPAIR) as endpoint:
-        assert broken("fix", endpoint=endpoint, event=label, name="issues").code == 0
+        assert broken(*FIX, endpoint=endpoint, event=label, name="issues").code == 0
     assert "draft" not in broken.forge.pulls[0]
     other = {**label, "label": {"name": "bug"}}
-    assert broken("fix", event=other, name="issues").code == 0
+    assert broken(*FIX, event=other, name="issues").code == 0
     assert broken.outputs["status"] == "skipped"
     with scripted(REPAIR) as endpoint:
-        arguments = ("fix", "--task", "make the failing test pass")
+        arguments = (*FIX, "--task", "make the failing test pass")
         done = broken(
             *arguments, endpoint=endpoint, event={"sender": {"login": "owner"}}, name="workflow_dispatch"
         )
@@ -110,7 +116,7 @@ def test_red_gates_push_nothing_and_say_why(broken, scripted):
         "call": [{"edit_file": {"path": "calc.py", "old_text": "a - b", "new_text": "a * b"}}],
     }
     with scripted([ROUTER, wrong, SAID, *unable]) as endpoint:
-        done = broken("fix", endpoint=endpoint, event=comment("/codeflow fix it"), name="issue_comment")
+        done = broken(*FIX, endpoint=endpoint, event=comment("/codeflow fix it"), name="issue_comment")
     assert done.code == 1, done.stderr
     assert broken.forge.pulls == []
     (told,) = broken.forge.issue_comments
@@ -129,7 +135,7 @@ def test_red_gates_push_nothing_and_say_why(broken, scripted):
 def test_what_would_run_elsewhere_or_is_secret_is_not_pushed(broken, scripted, path, content, says):
     write = {"agent": "fast_coder", "call": [{"write_file": {"path": path, "content": content}}]}
     with scripted([ROUTER, EDIT, write, SAID]) as endpoint:
-        done = broken("fix", endpoint=endpoint, event=comment("/codeflow fix it"), name="issue_comment")
+        done = broken(*FIX, endpoint=endpoint, event=comment("/codeflow fix it"), name="issue_comment")
     assert done.code == 3, done.stderr
     assert says in broken.forge.issue_comments[0]["body"]
     assert "codeflow/" not in broken.forge.git("for-each-ref")
@@ -147,13 +153,24 @@ def test_what_would_run_elsewhere_or_is_secret_is_not_pushed(broken, scripted, p
     ],
 )
 def test_others_get_nothing_done(runner, event, name, code, says):
-    done = runner("fix", event=event, name=name)
+    done = runner(*FIX, event=event, name=name)
     assert (done.code, says in done.stderr) == (code, True), done.stderr
     assert runner.forge.made("POST", "issues") == []
 
 
-def test_code_of_a_fork_is_not_run(runner):
-    runner.forge.fork = True
+def test_without_a_sandbox_nothing_is_begun(runner):
+    event = comment("/codeflow fix it")
+    env = runner.env(event, "issue_comment") | {"CODEFLOW_SANDBOX__BACKEND": "off"}
+    done = runner.shell.at(runner.workspace)("ci", "fix", env=env)
+    assert (done.code, "there is no sandbox" in done.stderr) == (2, True), done.stderr
+    assert runner.forge.made("POST", "issues") == []
+
+
+@pytest.mark.parametrize(
+    ("fork", "branch", "says"), [(True, "feat", "a fork"), (False, "main", "the default one")]
+)
+def test_code_of_a_fork_is_not_run_and_the_default_branch_not_pushed_to(runner, fork, branch, says):
+    runner.forge.fork, runner.forge.branch = fork, branch
     event = comment("/codeflow fix it", number=7, pull_request={})
-    done = runner("fix", event=event, name="issue_comment")
-    assert (done.code, "comes from a fork" in done.stderr) == (3, True), done.stderr
+    done = runner(*FIX, event=event, name="issue_comment")
+    assert (done.code, says in done.stderr) == (3, True), done.stderr

@@ -116,6 +116,14 @@ def fix_what_is_asked(
             help="Calls that are not asked about, one rule a line.",
         ),
     ] = "",
+    no_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--no-sandbox",
+            envvar="CODEFLOW_CI_NO_SANDBOX",
+            help="Work without a sandbox too: what agents write then runs with all rights of the job.",
+        ),
+    ] = False,
 ) -> int:
     """Do what somebody with write access asks for in a comment or by a label.
 
@@ -132,5 +140,6 @@ def fix_what_is_asked(
         trigger=trigger,
         label=label,
         allow=tuple(filter(None, map(str.strip, allow.splitlines()))),
+        no_sandbox=no_sandbox,
     )
     return fix(github_job(os.environ), wanted)

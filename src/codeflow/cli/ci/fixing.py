@@ -34,6 +34,7 @@ class FixWanted:
     trigger: str
     label: str
     allow: tuple[str, ...]
+    no_sandbox: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ def fix(job: Job, wanted: FixWanted) -> int:
         print("codeflow: nobody asked for anything; nothing to do", file=sys.stderr)
         job.tell(status="skipped")
         return 0
+    if not wanted.no_sandbox:
+        _require_sandbox(job)
     begun = f"codeflow is at work{f': [log]({job.run_url})' if job.run_url else ''}."
     comment = job.github.comment(work.number, begun) if work.number is not None else None
     try:
@@ -82,6 +85,22 @@ def fix(job: Job, wanted: FixWanted) -> int:
         session=outcome.session_id or "",
     )
     return outcome.exit_code
+
+
+def _require_sandbox(job: Job) -> None:
+    """What an agent writes is run here, beside a process that holds the forge's token.
+
+    Raises:
+        UsageError: when commands would run with all of the job's rights.
+    """
+    from codeflow.core.settings import load_settings
+    from codeflow.tools.sandbox.choosing import choose
+
+    found = choose(load_settings(job.workspace, env=os.environ).sandbox, job.workspace, os.environ)
+    if found.missing:
+        raise UsageError(
+            f"there is no sandbox on this runner: {found.missing}", hint=f"{found.cure} Or give --no-sandbox."
+        )
 
 
 def _tell(job: Job, comment: str | None, words: str) -> None:
@@ -132,6 +151,11 @@ def _in_pull_request(job: Job, asked: Asked) -> Work:
         raise NotPermittedError(
             f"#{asked.number} comes from a fork: its code is not run beside the secrets of this repository",
             hint="Bring the branch into this repository first.",
+        )
+    if pull.head_branch == job.github.default_branch():
+        raise NotPermittedError(
+            f"the branch of #{asked.number} is the default one: nothing is pushed to it unseen",
+            hint="Ask under an issue: that makes a branch.",
         )
     return Work(
         task=asked.words or _REPAIR,
@@ -190,6 +214,7 @@ def _run(job: Job, work: Work, wanted: FixWanted) -> tuple[int, Mapping[str, Any
             quoted.write_text(work.quoted, encoding="utf-8")
             options += ["--untrusted", str(quoted)]
         options += ["--timeout", str(wanted.timeout_s)] if wanted.timeout_s is not None else []
+        options += ["--no-sandbox"] if wanted.no_sandbox else []
         for rule in wanted.allow:
             options += ["--allow", rule]
         code, printed = run_codeflow(["run", *options], Path(scratch), os.environ)
