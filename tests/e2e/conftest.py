@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.e2e.forge_job import Runner, job_of
 from tests.e2e.harness import BUG, RULES, TEST, Shell, commit_all
 
 from codeflow.models.endpoint import Endpoint, load
@@ -64,3 +65,10 @@ def scripted(tmp_path: Path):
         assert endpoint.violations == []
 
     return serve
+
+
+@pytest.fixture
+def runner(tmp_path: Path, shell: Shell) -> Iterator[Runner]:
+    """A job of GitHub Actions for a pull request."""
+    with job_of(shell, tmp_path) as made:
+        yield made

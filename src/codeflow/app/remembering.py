@@ -7,14 +7,14 @@ from pathlib import Path
 
 from codeflow.agents.specialists import Specialist
 from codeflow.app.books import Books
-from codeflow.core.events import Event, ToolFinished, ToolStarted
+from codeflow.core.events import Event, RunResumed, RunStarted, ToolFinished, ToolStarted
 from codeflow.core.notes import Draft, NoteRemembered, Remembered
 from codeflow.core.places import state_home
 from codeflow.core.ports import Emit
 from codeflow.core.settings import Settings
 from codeflow.knowledge.memory.notebook import Notebook
 from codeflow.knowledge.memory.telling import recall
-from codeflow.policies.taint import Taint
+from codeflow.policies.taint import Source, Taint
 from codeflow.tools.registry import TOOLS
 from codeflow.tools.workspace import Workspace
 
@@ -58,6 +58,10 @@ class WebWatch:
         return bool(self.taint.sources)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted | RunResumed):
+            started = event if isinstance(event, RunStarted) else event.started
+            if started.request and started.request.quotes_strangers:
+                self.taint = Taint(self.taint.sources | {Source.TASK})
         if isinstance(event, ToolStarted):
             self._commands[event.call_id] = event.summary
         if isinstance(event, ToolFinished):

@@ -30,6 +30,7 @@ from codeflow.cli import (
     workflows,
     worktrees,
 )
+from codeflow.cli.ci import commands as ci
 from codeflow.cli.options import ReportCommand
 
 
@@ -46,6 +47,7 @@ def command_line() -> typer.Typer:
     app.command("plan")(plan.plan)
     app.command("resume")(resume.resume)
     app.command("review")(review.review)
+    app.add_typer(ci.app, name="ci")
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)

@@ -157,6 +157,7 @@ def go_on(
         settings, prepared = prepare(text or before.text, folder, chosen)
     if resumes:
         prepared = replace(prepared, plan=before.plan, workflow=before.workflow)
+    prepared = replace(prepared, quotes_strangers=before.quotes_strangers)  # what was read stays read
     if prepared.home != Path.cwd():
         print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
     session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)

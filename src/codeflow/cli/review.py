@@ -32,6 +32,8 @@ class Report(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     SARIF = "sarif"
+    JUNIT = "junit"
+    CODEQUALITY = "codequality"
 
 
 class FailOn(StrEnum):
@@ -41,6 +43,13 @@ class FailOn(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     NEVER = "never"
+
+
+Fails = Annotated[FailOn, typer.Option(help="Exit with 1 when something as bad was found.")]
+Further = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FORM=FILE", help="Another report, such as junit=found.xml; repeatable."),
+]
 
 
 def review(
@@ -56,9 +65,8 @@ def review(
     ] = None,
     output: Annotated[Report, typer.Option(help="How to write the findings.")] = Report.TEXT,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Where; default: to stdout.")] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 when something as bad was found.")
-    ] = FailOn.HIGH,
+    report: Further = None,
+    fail_on: Fails = FailOn.HIGH,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Stop before this is spent.")] = None,
     timeout: Timeout = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
@@ -74,8 +82,10 @@ def review(
     folder = existing_folder(workspace)
     if change is not None and base is not None:
         raise UsageError("a range and --base exclude each other", hint="Give one of them.")
-    if save is not None and not save.parent.is_dir():
-        raise UsageError(f"{save}: its folder does not exist", hint="Make it, or name another file.")
+    places: list[tuple[Report, Path | None]] = [(output, save), *map(_further, report or ())]
+    for _, place in places:
+        if place is not None and not place.parent.is_dir():
+            raise UsageError(f"{place}: its folder does not exist", hint="Make it, or name another file.")
     choices = Choices(mode=Mode.PLAN, complexity=Complexity.MEDIUM, max_cost=max_cost, timeout_s=timeout)
     settings, task = prepare(_TASK, folder, choices)
     diff = asyncio.run(_diff(settings, folder, change, base))
@@ -92,14 +102,24 @@ def review(
         claims = found if isinstance(found, dict) else {"review": found}
         checked = check_findings(claims, outputs.get("failed") or (), folder, read)
         _tell(checked)
-        _write(_report(output, checked, result), save)
+        for form, place in places:
+            _write(_report(form, checked, result, limit), place)
         ended.append(checked)
 
-    code = execute(settings, task, quiet=quiet, after=deliver, answer_to=_nowhere())
     limit = {FailOn.LOW: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3, FailOn.NEVER: 4}[fail_on]
+    code = execute(settings, task, quiet=quiet, after=deliver, answer_to=_nowhere())
     (checked,) = ended
     fails = checked.not_looked_for or any(finding.severity >= limit for finding in checked.findings)
     return code or (_FOUND if fails else 0)
+
+
+def _further(text: str) -> tuple[Report, Path]:
+    """The form and the file of a --report."""
+    form, _, file = text.partition("=")
+    if form not in set(Report) or not file:
+        forms = ", ".join(Report)
+        raise UsageError(f"--report {text}: not of the form FORM=FILE", hint=f"FORM is one of {forms}.")
+    return Report(form), Path(file)
 
 
 def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
@@ -180,8 +200,15 @@ def _tell(checked: "Checked") -> None:
         print(f"codeflow: finding dropped: {one_line(line)}", file=sys.stderr)
 
 
-def _report(output: Report, checked: "Checked", result: "RunResult") -> str:
-    from codeflow.cli.render.findings import as_json, as_markdown, as_sarif, as_text
+def _report(output: Report, checked: "Checked", result: "RunResult", limit: int) -> str:
+    from codeflow.cli.render.findings import (
+        as_codequality,
+        as_json,
+        as_junit,
+        as_markdown,
+        as_sarif,
+        as_text,
+    )
 
     match output:
         case Report.TEXT:
@@ -190,6 +217,10 @@ def _report(output: Report, checked: "Checked", result: "RunResult") -> str:
             return as_markdown(checked)
         case Report.SARIF:
             return as_sarif(checked)
+        case Report.JUNIT:
+            return as_junit(checked, limit)
+        case Report.CODEQUALITY:
+            return as_codequality(checked)
         case Report.JSON:
             cost = None if result.cost is None else str(result.cost)
             return as_json(checked, cost=cost, session_id=result.session_id)

@@ -45,6 +45,12 @@ Denied = Annotated[
     list[str] | None, typer.Option(metavar="RULE", help="Refuse calls such as 'write_file(docs/**)'.")
 ]
 
+Untrusted = Annotated[
+    Path | None,
+    typer.Option(
+        "--untrusted", metavar="FILE", help="What others wrote, such as an issue: added to the task as data."
+    ),
+]
 Continues = Annotated[bool, typer.Option("--continue", help="Go on with this folder's latest session.")]
 PlanFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
@@ -84,6 +90,7 @@ def run(
     task: Annotated[str | None, typer.Argument(help="What to do; `-` reads it from stdin.")] = None,
     *,
     file: Annotated[Path | None, typer.Option(help="Read the task from this file.")] = None,
+    quoted: Untrusted = None,
     output: Annotated[Output, typer.Option(help="What to print on stdout.")] = Output.TEXT,
     mode: Unasked = None,
     plan: PlanFile = None,
@@ -115,7 +122,6 @@ def run(
     """Do a task in this folder. Text that is piped in beside TASK is appended to it."""
     from codeflow.cli.request import Choices, role_models
 
-    check_record(record)
     choices = Choices(
         mode=mode,
         pattern=pattern,
@@ -134,12 +140,12 @@ def run(
         workflow=workflow,
         inputs=tuple(given or ()),
     )
-    _check_workflow(choices, plan, continues=continues)
+    _check_flags(choices, plan, record, worktree, attempts, continues=continues, quoted=quoted)
     if continues:
-        _check_continue(record, worktree, plan, attempts)
         return continue_latest(_another(task, file), choices, workspace, output=output, quiet=quiet)
     work = _way(choices, plan, worktree, attempts, by, keep=keep, yes=yes)
-    return work(*_prepared(plan, task, file, choices, workspace), output=output, quiet=quiet, record=record)
+    told = _prepared(plan, (task, file, quoted), choices, workspace)
+    return work(*told, output=output, quiet=quiet, record=record)
 
 
 def _another(task: str | None, file: Path | None) -> str | None:
@@ -148,13 +154,23 @@ def _another(task: str | None, file: Path | None) -> str | None:
 
 
 def _prepared(
-    plan: Path | None, task: str | None, file: Path | None, choices: "Choices", workspace: Path | None
+    plan: Path | None,
+    words: tuple[str | None, Path | None, Path | None],
+    choices: "Choices",
+    workspace: Path | None,
 ) -> "tuple[Settings, Task]":
-    """The settings in force and the task."""
+    """The settings in force and the task. `words`: as an argument, in a file, and in one of others."""
     from codeflow.cli.request import existing_folder, prepare
 
     folder = existing_folder(workspace)
-    text, planned = _with_plan(plan, task, file, choices, folder) if plan else (read_task(task, file), None)
+    if plan is None:
+        settings, prepared = prepare(read_task(*words), folder, choices)
+        return settings, replace(prepared, quotes_strangers=words[2] is not None)
+    if words != (None, None, None):
+        raise UsageError(
+            "a plan brings its own task", hint="Leave TASK, --file and --untrusted out, or edit the plan."
+        )
+    text, planned = _with_plan(plan, choices, folder)
     settings, prepared = prepare(text, folder, choices)
     return settings, replace(prepared, plan=planned)
 
@@ -200,19 +216,32 @@ def _check_attempts(choices: "Choices", plan: Path | None, worktree: str | None)
             )
 
 
-def _with_plan(
-    plan: Path, task: str | None, file: Path | None, choices: "Choices", folder: Path
-) -> tuple[str, Plan]:
+def _with_plan(plan: Path, choices: "Choices", folder: Path) -> tuple[str, Plan]:
     """The task and the plan of a file."""
     from codeflow.cli.request import given_plan
 
-    if task is not None or file is not None:
-        raise UsageError("a plan brings its own task", hint="Leave TASK and --file out, or edit the plan.")
     if choices.agent is not None or choices.pattern not in {None, Pattern.GRAPH}:
         raise UsageError(
             "--plan names the agents of its steps, and is a graph", hint="Leave --agent and --pattern out."
         )
     return given_plan(plan, folder)
+
+
+def _check_flags(
+    choices: "Choices",
+    plan: Path | None,
+    record: Path | None,
+    worktree: str | None,
+    attempts: int | None,
+    *,
+    continues: bool,
+    quoted: Path | None,
+) -> None:
+    """Refuse what does not go together, before anything is done."""
+    check_record(record)
+    _check_workflow(choices, plan, continues=continues)
+    if continues:
+        _check_continue(record, worktree, plan, attempts, quoted)
 
 
 def _check_workflow(choices: "Choices", plan: Path | None, *, continues: bool) -> None:
@@ -235,8 +264,14 @@ def _check_workflow(choices: "Choices", plan: Path | None, *, continues: bool) -
 
 
 def _check_continue(
-    record: Path | None, worktree: str | None, plan: Path | None, attempts: int | None
+    record: Path | None,
+    worktree: str | None,
+    plan: Path | None,
+    attempts: int | None,
+    quoted: Path | None,
 ) -> None:
+    if quoted is not None:
+        raise UsageError("--untrusted does not go with --continue", hint="Begin a session with it.")
     if attempts is not None:
         raise UsageError("--attempts does not go with --continue", hint="Each attempt begins a session.")
     if plan is not None:

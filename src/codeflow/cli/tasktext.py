@@ -17,8 +17,8 @@ _SILENT_S = 3.0
 _HINT = 'Give it as an argument (`codeflow run "fix the failing test"`), with --file, or on stdin.'
 
 
-def read_task(argument: str | None, file: Path | None) -> str:
-    """The task; text piped in beside an argument is appended as a `<stdin>` block.
+def read_task(argument: str | None, file: Path | None, quoted: Path | None = None) -> str:
+    """The task; text piped in beside an argument is appended as a `<stdin>` block, what others wrote as data.
 
     Raises:
         UsageError: when there is no task, or it is binary, too large or unreadable.
@@ -36,7 +36,15 @@ def read_task(argument: str | None, file: Path | None) -> str:
         text = f"{argument}\n\n<stdin>\n{piped.rstrip()}\n</stdin>" if piped.strip() else argument or ""
     if not text.strip():
         raise UsageError("the task is empty", hint=_HINT)
-    return text.strip()
+    return _with_quotation(text.strip(), quoted) if quoted else text.strip()
+
+
+def _with_quotation(task: str, file: Path) -> str:
+    """The task, and behind it what others wrote, marked as data."""
+    from codeflow.core.invisible import spelled_out
+    from codeflow.tools.untrusted import as_data
+
+    return f"{task}\n\n{as_data(spelled_out(_decode(_read_file(file), str(file))), file.name)}"
 
 
 def _read_file(path: Path) -> bytes:

@@ -156,8 +156,8 @@ class Task:
     dry_run: bool = False
     worktree: Worktree | None = None
     allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    """Rules that hold for this session, as --allow and --deny gave them."""
+    deny: tuple[str, ...] = ()  # rules for this session, as --allow and --deny gave them
+    quotes_strangers: bool = False  # the text has words in it that others wrote
     no_sandbox: bool = False  # --no-sandbox, for this run
     plan: Plan | None = None  # to be carried out as it is
     workflow: GivenWorkflow | None = None

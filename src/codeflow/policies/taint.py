@@ -14,6 +14,7 @@ class Source(StrEnum):
 
     WEB = "the web"
     DOWNLOAD = "what a command downloaded"
+    TASK = "what others wrote into its task"
 
 
 _READERS = frozenset({"curl", "wget", "http", "https", "xh", "lynx", "w3m", "links", "gh", "glab", "aria2c"})

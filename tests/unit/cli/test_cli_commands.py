@@ -65,6 +65,7 @@ Commands:
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
+  ci           Reviews and repairs in a job of a code forge; docs/ci.md...
   tools        List what agents can do, or do it by hand.
   sessions     List the sessions of this folder, newest first.
   checkpoints  List, compare and prune checkpoints.
@@ -87,6 +88,8 @@ Arguments:
 
 Options:
   --file <path>                   Read the task from this file.
+  --untrusted FILE                What others wrote, such as an issue: added
+                                  to the task as data.
   --output <text|json|stream-json>
                                   What to print on stdout.  [default: text]
   --mode <plan|ask|edit|auto>     What may be done without asking: reads,

@@ -1,18 +1,20 @@
-"""A review's findings as text, Markdown, JSON and SARIF."""
+"""A review's findings as text, Markdown, JSON, SARIF, JUnit and GitLab's code quality."""
 
 import json
-import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 from codeflow import __version__
 from codeflow.cli.render.clean import clean, one_line, visible
+from codeflow.cli.render.markup import code, fenced, prose
 from codeflow.orchestration.reviewing import Checked, Finding, Severity
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}
+_QUALITY = {Severity.HIGH: "critical", Severity.MEDIUM: "major", Severity.LOW: "minor"}
 
 
 def as_text(checked: Checked) -> str:
@@ -39,38 +41,29 @@ def as_markdown(checked: Checked) -> str:
     """For a pull request's comment or a job's summary."""
     if not checked.findings:
         return f"**{_none(checked)}**\n"
-    counts = ", ".join(
-        f"{number} {severity.name.lower()}"
-        for severity in sorted(Severity, reverse=True)
-        if (number := sum(finding.severity is severity for finding in checked.findings))
-    )
+    counts = counted(checked.findings)
     missing = checked.not_looked_for
     rest = f"; nobody has looked for {', '.join(missing)}" if missing else ""
     return f"**{len(checked.findings)} findings** ({counts}{rest})\n\n" + "\n".join(
-        map(_markdown, checked.findings)
+        map(finding_as_markdown, checked.findings)
     )
 
 
-def _markdown(finding: Finding) -> str:
-    head = f"### `{_code(finding.file)}:{finding.line}` — {finding.severity.name.lower()}, {', '.join(finding.kinds)}"
-    parts = [head, _prose(finding.problem), _prose(finding.evidence)]
+def counted(findings: Sequence[Finding]) -> str:
+    """Such as "1 high, 2 low"."""
+    return ", ".join(
+        f"{number} {severity.name.lower()}"
+        for severity in sorted(Severity, reverse=True)
+        if (number := sum(finding.severity is severity for finding in findings))
+    )
+
+
+def finding_as_markdown(finding: Finding) -> str:
+    head = f"### `{code(finding.file)}:{finding.line}` — {finding.severity.name.lower()}, {', '.join(finding.kinds)}"
+    parts = [head, prose(finding.problem), prose(finding.evidence)]
     if finding.patch:
-        fence = "`" * max(3, _longest_run(finding.patch) + 1)
-        parts.append(f"{fence}diff\n{finding.patch}{fence}")
+        parts.append(fenced(finding.patch, "diff"))
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _code(text: str) -> str:
-    return one_line(text).replace("`", "'")
-
-
-def _prose(text: str) -> str:
-    """A model's words, which must not become markup: no HTML, no mention of people."""
-    return clean(text).replace("<", "&lt;").replace("@", "@\u200b")
-
-
-def _longest_run(text: str) -> int:
-    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def as_json(checked: Checked, *, cost: str | None, session_id: str) -> str:
@@ -96,7 +89,16 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "problem": finding.problem,
         "evidence": finding.evidence,
         "patch": finding.patch,
+        "suggestion": _suggestion(finding),
     }
+
+
+def _suggestion(finding: Finding) -> dict[str, Any] | None:
+    """The lines that the patch replaces, counted from 1, and what takes their place."""
+    if finding.replaces is None:
+        return None
+    first, last = finding.replaces
+    return {"first_line": first, "last_line": last, "text": finding.replacement}
 
 
 def as_sarif(checked: Checked) -> str:
@@ -115,6 +117,53 @@ def as_sarif(checked: Checked) -> str:
     invocation = {"executionSuccessful": not missing, "toolExecutionNotifications": missing}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def as_junit(checked: Checked, limit: int) -> str:
+    """JUnit's XML: a finding of severity `limit` or worse is a failure, another one passes with its words as output."""
+    fails = sum(finding.severity >= limit for finding in checked.findings)
+    tests = len(checked.findings) + len(checked.not_looked_for)
+    counts = {"tests": tests or 1, "failures": fails, "errors": len(checked.not_looked_for)}
+    suite = ET.Element(
+        "testsuite", {"name": "codeflow review"} | {name: str(count) for name, count in counts.items()}
+    )
+    for finding in checked.findings:
+        place = f"{one_line(finding.file)}:{finding.line}"
+        case = _case(suite, finding.kinds[0], f"{place}: {one_line(finding.problem)}", finding.file)
+        words = "\n\n".join(filter(None, (place, clean(finding.evidence), clean(finding.patch))))
+        if finding.severity >= limit:
+            told = {"message": one_line(finding.problem), "type": finding.severity.name.lower()}
+            ET.SubElement(case, "failure", told).text = words
+        else:
+            ET.SubElement(case, "system-out").text = words
+    for kind in checked.not_looked_for:
+        case = _case(suite, kind, f"{one_line(kind)} was looked for", "")
+        ET.SubElement(case, "error", {"message": "that reviewer gave no usable answer"})
+    if not len(suite):
+        _case(suite, "review", "no findings", "")
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _case(suite: ET.Element, kind: str, name: str, file: str) -> ET.Element:
+    more = {"file": one_line(file)} if file else {}
+    return ET.SubElement(suite, "testcase", {"classname": f"review.{one_line(kind)}", "name": name, **more})
+
+
+def as_codequality(checked: Checked) -> str:
+    """GitLab's code quality report, a part of Code Climate's format."""
+    return json.dumps(
+        [
+            {
+                "description": one_line(finding.problem),
+                "check_name": finding.kinds[0],
+                "fingerprint": _fingerprint([finding.file, finding.problem]),
+                "severity": _QUALITY[finding.severity],
+                "location": {"path": finding.file, "lines": {"begin": finding.line}},
+            }
+            for finding in checked.findings
+        ],
+        indent=2,
+    )
 
 
 def _result(finding: Finding) -> dict[str, Any]:

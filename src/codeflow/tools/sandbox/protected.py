@@ -56,6 +56,13 @@ class Protection:
     todos: Todos = ()
 
 
+def is_protected(path: str) -> bool:
+    """Whether a file, named from the workspace, is one of those by which others would run its code; in any case of
+    letters, as some file systems have it.
+    """
+    return any(f"{path}/".lower().startswith(f"{name}/".lower()) for name in _IN_WORKSPACE)
+
+
 def protection(
     workspaces: Iterable[Path], repositories: Iterable[Path], git: str | None, trusted: Iterable[Path] = ()
 ) -> Protection:

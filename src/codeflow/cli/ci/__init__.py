@@ -1,0 +1,1 @@
+"""`codeflow ci`: reviews and repairs that a forge's events ask for."""
