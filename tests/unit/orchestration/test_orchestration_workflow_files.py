@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from codeflow.core.errors import UsageError
 from codeflow.core.places import resource
 from codeflow.core.settings import load_settings
-from codeflow.orchestration.workflows.loading import Shelf
+from codeflow.orchestration.workflows.loading import Shelf, given
 from codeflow.orchestration.workflows.schema import workflow_schema
-from codeflow.orchestration.workflows.terms import with_policies
+from codeflow.orchestration.workflows.terms import addresses, with_policies
 from codeflow.tools.registry import TOOLS
 
 DOC = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
@@ -330,3 +330,32 @@ def test_a_node_is_one_thing(tmp_path):
 def test_what_a_workflow_gives_is_looked_at_as_well(tmp_path, more, said):
     refused = refusal(tmp_path, node("{gate: all}", more))
     assert (refused is None) if said is None else f"tiny.yaml:9: {said}" in (refused or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("{agent: x, task: t}", ""),
+        (FANOUT + "task: t}}", "b b.p b.q x x@b.p x@b.q"),
+        ("{debate: {proposer: x, critic: y, judge: x, task: t}}", "b.critic b.judge x y@b.critic x@b.judge"),
+        (
+            "{hierarchy: {supervisor: x, leads: {l: {agent: x, workers: {w: y}}}, task: t}}",
+            "x@b.supervisor x@b.l y@b.l.w b.l.w",
+        ),
+        ("{coordinator: {planner: x, agents: [y], task: t}}", "b x y x@b.planner"),
+        (MESH + ", conflicts: merge, merger: y}}", "x@b.p x@b.s y@b.merger"),
+        ("{explore: {agents: {p: x, q: x}, start: p, task: t, writer: y}}", "x@b.q y@b.synthesis"),
+    ],
+)
+def test_every_seat_of_a_workflow_has_an_address(tmp_path, text, names):
+    (tmp_path / "tiny.yaml").write_text(node(text))
+    found = addresses(given(shelf_of().check(tmp_path / "tiny.yaml"), {}))
+    assert found >= {*names.split()}
+    assert bool(found) == bool(names)
+
+
+def test_a_conversation_that_goes_on_has_the_seat_in_which_it_began(tmp_path):
+    more = "  - {from: b, to: c}\n"
+    text = node("{agent: x, task: t}\n  c: {agent: x, task: t, continues: b}", more)
+    (tmp_path / "tiny.yaml").write_text(text)
+    assert addresses(given(shelf_of().check(tmp_path / "tiny.yaml"), {})) == {"b", "c", "x", "x@b"}

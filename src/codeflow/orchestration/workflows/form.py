@@ -237,6 +237,13 @@ class WorkflowForm(Form):
         """The workflows that are nodes of this one."""
         return [node.workflow for node in self.nodes.values() if isinstance(node, WorkflowNode)]
 
+    def origin(self, name: str) -> str:
+        """The node whose conversation a node continues; itself where it begins one."""
+        node = self.nodes[name]
+        while isinstance(node, AgentNode) and node.continues is not None:
+            name, node = node.continues, self.nodes[node.continues]
+        return name
+
     @property
     def all_edges(self) -> tuple[Edge, ...]:
         return tuple(edge for form in self.edges for edge in form.edges)
