@@ -109,6 +109,16 @@ def test_a_review_that_nobody_finished_is_no_success(shell, change, scripted):
     assert "finding dropped: a finding without a usable form" in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["json", "sarif"])
+def test_a_severity_that_a_model_invents_does_not_lower_the_exit_code(shell, change, scripted, output):
+    with scripted([found("security", {**INJECTION, "severity": "P0"}), found("performance"), *REPLIES[2:]]) as endpoint:
+        done = review(shell, endpoint, "--output", output)
+    told = 'calc.py:2: its severity "P0" is not low, medium or high: it counts as high'
+    assert (done.code, f"codeflow: {told}" in done.stderr) == (1, True)
+    assert told in (done.result["guessed_severities"] if output == "json" else done.stdout.replace("\\", ""))
+
+
 def test_a_range_is_checked_against_the_files_that_it_leads_to(shell, project, scripted):
     git(project, "checkout", "-qb", "feat")
     (project / "new.py").write_text("import os\n\neval(input())\n")

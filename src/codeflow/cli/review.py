@@ -176,6 +176,8 @@ def _tell(checked: "Checked") -> None:
             f"codeflow: nobody looked for {one_line(kind)}: that reviewer gave no usable answer",
             file=sys.stderr,
         )
+    for line in checked.guessed:
+        print(f"codeflow: {one_line(line)}", file=sys.stderr)
     for line in checked.dropped:
         print(f"codeflow: finding dropped: {one_line(line)}", file=sys.stderr)
 
