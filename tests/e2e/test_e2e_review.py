@@ -1,9 +1,12 @@
 """`codeflow review`: reviewers side by side, their findings checked against the code, merged and written down."""
 
 import json
+import signal
+import subprocess
 
 import pytest
-from tests.e2e.harness import FIXED, git
+from tests.e2e.harness import CODEFLOW, FIXED, git
+from tests.e2e.test_e2e_resume import arrived
 
 from codeflow.models.endpoint import environment
 
@@ -112,11 +115,41 @@ def test_a_review_that_nobody_finished_is_no_success(shell, change, scripted):
 @pytest.mark.slow
 @pytest.mark.parametrize("output", ["json", "sarif"])
 def test_a_severity_that_a_model_invents_does_not_lower_the_exit_code(shell, change, scripted, output):
-    with scripted([found("security", {**INJECTION, "severity": "P0"}), found("performance"), *REPLIES[2:]]) as endpoint:
+    with scripted(
+        [found("security", {**INJECTION, "severity": "P0"}), found("performance"), *REPLIES[2:]]
+    ) as endpoint:
         done = review(shell, endpoint, "--output", output)
     told = 'calc.py:2: its severity "P0" is not low, medium or high: it counts as high'
     assert (done.code, f"codeflow: {told}" in done.stderr) == (1, True)
     assert told in (done.result["guessed_severities"] if output == "json" else done.stdout.replace("\\", ""))
+
+
+@pytest.mark.slow
+def test_a_review_that_was_cut_short_is_finished_by_resume_with_its_report(shell, change, scripted):
+    late = {**REPLIES[3], "latency_ms": 60_000}
+    with scripted([*REPLIES[:3], late]) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "review", "--output", "sarif", "--fail-on", "low"],
+            cwd=change,
+            env={**shell.env, **environment(endpoint.url)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        arrived(endpoint, 4)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+    assert run.returncode == 130
+    for replies in (REPLIES, []):  # the second time nothing is left to do but the report
+        with scripted(replies) as endpoint:
+            done = shell("resume", "--quiet", env=environment(endpoint.url))
+        assert done.code == 1, done.stderr
+        (report,) = done.result["runs"]
+        assert [one["level"] for one in report["results"]] == ["error"]
+        assert report["invocations"][0]["executionSuccessful"] is True
+        assert "finding dropped: calc.py:99" in done.stderr
+    with scripted([]) as endpoint:
+        plain = shell("resume", "--output", "json", env=environment(endpoint.url))
+    assert (plain.code, plain.result["status"]) == (0, "done")
 
 
 def test_a_range_is_checked_against_the_files_that_it_leads_to(shell, project, scripted):

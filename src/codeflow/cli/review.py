@@ -1,11 +1,9 @@
 """`codeflow review`: several reviewers look at a change at once, and their findings become one report."""
 
 import asyncio
-import io
 import os
 import sys
-from enum import StrEnum
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,34 +11,14 @@ import typer
 
 from codeflow.cli.execute import execute
 from codeflow.cli.options import Quiet, Timeout
+from codeflow.cli.reporting import Asked, FailOn, Report, Reporting, nowhere
 from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode
 
 if TYPE_CHECKING:
-    from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
-    from codeflow.orchestration.reviewing import Checked, ReadLines
 
 _TASK = "Review a change. Nothing is to be changed."
-_FOUND = 1
-
-
-class Report(StrEnum):
-    """How findings are written."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    SARIF = "sarif"
-
-
-class FailOn(StrEnum):
-    """From which severity on findings fail the command."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    NEVER = "never"
 
 
 def review(
@@ -69,7 +47,6 @@ def review(
     They read, and change nothing. What two of them found is told once, and what cites no line that exists not at all.
     """
     from codeflow.cli.request import Choices, by_workflow, existing_folder, prepare
-    from codeflow.orchestration.reviewing import check_findings
 
     folder = existing_folder(workspace)
     if change is not None and base is not None:
@@ -82,50 +59,10 @@ def review(
     if not diff:
         print("codeflow: nothing to review", file=sys.stderr)
         return 0
-    task = by_workflow(task, settings, "review", {"diff": diff})
-    read = _reader(folder, change, base)
-    ended: list[Checked] = []
-
-    def deliver(result: "RunResult") -> None:
-        outputs = result.outputs or {}
-        found = outputs.get("findings")
-        claims = found if isinstance(found, dict) else {"review": found}
-        checked = check_findings(claims, outputs.get("failed") or (), folder, read)
-        _tell(checked)
-        _write(_report(output, checked, result), save)
-        ended.append(checked)
-
-    code = execute(settings, task, quiet=quiet, after=deliver, answer_to=_nowhere())
-    limit = {FailOn.LOW: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3, FailOn.NEVER: 4}[fail_on]
-    (checked,) = ended
-    fails = checked.not_looked_for or any(finding.severity >= limit for finding in checked.findings)
-    return code or (_FOUND if fails else 0)
-
-
-def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
-    """Reads the files that the change leads to: those of the commit at a range's end, else those on disk."""
-    from codeflow.cli.repository import commit_of, committed_lines, head_commit
-    from codeflow.orchestration.reviewing import lines_on_disk
-
-    last = _end(change, base)
-    commit = None if last is None else commit_of(folder, last)
-    if commit is None:
-        return partial(lines_on_disk, folder)
-    if commit != head_commit(folder):
-        print(
-            f"codeflow: {last} is not checked out: reviewers read the other files as they are here",
-            file=sys.stderr,
-        )
-    return partial(committed_lines, folder, commit)
-
-
-def _end(change: str | None, base: str | None) -> str | None:
-    """The commit that a range ends with; None where the change ends with what is on disk."""
-    if base:
-        return "HEAD"
-    if change is None or ".." not in change:
-        return None
-    return change.rpartition("..")[2].lstrip(".") or "HEAD"
+    asked = Asked(change=change, base=base, output=output, fail_on=fail_on)
+    task = replace(by_workflow(task, settings, "review", {"diff": diff}), command=asked.command)
+    reporting = Reporting(asked, folder, save)
+    return reporting.code(execute(settings, task, quiet=quiet, after=reporting.deliver, answer_to=nowhere()))
 
 
 async def _diff(settings: "Settings", folder: Path, change: str | None, base: str | None) -> str:
@@ -166,46 +103,3 @@ async def _given(settings: "Settings", folder: Path) -> str:
         )
     finally:
         await workspace.close()
-
-
-def _tell(checked: "Checked") -> None:
-    from codeflow.cli.render.clean import one_line
-
-    for kind in checked.not_looked_for:
-        print(
-            f"codeflow: nobody looked for {one_line(kind)}: that reviewer gave no usable answer",
-            file=sys.stderr,
-        )
-    for line in checked.guessed:
-        print(f"codeflow: {one_line(line)}", file=sys.stderr)
-    for line in checked.dropped:
-        print(f"codeflow: finding dropped: {one_line(line)}", file=sys.stderr)
-
-
-def _report(output: Report, checked: "Checked", result: "RunResult") -> str:
-    from codeflow.cli.render.findings import as_json, as_markdown, as_sarif, as_text
-
-    match output:
-        case Report.TEXT:
-            return as_text(checked)
-        case Report.MARKDOWN:
-            return as_markdown(checked)
-        case Report.SARIF:
-            return as_sarif(checked)
-        case Report.JSON:
-            cost = None if result.cost is None else str(result.cost)
-            return as_json(checked, cost=cost, session_id=result.session_id)
-
-
-def _write(text: str, save: Path | None) -> None:
-    if save is None:
-        print(text.rstrip("\n"))
-    else:
-        save.write_text(f"{text.rstrip()}\n", encoding="utf-8")
-        print(f"codeflow: the findings are in {save}", file=sys.stderr)
-
-
-def _nowhere() -> Any:
-    from rich.console import Console
-
-    return Console(file=io.StringIO())
