@@ -177,5 +177,46 @@ def test_a_diff_from_stdin_and_nothing_to_review(shell, project, scripted):
     assert (done.code, done.stdout) == (0, "No findings.\n")
     with scripted([]) as endpoint:
         assert (review(shell, endpoint).code, endpoint.requests) == (0, [])
-        assert review(shell, endpoint, "no-such-branch").code == 2
+        wrong = review(shell, endpoint, "main..no-such-branch")
+        assert (wrong.code, "there is no commit, branch or tag" in wrong.stderr) == (2, True)
+        assert "<data" not in wrong.stderr
+        junk = review(shell, endpoint, "-", stdin="hello, this is no diff at all\n")
+        assert (junk.code, junk.stderr.splitlines()[0]) == (2, "codeflow: what came on stdin is no diff")
+        assert endpoint.requests == []
     (project / "calc.py").write_text(FIXED)
+
+
+@pytest.mark.slow
+def test_below_the_top_what_is_not_reviewed_is_said_and_paths_from_the_top_are_understood(
+    shell, project, scripted
+):
+    (project / "pkg").mkdir()
+    (project / "pkg" / "m.py").write_text("p = 1\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "more")
+    (project / "pkg" / "m.py").write_text("p = eval('1')\n")
+    claims = [
+        {"file": name, "line": 1, "severity": "high", "problem": "eval"} for name in ("pkg/m.py", "m.py")
+    ]
+    told = [
+        found("security", claims[0]),
+        found("performance", claims[1]),
+        found("correctness"),
+        found("style"),
+    ]
+    for arguments, stdin in (((), ""), (("-",), git(project, "diff"))):
+        with scripted(told) as endpoint:
+            done = shell.at(project / "pkg")(
+                "review", "--output", "json", *arguments, stdin=stdin, env=environment(endpoint.url)
+            )
+        (finding,) = done.result["findings"]
+        assert (finding["file"], finding["kinds"]) == ("m.py", ["security", "performance"]), done.stderr
+        said = "only what is below pkg/ is reviewed, and paths in the report are relative to it; --workspace .. reviews"
+        assert (said in done.stderr) is (not stdin)
+
+
+def test_outside_git_a_review_says_so_in_one_line(shell, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    done = shell.at(plain)("review")
+    assert (done.code, done.stderr.splitlines()[0]) == (2, f"codeflow: {plain} is in no git repository")

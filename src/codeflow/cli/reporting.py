@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeflow.cli.repository import prefix
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -73,6 +75,7 @@ class Reporting:
         self._folder = folder
         self._save = save
         self._read = _reader(folder, asked.change, asked.base)
+        self._below = prefix(folder) or ""
         self._fails = False
 
     def deliver(self, result: "RunResult") -> None:
@@ -82,7 +85,8 @@ class Reporting:
         outputs = result.outputs or {}
         found = outputs.get("findings")
         claims = found if isinstance(found, dict) else {"review": found}
-        checked = check_findings(claims, outputs.get("failed") or (), self._folder, self._read)
+        failed = outputs.get("failed") or ()
+        checked = check_findings(claims, failed, self._folder, self._read, self._below)
         _tell(checked)
         _write(_report(self._asked.output, checked, result), self._save)
         limit = {FailOn.LOW: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3, FailOn.NEVER: 4}[self._asked.fail_on]

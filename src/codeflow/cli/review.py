@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,18 @@ import typer
 from codeflow.cli.execute import execute
 from codeflow.cli.options import Quiet, Timeout
 from codeflow.cli.reporting import Asked, FailOn, Report, Reporting, nowhere
+from codeflow.cli.repository import commit_of, prefix
 from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode
 
 if TYPE_CHECKING:
     from codeflow.core.settings import Settings
 
+_NAME_ONE = "Name a commit or a range, or pipe a diff in: `git diff | codeflow review -`."
+_OF_A_DIFF = re.compile(
+    r"^(?:\x1b\[[\d;]*m)*(?:diff -|@@+ -\d|\*{3} \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\r?$)", re.MULTILINE
+)
+"""The head of a file or of a change in a unified, context or plain diff, in colour or not."""
 _TASK = "Review a change. Nothing is to be changed."
 
 
@@ -70,18 +77,19 @@ async def _diff(settings: "Settings", folder: Path, change: str | None, base: st
     from codeflow.app.build import run_by_hand
     from codeflow.tools.registry import TOOLS
 
+    ref = f"{base}...HEAD" if base else change or "HEAD"
+
     async def asked(tool: str, **arguments: Any) -> str:
         result = await run_by_hand(TOOLS[tool], arguments, settings, folder, env=os.environ, approve=None)
         if result.is_error:
             raise UsageError(
-                f"the change cannot be shown: {result.content.removeprefix('Error: ')}",
-                hint="Name a commit or a range, or pipe a diff in: `git diff | codeflow review -`.",
+                f"the change cannot be shown: {_why(result.content, folder, ref)}", hint=_NAME_ONE
             )
         return "" if result.display == "no differences" else result.content
 
     if change == "-":
         return await _given(settings, folder)
-    ref = f"{base}...HEAD" if base else change or "HEAD"
+    _say_where(folder)
     shown = await asked("git_diff", ref=ref)
     if base or change:
         return shown
@@ -90,12 +98,46 @@ async def _diff(settings: "Settings", folder: Path, change: str | None, base: st
     return "\n\n".join(filter(None, (shown, status if shown or has_new_files else "")))
 
 
+def _say_where(folder: Path) -> None:
+    """Tells that a subfolder's changes are not all.
+
+    Raises:
+        UsageError: outside a repository.
+    """
+    below = prefix(folder)
+    if below is None:
+        raise UsageError(
+            f"{folder} is in no git repository", hint="Pipe a diff in: `diff -u OLD NEW | codeflow review -`."
+        )
+    if below:
+        top = os.path.relpath(folder.joinpath(*[".."] * below.count("/")))
+        print(
+            f"codeflow: only what is below {below} is reviewed, and paths in the report are relative to it; "
+            f"--workspace {top} reviews all of the repository",
+            file=sys.stderr,
+        )
+
+
+def _why(said: str, folder: Path, ref: str) -> str:
+    """Why there is no diff, without the words that are for models."""
+    from codeflow.tools.untrusted import undelimited
+
+    unknown = [name for name in re.split(r"\.{2,3}", ref) if name and commit_of(folder, name) is None]
+    if unknown == ["HEAD"]:
+        return "the repository has no commit yet"
+    if unknown:
+        return f"there is no commit, branch or tag {unknown[0]}"
+    return " ".join(undelimited(said.removeprefix("Error: ")).split())
+
+
 async def _given(settings: "Settings", folder: Path) -> str:
     from codeflow.app.opening import open_workspace
     from codeflow.core.invisible import spelled_out
     from codeflow.tools.untrusted import as_data
 
     text = sys.stdin.read()
+    if text.strip() and not _OF_A_DIFF.search(text):
+        raise UsageError("what came on stdin is no diff", hint="Pipe one in: `git diff | codeflow review -`.")
     workspace, _ = open_workspace(settings, folder, os.environ, Mode.PLAN, home=folder)
     try:
         return (

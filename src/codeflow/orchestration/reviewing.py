@@ -113,12 +113,13 @@ ReadLines = Callable[[str], list[str] | None]
 
 
 def check_findings(
-    claims: Mapping[str, Any], failed: Iterable[str], workspace: Path, read: ReadLines
+    claims: Mapping[str, Any], failed: Iterable[str], workspace: Path, read: ReadLines, below: str = ""
 ) -> Checked:
     """What is left of a review's claims: with a line that exists, merged, the worst first.
 
     `claims`: for each kind of fault what its reviewer's answer held, by right a list of objects. `failed` are the kinds
-    whose reviewers did not finish.
+    whose reviewers did not finish. `below` is where the workspace is in its repository, such as `src/app/`: files that
+    are named from there are found as well.
     """
     findings: list[Finding] = []
     dropped: list[str] = []
@@ -134,6 +135,9 @@ def check_findings(
             continue
         parsed = parsed.model_copy(update={"file": _plain_name(workspace, parsed.file)})
         found = _found(parsed, read(parsed.file))
+        if found is None and below and parsed.file.startswith(below):
+            parsed = parsed.model_copy(update={"file": parsed.file.removeprefix(below)})
+            found = _found(parsed, read(parsed.file))
         if found is None:
             dropped.append(f"{parsed.file}:{parsed.line}: there is no such line ({parsed.problem})")
         else:
