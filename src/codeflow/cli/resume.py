@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codeflow.cli.reporting import Reporting
     from codeflow.cli.request import Choices
     from codeflow.core.results import RunResult
+    from codeflow.core.settings import Settings
     from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import Past
 
@@ -163,7 +164,6 @@ def go_on(
     Raises:
         UsageError: when the session's folder is gone, or nothing was asked for in it.
     """
-    from codeflow.cli.request import prepare
     from codeflow.core.errors import UsageError
 
     before = request_of(past, session_id)
@@ -174,35 +174,44 @@ def go_on(
     if resumes and past.run.is_over and past.run.result is not None:
         return _again(past.run.result, report, output=output, quiet=quiet)
     chosen = _choices(past, before, chosen, resumes=resumes)
-    if before.worktree and workspace is None:
-        from codeflow.cli.workplaces import still_there
-
-        worktree = still_there(before.worktree, session_id)
-        settings, prepared = prepare(text or before.text, before.home, chosen)
-        prepared = replace(prepared, workspace=worktree.folder, worktree=worktree)
-    else:
-        folder = _folder(before, workspace)
-        if not before.home.is_dir():
-            _bring_along(session_id, before.home, folder)
-        settings, prepared = prepare(text or before.text, folder, chosen)
+    settings, prepared = _prepared(session_id, before, text or before.text, chosen, workspace)
     if resumes:
         prepared = replace(prepared, plan=before.plan, workflow=before.workflow, command=before.command)
     if prepared.home != Path.cwd():
         print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
-    session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
-    continued = Continued(session=session, answer=answer)
+    session = Continued(
+        session=Continuation(session_id=session_id, resumes=resumes, as_is=as_is), answer=answer
+    )
     code = execute(
         settings,
         prepared,
         output=output,
         quiet=quiet,
-        session=continued,
+        session=session,
         notes=[_SANDBOXED] if before.no_sandbox and not chosen.no_sandbox else [],
         after=_after(prepared, report.deliver if report else after),
         answer_to=_nowhere() if report else None,
         front=front,
     )
     return report.code(code) if report else code
+
+
+def _prepared(
+    session_id: str, before: Task, text: str, chosen: "Choices", workspace: Path | None
+) -> "tuple[Settings, Task]":
+    """The session's next task where it is to be done: in the folder that was asked for, else where it worked before."""
+    from codeflow.cli.request import prepare
+
+    if before.worktree and workspace is None:
+        from codeflow.cli.workplaces import still_there
+
+        worktree = still_there(before.worktree, session_id)
+        settings, prepared = prepare(text, before.home, chosen)
+        return settings, replace(prepared, workspace=worktree.folder, worktree=worktree)
+    folder = _folder(before, workspace)
+    if not before.home.is_dir():
+        _bring_along(session_id, before.home, folder)
+    return prepare(text, folder, chosen)
 
 
 def _reporting(before: Task, workspace: Path | None) -> "Reporting | None":
@@ -223,6 +232,7 @@ def _again(result: "RunResult", report: "Reporting | None", *, output: Output, q
     """Shows the result of a run that had ended, and returns the exit code."""
     if report is None:
         return show_again(result, output=output, quiet=quiet)
+    print(f"codeflow: session {result.session_id} had come to its end; this is its report", file=sys.stderr)
     report.deliver(result)
     return report.code(EXIT_CODES[result.status])
 
