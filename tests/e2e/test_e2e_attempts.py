@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.harness import BUG, CODEFLOW, FIXED, ROUTER, Shell, git
-from tests.e2e.test_e2e_resume import killed, started, until
+from tests.e2e.test_e2e_resume import arrived, killed, started, until
 
 from codeflow.models.endpoint import environment
 
@@ -173,6 +173,11 @@ def test_what_does_not_go_with_attempts_is_refused_in_one_line(shell, tmp_path):
         (shell.project, ["--dry-run"], "--dry-run does not go with --attempts"),
         (shell.project, ["--by", "senior_codr"], "no agent is called 'senior_codr'"),
         (shell.project, ["--by", "reviewer"], "reviewer changes no files"),
+        (
+            shell.project,
+            ["--by", "fast_coder", "--by", "senior_coder", "--by", "graph"],
+            "3 names for 2 attempts: none is left for graph\n  Give --attempts 3",
+        ),
         (plain, [], "is in no git repository"),
     ):
         done = shell.at(folder)("run", "--attempts", "2", *arguments, "do it")
@@ -180,6 +185,40 @@ def test_what_does_not_go_with_attempts_is_refused_in_one_line(shell, tmp_path):
         assert "leave --worktree out" not in done.stderr.lower()
     alone = shell("run", "--by", "fast_coder", "do it")
     assert (alone.code, "--attempts" in alone.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_who_the_user_is_has_to_be_known_before_anything_is_spent(shell, project, scripted):
+    git(project, "config", "--unset", "user.email")
+    git(project, "config", "user.useConfigOnly", "true")
+    with scripted([]) as endpoint:
+        done = shell.run(endpoint, "--attempts", "2")
+        assert endpoint.requests == []
+    assert (done.code, "git does not know who you are" in done.stderr) == (2, True), done.stderr
+    assert listed(shell) == []
+
+
+ASKS = {
+    "agent": "router",
+    "say": '{"complexity": "SIMPLE", "kind": "question", "confidence": 0.9, "reason": "q"}',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("other", "chosen"), [("It subtracts: calc.py:2", 2), ("It adds.", 1)])
+def test_answers_to_a_question_are_judged_where_they_differ(shell, scripted, other, chosen):
+    said = [{"agent": "fast_coder", "say": "It adds."}, {"agent": "senior_coder", "say": other}]
+    judges = chosen == 2
+    with scripted([ASKS, *said, *([judge(SECOND)] if judges else [])]) as endpoint:
+        done = shell.run(endpoint, "--attempts", "2")
+        asked = [json.dumps(one.body) for one in endpoint.requests if one.agent == "reviewer"]
+    assert done.code == 0, done.stderr
+    assert [one["chosen"] for one in done.result["attempts"]] == [chosen == 1, chosen == 2]
+    assert len(asked) == judges
+    assert all("answer of attempt 2" in one and "It subtracts" in one for one in asked)
+    assert done.result["answer"] == other
+    assert ("all gave the same answer; it cost least" in done.stdout) != judges
+    assert listed(shell) == []
 
 
 @pytest.mark.slow
@@ -233,6 +272,34 @@ def test_ctrl_c_ends_all_of_them_and_keeps_what_they_did(shell, project, scripte
     assert [one["status"] for one in result["attempts"]] == ["done", "interrupted"]
     assert (project / "calc.py").read_text() == BUG
     assert len(listed(shell)) == 2
+
+
+@pytest.mark.slow
+def test_a_judge_that_was_cut_short_is_not_asked_again(shell, project, scripted):
+    with scripted([*TWO_GREEN, {**judge(SECOND), "latency_ms": 60_000}]) as endpoint:
+        run = started(shell, endpoint, "--attempts", "2")
+        until(run, "attempt_result", times=2)
+        arrived(endpoint, 9)
+        run.send_signal(signal.SIGINT)
+        out, _ = run.communicate(timeout=30)
+    result = json.loads(out.splitlines()[-1])
+    attempts = [one["session_id"] for one in result["attempts"]]
+    ids = [row["id"] for row in json.loads(shell("sessions", "list", "--output", "json").stdout)]
+    (judged,) = {*ids} - {*attempts}
+    with scripted([]) as endpoint:
+        for arguments in (["resume"], ["resume", judged], ["run", "--continue"]):
+            done = shell(*arguments, env=environment(endpoint.url))
+            assert (done.code, done.stdout) == (2, ""), done.stderr
+            assert (
+                "the judge of attempts, which is not asked again\n  `codeflow worktrees list`" in done.stderr
+            )
+        assert endpoint.requests == []
+    assert len(listed(shell)) == 2
+    with scripted([{"agent": "senior_coder", "say": "Because."}, ROUTER]) as endpoint:
+        done = shell(
+            "run", "--continue", "why?", "--mode", "plan", "--output", "json", env=environment(endpoint.url)
+        )
+    assert done.result["session_id"] in attempts, done.stderr
 
 
 @pytest.mark.slow

@@ -104,6 +104,38 @@ def test_messages_reach_whom_they_are_for_once_and_as_data(shell, project, scrip
     assert added == {LOOK: [], FIX: ["m1", "m2"], AFTER: ["m2"]}
 
 
+SEATS = """
+nodes:
+  plan: {agent: architect, task: "What is to be looked at?"}
+  look: {fanout: {members: {x: reviewer, y: debugger}, task: "Is this right?"}}
+edges: [{from: plan, to: look}]
+"""
+
+
+@pytest.mark.slow
+def test_a_seat_that_nobody_has_sat_in_yet_can_be_written_to(shell, scripted, workflow):
+    workflow(SEATS)
+    plan, x, y = "architect@plan", "reviewer@look.x", "debugger@look.y"
+    letter = {"kind": "finding", "content": "Line 2 subtracts."}
+    replies = [
+        ROUTER,
+        sends(plan, to=x, **letter),
+        sends(plan, to="look.y", **letter),
+        sends(plan, to="reviewer@look.y", **letter),
+        *(say(one, "Looked.") for one in (plan, x, y)),
+    ]
+    with scripted(replies) as endpoint:
+        done = by_workflow(shell, endpoint, "--output", "stream-json")
+        added = {one["agent"]: one["mail"] for one in done.events if one["kind"] == "message_added"}
+        refused = str([one for one in endpoint.requests if one.agent == plan][-1].body["messages"])
+    assert done.code == 0, done.stderr
+    assert added == {plan: [], x: ["m1"], y: ["m2"]}
+    assert (
+        "'reviewer@look.y' in this run; there are: all, architect, debugger, look, look.x, look.y, rev"
+        in refused
+    )
+
+
 @pytest.mark.slow
 def test_people_see_messages_in_a_line_and_are_told_of_those_that_nobody_read(shell, scripted, workflow):
     workflow(FLOW)

@@ -1,9 +1,12 @@
 """`codeflow review`: reviewers side by side, their findings checked against the code, merged and written down."""
 
 import json
+import signal
+import subprocess
 
 import pytest
-from tests.e2e.harness import FIXED, git
+from tests.e2e.harness import CODEFLOW, FIXED, git
+from tests.e2e.test_e2e_resume import arrived
 
 from codeflow.models.endpoint import environment
 
@@ -109,6 +112,46 @@ def test_a_review_that_nobody_finished_is_no_success(shell, change, scripted):
     assert "finding dropped: a finding without a usable form" in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["json", "sarif"])
+def test_a_severity_that_a_model_invents_does_not_lower_the_exit_code(shell, change, scripted, output):
+    with scripted(
+        [found("security", {**INJECTION, "severity": "P0"}), found("performance"), *REPLIES[2:]]
+    ) as endpoint:
+        done = review(shell, endpoint, "--output", output)
+    told = 'calc.py:2: its severity "P0" is not low, medium or high: it counts as high'
+    assert (done.code, f"codeflow: {told}" in done.stderr) == (1, True)
+    assert told in (done.result["guessed_severities"] if output == "json" else done.stdout.replace("\\", ""))
+
+
+@pytest.mark.slow
+def test_a_review_that_was_cut_short_is_finished_by_resume_with_its_report(shell, change, scripted):
+    late = {**REPLIES[3], "latency_ms": 60_000}
+    with scripted([*REPLIES[:3], late]) as endpoint:
+        run = subprocess.Popen(
+            [CODEFLOW, "review", "--output", "sarif", "--fail-on", "low"],
+            cwd=change,
+            env={**shell.env, **environment(endpoint.url)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        arrived(endpoint, 4)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=30)
+    assert run.returncode == 130
+    for replies in (REPLIES, []):  # the second time nothing is left to do but the report
+        with scripted(replies) as endpoint:
+            done = shell("resume", "--quiet", env=environment(endpoint.url))
+        assert done.code == 1, done.stderr
+        (report,) = done.result["runs"]
+        assert [one["level"] for one in report["results"]] == ["error"]
+        assert report["invocations"][0]["executionSuccessful"] is True
+        assert "finding dropped: calc.py:99" in done.stderr
+    with scripted([]) as endpoint:
+        plain = shell("resume", "--output", "json", env=environment(endpoint.url))
+    assert (plain.code, plain.result["status"]) == (0, "done")
+
+
 def test_a_range_is_checked_against_the_files_that_it_leads_to(shell, project, scripted):
     git(project, "checkout", "-qb", "feat")
     (project / "new.py").write_text("import os\n\neval(input())\n")
@@ -134,5 +177,46 @@ def test_a_diff_from_stdin_and_nothing_to_review(shell, project, scripted):
     assert (done.code, done.stdout) == (0, "No findings.\n")
     with scripted([]) as endpoint:
         assert (review(shell, endpoint).code, endpoint.requests) == (0, [])
-        assert review(shell, endpoint, "no-such-branch").code == 2
+        wrong = review(shell, endpoint, "main..no-such-branch")
+        assert (wrong.code, "there is no commit, branch or tag" in wrong.stderr) == (2, True)
+        assert "<data" not in wrong.stderr
+        junk = review(shell, endpoint, "-", stdin="hello, this is no diff at all\n")
+        assert (junk.code, junk.stderr.splitlines()[0]) == (2, "codeflow: what came on stdin is no diff")
+        assert endpoint.requests == []
     (project / "calc.py").write_text(FIXED)
+
+
+@pytest.mark.slow
+def test_below_the_top_what_is_not_reviewed_is_said_and_paths_from_the_top_are_understood(
+    shell, project, scripted
+):
+    (project / "pkg").mkdir()
+    (project / "pkg" / "m.py").write_text("p = 1\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "more")
+    (project / "pkg" / "m.py").write_text("p = eval('1')\n")
+    claims = [
+        {"file": name, "line": 1, "severity": "high", "problem": "eval"} for name in ("pkg/m.py", "m.py")
+    ]
+    told = [
+        found("security", claims[0]),
+        found("performance", claims[1]),
+        found("correctness"),
+        found("style"),
+    ]
+    for arguments, stdin in (((), ""), (("-",), git(project, "diff"))):
+        with scripted(told) as endpoint:
+            done = shell.at(project / "pkg")(
+                "review", "--output", "json", *arguments, stdin=stdin, env=environment(endpoint.url)
+            )
+        (finding,) = done.result["findings"]
+        assert (finding["file"], finding["kinds"]) == ("m.py", ["security", "performance"]), done.stderr
+        said = "only what is below pkg/ is reviewed, and paths in the report are relative to it; --workspace .. reviews"
+        assert (said in done.stderr) is (not stdin)
+
+
+def test_outside_git_a_review_says_so_in_one_line(shell, tmp_path):
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    done = shell.at(plain)("review")
+    assert (done.code, done.stderr.splitlines()[0]) == (2, f"codeflow: {plain} is in no git repository")

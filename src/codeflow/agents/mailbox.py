@@ -61,9 +61,10 @@ class Mailbox:
 
     def send(self, *, sender: str, to: str, purpose: Purpose, content: str) -> MessageSent:
         """As `core.messages.Post` has it."""
-        known = {*self.names, *self.mail.seats} - _own_names(sender)
+        seats = self.mail.seats
+        known = {*self.names, *seats, *map(_short, seats)} - _own_names(sender)
         if to != EVERYONE and to not in known:
-            there = ", ".join(sorted(known)) or "nobody"
+            there = ", ".join(sorted({_short(name) for name in known})) or "nobody"
             raise CodeflowError(f"nobody else is called {to!r} in this run; there are: {EVERYONE}, {there}")
         own = [message for message in self.mail.sent if message.sender == sender]
         for message in own:
@@ -117,6 +118,11 @@ def _own_names(seat: str) -> frozenset[str]:
     """What nobody else is called: the seat, that of whoever it took over from, and the place."""
     own, _, _ = seat.partition("+")
     return frozenset({seat, own, own.partition("@")[2]} - {""})
+
+
+def _short(name: str) -> str:
+    """A seat's place alone, which is a name for it as well; any other name as it is."""
+    return name.partition("+")[0].rpartition("@")[2]
 
 
 def _told(messages: Sequence[MessageSent], *, left: int) -> str:

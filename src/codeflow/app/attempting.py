@@ -17,7 +17,7 @@ from codeflow.knowledge.memory.identity import project_home
 from codeflow.models.catalogue import Catalogue
 from codeflow.models.pricing import price
 from codeflow.models.rosters import Roster
-from codeflow.orchestration.attempts import PATTERNS, Starter, share_of
+from codeflow.orchestration.attempts import MOST, PATTERNS, Starter, share_of
 from codeflow.policies.cascade import blended_cost
 from codeflow.telemetry.ledger import ledger_to_read
 
@@ -58,8 +58,15 @@ def offer(settings: Settings, task: Task, names: Sequence[str], count: int, env:
     """So many attempts, begun in turn by those that were named, else by the coders of the cascade.
 
     Raises:
-        UsageError: for a name that is no agent, model or pattern, or an agent that changes nothing.
+        UsageError: for a name that is no agent, model or pattern, an agent that changes nothing, or too many names.
     """
+    if len(names) > count:
+        raise UsageError(
+            f"{len(names)} names for {count} attempts: none is left for {', '.join(names[count:])}",
+            hint=f"Give --attempts {len(names)}, or leave names out."
+            if len(names) <= MOST
+            else "Leave names out.",
+        )
     prospects = _Prospects.of(settings, task, env)
     prospects.judge()
     named = names or ([task.agent] if task.agent else CODERS)

@@ -16,14 +16,11 @@ def open_mailbox(task: Task, pattern: Pattern, mail: Mail, bench: Bench, hear: H
 
 
 def _names(task: Task, pattern: Pattern) -> frozenset[str]:
-    """Agents and nodes; none where one agent works, or one after the other who is not to hear of the one before."""
+    """Agents, nodes and seats; none where one agent works, or one after the other who is not to hear of the one before."""
     if pattern is Pattern.GRAPH:
         return GRAPH_NODES
     if task.workflow is None:
         return frozenset()
-    from codeflow.orchestration.workflows.terms import agents_by_path, nodes_by_path
+    from codeflow.orchestration.workflows.terms import addresses
 
-    agents = agents_by_path(nodes_by_path(task.workflow))
-    if sum(map(len, agents.values())) <= 1:
-        return frozenset()
-    return frozenset(agents).union(*agents.values())
+    return addresses(task.workflow)

@@ -60,10 +60,11 @@ def run_attempts(
         UsageError: when there can be no worktrees, or the price was not agreed to; nothing has been done then.
     """
     from codeflow.app.attempting import offer
-    from codeflow.sessions.worktrees.adding import survey
+    from codeflow.sessions.worktrees.adding import check_identity, survey
 
     _check(task, record)
     found = survey(task.workspace, None, "--attempts")
+    check_identity(found)
     offered = offer(settings, task, wanted.by, wanted.count, os.environ)
     if found.missing:
         names = listed(found.missing, _MOST_NAMES)
@@ -155,7 +156,7 @@ class _Race:
         if len(green) == 1:
             return _Choice(results, green[0], _BY_THE_GATES)
         if not is_open(results, green):
-            same = "all made the same change" if results[green[0]].diff else "none shows a change"
+            same = "all made the same change" if results[green[0]].diff else "all gave the same answer"
             return _Choice(results, cheapest(results, green), f"{same}; it cost least")
         return await self._judged(results, green, screen, calls)
 

@@ -28,6 +28,14 @@ def commit_of(workspace: Path, name: str) -> str | None:
     return found.stdout.strip() if found and found.returncode == 0 else None
 
 
+def prefix(workspace: Path) -> str | None:
+    """Where the folder is in its work tree, such as `src/app/`, empty at the top; None where git has no work tree."""
+    found = _git(workspace, "rev-parse", "--is-inside-work-tree", "--show-prefix")
+    if found is None or found.returncode or not found.stdout.startswith("true\n"):
+        return None
+    return found.stdout.removeprefix("true\n").removesuffix("\n")
+
+
 def committed_lines(workspace: Path, commit: str, name: str) -> list[str] | None:
     """The lines of a file as a commit has it, named from the workspace; None where it has none."""
     shown = _git(workspace, "cat-file", "blob", f"{commit}:./{name}")

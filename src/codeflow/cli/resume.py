@@ -12,12 +12,16 @@ import typer
 from codeflow.cli.execute import Continued, Front, Output, execute, show_again
 from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.render.clean import one_line
-from codeflow.core.values import Continuation, Mode, Task
+from codeflow.core.values import EXIT_CODES, Continuation, Mode, Task
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from codeflow.cli.approval import GivenAnswer
+    from codeflow.cli.reporting import Reporting
     from codeflow.cli.request import Choices
     from codeflow.core.results import RunResult
+    from codeflow.core.settings import Settings
     from codeflow.sessions.log import SessionStore
     from codeflow.sessions.past import Past
 
@@ -34,6 +38,8 @@ AsIs = Annotated[
 ]
 
 
+_JUDGED = "the judge of attempts, which is not asked again"
+_ATTEMPTS = "`codeflow worktrees list` shows the attempts, `codeflow worktrees merge SESSION` takes one."
 _SANDBOXED = "the session began with --no-sandbox, which holds for one run: commands are in the sandbox now"
 
 
@@ -113,7 +119,28 @@ def continue_latest(
             hint=f"Leave --continue out to begin one. {elsewhere(folder)}",
         )
     past = recalled(store, latest)
+    if _is_judge(past):
+        latest, past = _latest(store, folder) if text is None else _worked(store, folder)
     return go_on(latest, past, text, chosen, _place(past, workspace), output=output, quiet=quiet)
+
+
+def _worked(store: "SessionStore", folder: Path) -> "tuple[str, Past]":
+    """The folder's newest session but for those of judges."""
+    from codeflow.core.errors import SessionError
+
+    for known in store.list(folder):
+        past = _readable(store, known.id)
+        if past is not None and not _is_judge(past):
+            return known.id, past
+    raise SessionError(f"the only session of {folder} is {_JUDGED}", hint=_ATTEMPTS)
+
+
+def _is_judge(past: "Past") -> bool:
+    """Whether the session's run chose among attempts, which only their own process makes use of."""
+    from codeflow.core.attempts import JUDGE
+
+    request = past.run.started.request if past.run.started else None
+    return request is not None and request.command.get("name") == JUDGE
 
 
 def go_on(
@@ -137,41 +164,78 @@ def go_on(
     Raises:
         UsageError: when the session's folder is gone, or nothing was asked for in it.
     """
-    from codeflow.cli.request import prepare
+    from codeflow.core.errors import UsageError
 
     before = request_of(past, session_id)
     resumes = text is None
+    if resumes and _is_judge(past):
+        raise UsageError(f"session {session_id} is {_JUDGED}", hint=_ATTEMPTS)
+    report = _reporting(before, workspace) if resumes and output is Output.TEXT and front is None else None
     if resumes and past.run.is_over and past.run.result is not None:
-        return show_again(past.run.result, output=output, quiet=quiet)
+        return _again(past.run.result, report, output=output, quiet=quiet)
     chosen = _choices(past, before, chosen, resumes=resumes)
-    if before.worktree and workspace is None:
-        from codeflow.cli.workplaces import still_there
-
-        worktree = still_there(before.worktree, session_id)
-        settings, prepared = prepare(text or before.text, before.home, chosen)
-        prepared = replace(prepared, workspace=worktree.folder, worktree=worktree)
-    else:
-        folder = _folder(before, workspace)
-        if not before.home.is_dir():
-            _bring_along(session_id, before.home, folder)
-        settings, prepared = prepare(text or before.text, folder, chosen)
+    settings, prepared = _prepared(session_id, before, text or before.text, chosen, workspace)
     if resumes:
-        prepared = replace(prepared, plan=before.plan, workflow=before.workflow)
+        prepared = replace(prepared, plan=before.plan, workflow=before.workflow, command=before.command)
     prepared = replace(prepared, quotes_strangers=before.quotes_strangers)  # what was read stays read
     if prepared.home != Path.cwd():
         print(f"codeflow: working in {one_line(str(prepared.workspace))}", file=sys.stderr)
-    session = Continuation(session_id=session_id, resumes=resumes, as_is=as_is)
-    continued = Continued(session=session, answer=answer)
-    return execute(
+    session = Continued(
+        session=Continuation(session_id=session_id, resumes=resumes, as_is=as_is), answer=answer
+    )
+    code = execute(
         settings,
         prepared,
         output=output,
         quiet=quiet,
-        session=continued,
+        session=session,
         notes=[_SANDBOXED] if before.no_sandbox and not chosen.no_sandbox else [],
-        after=_after(prepared, after),
+        after=_after(prepared, report.deliver if report else after),
+        answer_to=_nowhere() if report else None,
         front=front,
     )
+    return report.code(code) if report else code
+
+
+def _prepared(
+    session_id: str, before: Task, text: str, chosen: "Choices", workspace: Path | None
+) -> "tuple[Settings, Task]":
+    """The session's next task where it is to be done: in the folder that was asked for, else where it worked before."""
+    from codeflow.cli.request import prepare
+
+    if before.worktree and workspace is None:
+        from codeflow.cli.workplaces import still_there
+
+        worktree = still_there(before.worktree, session_id)
+        settings, prepared = prepare(text, before.home, chosen)
+        return settings, replace(prepared, workspace=worktree.folder, worktree=worktree)
+    folder = _folder(before, workspace)
+    if not before.home.is_dir():
+        _bring_along(session_id, before.home, folder)
+    return prepare(text, folder, chosen)
+
+
+def _reporting(before: Task, workspace: Path | None) -> "Reporting | None":
+    """What shows the run's result in place of its answer, where that is a review's report."""
+    from codeflow.cli.reporting import Reporting, asked_in
+
+    asked = asked_in(before.command)
+    return Reporting(asked, workspace or before.workspace) if asked else None
+
+
+def _nowhere() -> "Console":
+    from codeflow.cli.reporting import nowhere
+
+    return nowhere()
+
+
+def _again(result: "RunResult", report: "Reporting | None", *, output: Output, quiet: bool) -> int:
+    """Shows the result of a run that had ended, and returns the exit code."""
+    if report is None:
+        return show_again(result, output=output, quiet=quiet)
+    print(f"codeflow: session {result.session_id} had come to its end; this is its report", file=sys.stderr)
+    report.deliver(result)
+    return report.code(EXIT_CODES[result.status])
 
 
 def _after(task: Task, others: "Callable[[RunResult], None] | None") -> "Callable[[RunResult], None] | None":
@@ -198,19 +262,29 @@ def recalled(store: "SessionStore", session_id: str) -> "Past":
 
 
 def _latest(store: "SessionStore", folder: Path) -> "tuple[str, Past]":
-    """The folder's newest session that did not finish, else its newest."""
+    """The folder's newest session that did not finish, else its newest; never that of a judge.
+
+    Raises:
+        UsageError: when there is none, or a judge was cut short after everything else had ended.
+    """
     from codeflow.cli.workplaces import elsewhere
     from codeflow.core.errors import UsageError
 
     running = store.running(folder)
     newest: tuple[str, Past] | None = None
+    judges = 0
     for known in store.list(folder):
         past = None if known.id in running else _readable(store, known.id)
         if past is None:
             continue
+        if _is_judge(past):
+            judges += newest is None and not past.run.is_over
+            continue
         if not past.run.is_over:
             return known.id, past
         newest = newest or (known.id, past)
+    if judges:
+        raise UsageError(f"all that was cut short in {folder} is {_JUDGED}", hint=_ATTEMPTS)
     if newest is None:
         raise UsageError(
             f"no run in {folder} was cut short",

@@ -1,11 +1,10 @@
 """`codeflow review`: several reviewers look at a change at once, and their findings become one report."""
 
 import asyncio
-import io
 import os
+import re
 import sys
-from enum import StrEnum
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,36 +12,20 @@ import typer
 
 from codeflow.cli.execute import execute
 from codeflow.cli.options import Quiet, Timeout
+from codeflow.cli.reporting import Asked, FailOn, Report, Reporting, nowhere
+from codeflow.cli.repository import commit_of, prefix
 from codeflow.core.errors import UsageError
 from codeflow.core.values import Complexity, Mode
 
 if TYPE_CHECKING:
-    from codeflow.core.results import RunResult
     from codeflow.core.settings import Settings
-    from codeflow.orchestration.reviewing import Checked, ReadLines
 
+_NAME_ONE = "Name a commit or a range, or pipe a diff in: `git diff | codeflow review -`."
+_OF_A_DIFF = re.compile(
+    r"^(?:\x1b\[[\d;]*m)*(?:diff -|@@+ -\d|\*{3} \S|\d+(?:,\d+)?[acd]\d+(?:,\d+)?\r?$)", re.MULTILINE
+)
+"""The head of a file or of a change in a unified, context or plain diff, in colour or not."""
 _TASK = "Review a change. Nothing is to be changed."
-_FOUND = 1
-
-
-class Report(StrEnum):
-    """How findings are written."""
-
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    SARIF = "sarif"
-    JUNIT = "junit"
-    CODEQUALITY = "codequality"
-
-
-class FailOn(StrEnum):
-    """From which severity on findings fail the command."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    NEVER = "never"
 
 
 Fails = Annotated[FailOn, typer.Option(help="Exit with 1 when something as bad was found.")]
@@ -77,13 +60,12 @@ def review(
     They read, and change nothing. What two of them found is told once, and what cites no line that exists not at all.
     """
     from codeflow.cli.request import Choices, by_workflow, existing_folder, prepare
-    from codeflow.orchestration.reviewing import check_findings
 
     folder = existing_folder(workspace)
     if change is not None and base is not None:
         raise UsageError("a range and --base exclude each other", hint="Give one of them.")
-    places: list[tuple[Report, Path | None]] = [(output, save), *map(_further, report or ())]
-    for _, place in places:
+    further = [_further(text) for text in report or ()]
+    for place in (save, *(place for _, place in further)):
         if place is not None and not place.parent.is_dir():
             raise UsageError(f"{place}: its folder does not exist", hint="Make it, or name another file.")
     choices = Choices(mode=Mode.PLAN, complexity=Complexity.MEDIUM, max_cost=max_cost, timeout_s=timeout)
@@ -92,25 +74,10 @@ def review(
     if not diff:
         print("codeflow: nothing to review", file=sys.stderr)
         return 0
-    task = by_workflow(task, settings, "review", {"diff": diff})
-    read = _reader(folder, change, base)
-    ended: list[Checked] = []
-
-    def deliver(result: "RunResult") -> None:
-        outputs = result.outputs or {}
-        found = outputs.get("findings")
-        claims = found if isinstance(found, dict) else {"review": found}
-        checked = check_findings(claims, outputs.get("failed") or (), folder, read)
-        _tell(checked)
-        for form, place in places:
-            _write(_report(form, checked, result, limit), place)
-        ended.append(checked)
-
-    limit = {FailOn.LOW: 1, FailOn.MEDIUM: 2, FailOn.HIGH: 3, FailOn.NEVER: 4}[fail_on]
-    code = execute(settings, task, quiet=quiet, after=deliver, answer_to=_nowhere())
-    (checked,) = ended
-    fails = checked.not_looked_for or any(finding.severity >= limit for finding in checked.findings)
-    return code or (_FOUND if fails else 0)
+    asked = Asked(change=change, base=base, output=output, fail_on=fail_on)
+    task = replace(by_workflow(task, settings, "review", {"diff": diff}), command=asked.command)
+    reporting = Reporting(asked, folder, save, further)
+    return reporting.code(execute(settings, task, quiet=quiet, after=reporting.deliver, answer_to=nowhere()))
 
 
 def _further(text: str) -> tuple[Report, Path]:
@@ -122,49 +89,24 @@ def _further(text: str) -> tuple[Report, Path]:
     return Report(form), Path(file)
 
 
-def _reader(folder: Path, change: str | None, base: str | None) -> "ReadLines":
-    """Reads the files that the change leads to: those of the commit at a range's end, else those on disk."""
-    from codeflow.cli.repository import commit_of, committed_lines, head_commit
-    from codeflow.orchestration.reviewing import lines_on_disk
-
-    last = _end(change, base)
-    commit = None if last is None else commit_of(folder, last)
-    if commit is None:
-        return partial(lines_on_disk, folder)
-    if commit != head_commit(folder):
-        print(
-            f"codeflow: {last} is not checked out: reviewers read the other files as they are here",
-            file=sys.stderr,
-        )
-    return partial(committed_lines, folder, commit)
-
-
-def _end(change: str | None, base: str | None) -> str | None:
-    """The commit that a range ends with; None where the change ends with what is on disk."""
-    if base:
-        return "HEAD"
-    if change is None or ".." not in change:
-        return None
-    return change.rpartition("..")[2].lstrip(".") or "HEAD"
-
-
 async def _diff(settings: "Settings", folder: Path, change: str | None, base: str | None) -> str:
     """The change as the reviewers see it, credentials taken out; empty when there is none."""
     from codeflow.app.build import run_by_hand
     from codeflow.tools.registry import TOOLS
 
+    ref = f"{base}...HEAD" if base else change or "HEAD"
+
     async def asked(tool: str, **arguments: Any) -> str:
         result = await run_by_hand(TOOLS[tool], arguments, settings, folder, env=os.environ, approve=None)
         if result.is_error:
             raise UsageError(
-                f"the change cannot be shown: {result.content.removeprefix('Error: ')}",
-                hint="Name a commit or a range, or pipe a diff in: `git diff | codeflow review -`.",
+                f"the change cannot be shown: {_why(result.content, folder, ref)}", hint=_NAME_ONE
             )
         return "" if result.display == "no differences" else result.content
 
     if change == "-":
         return await _given(settings, folder)
-    ref = f"{base}...HEAD" if base else change or "HEAD"
+    _say_where(folder)
     shown = await asked("git_diff", ref=ref)
     if base or change:
         return shown
@@ -173,12 +115,46 @@ async def _diff(settings: "Settings", folder: Path, change: str | None, base: st
     return "\n\n".join(filter(None, (shown, status if shown or has_new_files else "")))
 
 
+def _say_where(folder: Path) -> None:
+    """Tells that a subfolder's changes are not all.
+
+    Raises:
+        UsageError: outside a repository.
+    """
+    below = prefix(folder)
+    if below is None:
+        raise UsageError(
+            f"{folder} is in no git repository", hint="Pipe a diff in: `diff -u OLD NEW | codeflow review -`."
+        )
+    if below:
+        top = os.path.relpath(folder.joinpath(*[".."] * below.count("/")))
+        print(
+            f"codeflow: only what is below {below} is reviewed, and paths in the report are relative to it; "
+            f"--workspace {top} reviews all of the repository",
+            file=sys.stderr,
+        )
+
+
+def _why(said: str, folder: Path, ref: str) -> str:
+    """Why there is no diff, without the words that are for models."""
+    from codeflow.tools.untrusted import undelimited
+
+    unknown = [name for name in re.split(r"\.{2,3}", ref) if name and commit_of(folder, name) is None]
+    if unknown == ["HEAD"]:
+        return "the repository has no commit yet"
+    if unknown:
+        return f"there is no commit, branch or tag {unknown[0]}"
+    return " ".join(undelimited(said.removeprefix("Error: ")).split())
+
+
 async def _given(settings: "Settings", folder: Path) -> str:
     from codeflow.app.opening import open_workspace
     from codeflow.core.invisible import spelled_out
     from codeflow.tools.untrusted import as_data
 
     text = sys.stdin.read()
+    if text.strip() and not _OF_A_DIFF.search(text):
+        raise UsageError("what came on stdin is no diff", hint="Pipe one in: `git diff | codeflow review -`.")
     workspace, _ = open_workspace(settings, folder, os.environ, Mode.PLAN, home=folder)
     try:
         return (
@@ -186,55 +162,3 @@ async def _given(settings: "Settings", folder: Path) -> str:
         )
     finally:
         await workspace.close()
-
-
-def _tell(checked: "Checked") -> None:
-    from codeflow.cli.render.clean import one_line
-
-    for kind in checked.not_looked_for:
-        print(
-            f"codeflow: nobody looked for {one_line(kind)}: that reviewer gave no usable answer",
-            file=sys.stderr,
-        )
-    for line in checked.dropped:
-        print(f"codeflow: finding dropped: {one_line(line)}", file=sys.stderr)
-
-
-def _report(output: Report, checked: "Checked", result: "RunResult", limit: int) -> str:
-    from codeflow.cli.render.findings import (
-        as_codequality,
-        as_json,
-        as_junit,
-        as_markdown,
-        as_sarif,
-        as_text,
-    )
-
-    match output:
-        case Report.TEXT:
-            return as_text(checked)
-        case Report.MARKDOWN:
-            return as_markdown(checked)
-        case Report.SARIF:
-            return as_sarif(checked)
-        case Report.JUNIT:
-            return as_junit(checked, limit)
-        case Report.CODEQUALITY:
-            return as_codequality(checked)
-        case Report.JSON:
-            cost = None if result.cost is None else str(result.cost)
-            return as_json(checked, cost=cost, session_id=result.session_id)
-
-
-def _write(text: str, save: Path | None) -> None:
-    if save is None:
-        print(text.rstrip("\n"))
-    else:
-        save.write_text(f"{text.rstrip()}\n", encoding="utf-8")
-        print(f"codeflow: the findings are in {save}", file=sys.stderr)
-
-
-def _nowhere() -> Any:
-    from rich.console import Console
-
-    return Console(file=io.StringIO())

@@ -140,9 +140,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One request, as the front doors hand it to the engine; None means "decide for me".
-
-    `workspace` is where the work is done: in the `worktree`, when there is one.
+    """One request, as the front doors hand it to the engine; None means "decide for me". `workspace` is where the work
+    is done: in the `worktree`, when there is one. `command`: the one that shows the result its own way, with its flags.
     """
 
     text: str
@@ -161,6 +160,7 @@ class Task:
     no_sandbox: bool = False  # --no-sandbox, for this run
     plan: Plan | None = None  # to be carried out as it is
     workflow: GivenWorkflow | None = None
+    command: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:

@@ -8,12 +8,13 @@ from decimal import ROUND_DOWN, Decimal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from codeflow.core.attempts import JUDGE
 from codeflow.core.events import Event, RunFinished
 from codeflow.core.ports import Emit
 from codeflow.core.redaction import Redactor
 from codeflow.core.results import RunResult, Share
 from codeflow.core.values import Complexity, Limits, Mode, Pattern, Status, Task, Usage
-from codeflow.orchestration.briefs import choice_message
+from codeflow.orchestration.briefs import Candidate, choice_message
 from codeflow.orchestration.engine import Engine
 from codeflow.orchestration.replies import last_object
 
@@ -111,20 +112,29 @@ def cheapest(results: Sequence[RunResult], among: Iterable[int]) -> int:
 
 
 def is_open(results: Sequence[RunResult], among: Collection[int]) -> bool:
-    """Whether there is anything to choose: several, and not all with the same change."""
-    return len({results[place].diff for place in among}) > 1
+    """Whether there is anything to choose: several, and not all with the same change, or the same answer to a question."""
+    changes = {results[place].diff for place in among}
+    return len(changes) > 1 or (changes == {""} and len({results[place].answer for place in among}) > 1)
 
 
 def judging(task: Task, results: Sequence[RunResult], among: Iterable[int], *, diff_chars: int) -> Task:
     """The judge's task, but for its agent and its limits: it reads, in the user's own folder."""
-    shown = [(place + 1, results[place].diff, results[place].gates) for place in among]
+    places = [*among]
+    is_change = any(results[place].diff for place in places)
+    shown = [
+        Candidate(
+            place + 1, results[place].diff if is_change else results[place].answer, results[place].gates
+        )
+        for place in places
+    ]
     return replace(
         task,
-        text=choice_message(task.text, shown, diff_chars),
+        text=choice_message(task.text, shown, "diff" if is_change else "answer", diff_chars),
         mode=Mode.PLAN,
         pattern=Pattern.SINGLE,
         complexity=results[0].complexity or Complexity.MEDIUM,
         limits=replace(task.limits, max_turns=min(task.limits.max_turns, _JUDGE_TURNS)),
+        command={"name": JUDGE},
     )
 
 

@@ -1,6 +1,8 @@
 """What each specialist is told: the task and the evidence, whole; never another agent's account of it."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from codeflow.core.consulting import Excerpt
 from codeflow.core.invisible import spelled_out
@@ -145,30 +147,50 @@ def consult_message(
     return "\n\n".join(filter(None, parts))
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A finished attempt: its number, its diff or, where none changed anything, its answer, and its gates."""
+
+    number: int
+    text: str
+    gates: Sequence[GateResult]
+
+
 def choice_message(
-    task: str, attempts: Sequence[tuple[int, str, Sequence[GateResult]]], most_chars: int
+    task: str, candidates: Sequence[Candidate], kind: Literal["diff", "answer"], most_chars: int
 ) -> str:
-    """Several finished attempts at a task, each its number, its diff and its gates, to choose one of them."""
-    room = _fair_share([len(diff) for _, diff, _ in attempts], most_chars)
+    """Several finished attempts at a task, to choose one of them; `kind` is what their texts are."""
+    room = _fair_share([len(one.text) for one in candidates], most_chars)
     shown = "\n\n".join(
         "\n".join(
             (
-                f"Attempt {number}:",
-                *map(_gate_line, gates),
-                as_data(spelled_out(_head(diff, room)), f"diff of attempt {number}"),
+                f"Attempt {one.number}:",
+                *map(_gate_line, one.gates),
+                as_data(spelled_out(_head(one.text, room)), f"{kind} of attempt {one.number}"),
             )
         )
-        for number, diff, gates in attempts
+        for one in candidates
     )
-    numbers = ", ".join(str(number) for number, _, _ in attempts)
+    numbers = ", ".join(str(one.number) for one in candidates)
     return (
-        f"Choose one of {len(attempts)} attempts at the task below. Each was made on a copy of this folder, which is as "
-        "it was before them, and the gates accept each. Look for the one that does the whole task and nothing else, is "
-        "right on the edges and breaks no caller; between equals, for the simplest.\n\n"
+        f"Choose one of {len(candidates)} attempts at the task below. {_CHOOSE[kind]}\n\n"
         f"<asked>\n{task}\n</asked>\n\n{shown}\n\n"
         "You review no findings this time: finish with a single JSON object and nothing after it, with one of the "
-        f'numbers {numbers}:\n{{"attempt": {attempts[0][0]}, "reason": "one sentence: why this one"}}'
+        f'numbers {numbers}:\n{{"attempt": {candidates[0].number}, "reason": "one sentence: why this one"}}'
     )
+
+
+_CHOOSE = {
+    "diff": (
+        "Each was made on a copy of this folder, which is as it was before them, and the gates accept each. Look for the "
+        "one that does the whole task and nothing else, is right on the edges and breaks no caller; between equals, for "
+        "the simplest."
+    ),
+    "answer": (
+        "None shows a change of files: compare their answers. Check what they state against the files here. Look for the one that is "
+        "right and answers all of what was asked; between equals, for the shortest."
+    ),
+}
 
 
 def _fair_share(lengths: Sequence[int], room: int) -> int:

@@ -1,6 +1,7 @@
 """Findings of a review: from what models claim to what the code bears out, the same fault once, the worst first."""
 
 import difflib
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,17 @@ class Finding:
     replacement: str = ""
 
 
+_SEVERITIES: Mapping[str, Severity] = {
+    **dict.fromkeys(
+        ("high", "critical", "blocker", "fatal", "severe", "urgent", "major", "error"), Severity.HIGH
+    ),
+    **dict.fromkeys(("medium", "moderate", "warning"), Severity.MEDIUM),
+    **dict.fromkeys(("low", "minor", "trivial", "info", "note"), Severity.LOW),
+}
+"""Words that models use; anything worse than high is high."""
+_MAX_WORD_CHARS = 40
+
+
 class _Claim(BaseModel):
     """A finding as a model writes it."""
 
@@ -50,7 +62,7 @@ class _Claim(BaseModel):
 
     file: str = Field(min_length=1)
     line: int = Field(ge=1)
-    severity: Severity = Severity.MEDIUM
+    severity: Any = None
     kind: str = "review"
     problem: str = Field(min_length=1)
     evidence: str = ""
@@ -64,21 +76,36 @@ class _Claim(BaseModel):
             raise ValueError("true and false are no lines")  # noqa: TRY004 - pydantic reports only these
         return given
 
-    @field_validator("severity", mode="before")
-    @classmethod
-    def _by_name(cls, given: object) -> object:
-        """Anything worse than high is high; what nobody knows is in the middle."""
-        known = {"critical": 3, "blocker": 3, "high": 3, "major": 3, "minor": 1, "low": 1, "info": 1}
-        return Severity(known.get(given.lower(), 2)) if isinstance(given, str) else given
+    @property
+    def weight(self) -> Severity:
+        """By its word; what is no word for it is high, so that a slip hides nothing."""
+        return self._known or Severity.HIGH
+
+    @property
+    def oddity(self) -> str:
+        """What the reader should know of the severity; empty when it is a usual word."""
+        if self._known:
+            return ""
+        given = json.dumps(self.severity, ensure_ascii=False)[:_MAX_WORD_CHARS]
+        return f"{self.file}:{self.line}: its severity {given} is not low, medium or high: it counts as high"
+
+    @property
+    def _known(self) -> Severity | None:
+        word = self.severity.strip().lower() if isinstance(self.severity, str) else ""
+        return _SEVERITIES.get(word)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The findings that the code bears out, what was dropped, one line each, and what nobody has looked for."""
+    """The findings that the code bears out, what was dropped, one line each, and what nobody has looked for.
+
+    `guessed`: a line for each finding whose severity had to be guessed.
+    """
 
     findings: tuple[Finding, ...]
     dropped: tuple[str, ...] = ()
     not_looked_for: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
 
 
 ReadLines = Callable[[str], list[str] | None]
@@ -86,15 +113,17 @@ ReadLines = Callable[[str], list[str] | None]
 
 
 def check_findings(
-    claims: Mapping[str, Any], failed: Iterable[str], workspace: Path, read: ReadLines
+    claims: Mapping[str, Any], failed: Iterable[str], workspace: Path, read: ReadLines, below: str = ""
 ) -> Checked:
     """What is left of a review's claims: with a line that exists, merged, the worst first.
 
     `claims`: for each kind of fault what its reviewer's answer held, by right a list of objects. `failed` are the kinds
-    whose reviewers did not finish.
+    whose reviewers did not finish. `below` is where the workspace is in its repository, such as `src/app/`: files that
+    are named from there are found as well.
     """
     findings: list[Finding] = []
     dropped: list[str] = []
+    guessed: list[str] = []
     unusable = [kind for kind, told in claims.items() if not isinstance(told, list)]
     told = [(kind, claim) for kind, listed in claims.items() if isinstance(listed, list) for claim in listed]
     for kind, claim in told:
@@ -106,12 +135,16 @@ def check_findings(
             continue
         parsed = parsed.model_copy(update={"file": _plain_name(workspace, parsed.file)})
         found = _found(parsed, read(parsed.file))
+        if found is None and below and parsed.file.startswith(below):
+            parsed = parsed.model_copy(update={"file": parsed.file.removeprefix(below)})
+            found = _found(parsed, read(parsed.file))
         if found is None:
             dropped.append(f"{parsed.file}:{parsed.line}: there is no such line ({parsed.problem})")
         else:
             findings.append(found)
-    merged = merge(findings)
-    return Checked(tuple(merged), tuple(dropped), tuple(dict.fromkeys((*failed, *unusable))))
+            guessed += filter(None, [parsed.oddity])
+    not_looked_for = tuple(dict.fromkeys((*failed, *unusable)))
+    return Checked(tuple(merge(findings)), tuple(dropped), not_looked_for, tuple(guessed))
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -168,7 +201,7 @@ def _found(claim: _Claim, lines: list[str] | None) -> Finding | None:
     finding = Finding(
         file=claim.file,
         line=claim.line,
-        severity=claim.severity,
+        severity=claim.weight,
         kinds=(claim.kind,),
         problem=" ".join(claim.problem.split()),
         evidence=claim.evidence.strip(),

@@ -84,6 +84,9 @@ def test_whom_the_gates_accept():
     assert accepted(results[:1]) == []
     assert is_open(results, [2, 3])
     assert not is_open([ended(diff="+a"), ended(diff="+a")], [0, 1])
+    answers = [replace(ended(changed=False), answer=text) for text in ("a", "a", "b")]
+    assert not is_open(answers, [0, 1])
+    assert is_open(answers, [1, 2])
 
 
 def test_what_costs_nobody_knows_how_much_is_not_the_cheapest():

@@ -1,8 +1,10 @@
 """Which of a review's claims the code bears out, and which of them are the same."""
 
+import json
 from dataclasses import replace
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,11 +69,32 @@ def test_what_cites_no_line_or_has_no_form_is_dropped_aloud(tmp_path):
     assert len(found.dropped) == 4
 
 
-def test_severities_that_nobody_knows_are_in_the_middle(tmp_path):
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        ("critical", 3),
+        ("URGENT", 3),
+        ("error", 3),
+        ("blocker", 3),
+        ("Medium ", 2),
+        ("warning", 2),
+        ("minor", 1),
+    ],
+)
+def test_severities_in_other_words_are_understood(tmp_path, word, severity):
     (tmp_path / "a.py").write_text(CODE)
-    claims = [{**CLAIM, "line": 1, "severity": word} for word in ("critical", "odd", "minor")]
-    found = [checked([claim], tmp_path).findings[0].severity for claim in claims]
-    assert found == [Severity.HIGH, Severity.MEDIUM, Severity.LOW]
+    found = checked([{**CLAIM, "severity": word}], tmp_path)
+    assert ([one.severity for one in found.findings], found.guessed) == ([Severity(severity)], ())
+
+
+@pytest.mark.parametrize("word", ["odd", "", None, 9, 1, True, ["low"], {"low": 1}, "high|medium|low"])
+def test_a_severity_that_nobody_knows_is_high_and_told(tmp_path, word):
+    (tmp_path / "a.py").write_text(CODE)
+    found = checked([{**CLAIM, "severity": word}], tmp_path)
+    assert [one.severity for one in found.findings] == [Severity.HIGH]
+    assert found.guessed == (
+        f"a.py:3: its severity {json.dumps(word)} is not low, medium or high: it counts as high",
+    )
 
 
 def test_a_file_is_the_same_however_it_is_named(tmp_path):

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from codeflow.core.errors import UsageError
 from codeflow.core.places import resource
 from codeflow.core.settings import load_settings
-from codeflow.orchestration.workflows.loading import Shelf
+from codeflow.orchestration.workflows.loading import Shelf, given
 from codeflow.orchestration.workflows.schema import workflow_schema
-from codeflow.orchestration.workflows.terms import with_policies
+from codeflow.orchestration.workflows.terms import addresses, with_policies
 from codeflow.tools.registry import TOOLS
 
 DOC = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
@@ -192,8 +192,12 @@ def asking(expression):
         "  keys: {agent: x, task: t, result: [found]}\n  bare: {agent: x, task: t}\n  check: {gate: all}\n"
         "  call: {tool: git_status}\n  agree: {approve: t}\n  part: {workflow: part}\n"
         "  talk: {debate: {proposer: x, critic: x, judge: x, task: t}}\n"
+        "  look: {fanout: {members: {p: x, q: x}, task: t}}\n"
+        "  vote: {fanout: {members: {p: x, q: x}, task: t, vote: {key: v}}}\n"
+        "  lead: {hierarchy: {supervisor: x, leads: {l: {agent: x}}, task: t}}\n"
+        "  plan: {coordinator: {planner: x, agents: [x], task: t}}\n"
         f"  b: {{agent: x, task: {json.dumps(expression)}}}\n"
-        "edges:\n  - {from: [keys, bare, check, call, agree, part, talk], to: b}\n"
+        "edges:\n  - {from: [keys, bare, check, call, agree, part, talk, look, vote, lead, plan], to: b}\n"
     )
 
 
@@ -205,6 +209,11 @@ def asking(expression):
         "{{ sort_by(keys.result.found, &line)[0].text }} {{ bare.result }} {{ check.result[0].name }}",
         "{{ part.result.shade }} {{ talk.result.agreed }} {{ talk.status == 'failed' || check.status != 'red' }}",
         "{{ join(', ', keys.result.found) }} {{ contains(check.text, 'E501') }} {{ not_null(bare.text, 'x') }}",
+        "{{ look.result.members.p.text }} {{ look.result.members.*.text }} {{ vote.result.choice.x }}",
+        "{{ length(vote.result.votes) }} {{ keys(look.result.members) }} {{ lead.result.reports.l.ok }}",
+        "{{ plan.result.steps.any.text }} {{ sort_by(vote.result.votes, &length(members))[0].value }}",
+        "{{ contains(['red', 'green'], check.status) }} {{ check.result[?length(name) > `3`] | [0].name }}",
+        "{{ join(', ', [keys.text, bare.text]) }} {{ length(look.result) }} {{ check.result[].{n: length(name)} }}",
         'a JSON object {"a": {"b": 1}} is no expression',
     ],
 )
@@ -234,11 +243,28 @@ def test_what_will_be_there_may_be_asked_for(tmp_path, text):
         ("{{ starts_with(keys.text) }}", "starts_with() takes 2 arguments, not 1"),
         ("{{ starts_with(keys.text, `5`) }}", "starts_with() takes string, not 5"),
         ("{{ keys.text ", "a {{ has no }}"),
+        ("{{ look.result.members.z.text }}", "look.result.members has no 'z', only p, q"),
+        ("{{ look.result.members.p.txt }}", "look.result.members.p has no 'txt', only ok, text"),
+        ("{{ look.result.members.p.text.x }}", "look.result.members.p.text is a text, without the key 'x'"),
+        ("{{ look.result.choice }}", "look.result has no 'choice', only members; choice is there with vote"),
+        ("{{ vote.result.items }}", "items is there with merge"),
+        ("{{ vote.result.votes.x }}", "vote.result.votes is a list, without the key 'x'"),
+        ("{{ lead.result.reports.m }}", "lead.result.reports has no 'm', only l"),
+        ("{{ plan.result.plan.final }}", "plan.result.plan has no 'final', only steps, final_format"),
+        (
+            "{{ join(check.status, keys.text) }}",
+            "join() takes array-string, not keys.text, which is of type str",
+        ),
+        ("{{ length(talk.result.agreed) }}", "not talk.result.agreed, which is of type boolean"),
+        ("{{ length(bare.result) }}", "not bare.result, which is of type null"),
+        ("{{ length(keys.text == 'x') }}", "not what is of type boolean"),
+        ("{{ contains(['failed', 'red'], check.status) }}", "check.status is never 'failed'"),
+        ('{{ contains(`["failed"]`, check.status) }}', "check.status is never 'failed'"),
     ],
 )
 def test_what_will_never_be_there_is_refused(tmp_path, text, said):
     refused = refusal(tmp_path, asking(text)) or ""
-    assert "tiny.yaml:13: nodes.b.task: " in refused
+    assert "tiny.yaml:17: nodes.b.task: " in refused
     assert said in refused
 
 
@@ -278,3 +304,58 @@ def test_arguments_that_are_computed_are_the_tools_to_judge(tmp_path):
     )
     text = node("{gate: all}").replace("to: b", 'to: b, when: "{{ a.text }}"')
     assert "a condition stands without {{ }}" in (refusal(tmp_path, text) or "")
+
+
+def test_a_node_is_one_thing(tmp_path):
+    refused = refusal(tmp_path, node("{gate: all, command: ls}")) or ""
+    assert (
+        "tiny.yaml:6: nodes.b: a node is one thing, and gate and command are 2: make a node of each"
+        in refused
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "outputs: {x: a.result.zz}",
+            "outputs.x: a.result.zz without braces is only these words: write {{ a.",
+        ),
+        ("answer: a.text", "answer: a.text without braces is only these words: write {{ a.text }}"),
+        ("outputs: {x: inputs.y}", "outputs.x: inputs.y without braces"),
+        ("outputs: {x: '{{ a.result.zz }}'}", "outputs.x: a.result is a list"),
+        ("outputs: {x: bugfix, y: a.b, z: 'See a.text.', w: '{{ a.status }}'}", None),
+    ],
+)
+def test_what_a_workflow_gives_is_looked_at_as_well(tmp_path, more, said):
+    refused = refusal(tmp_path, node("{gate: all}", more))
+    assert (refused is None) if said is None else f"tiny.yaml:9: {said}" in (refused or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("{agent: x, task: t}", ""),
+        (FANOUT + "task: t}}", "b b.p b.q x x@b.p x@b.q"),
+        ("{debate: {proposer: x, critic: y, judge: x, task: t}}", "b.critic b.judge x y@b.critic x@b.judge"),
+        (
+            "{hierarchy: {supervisor: x, leads: {l: {agent: x, workers: {w: y}}}, task: t}}",
+            "x@b.supervisor x@b.l y@b.l.w b.l.w",
+        ),
+        ("{coordinator: {planner: x, agents: [y], task: t}}", "b x y x@b.planner"),
+        (MESH + ", conflicts: merge, merger: y}}", "x@b.p x@b.s y@b.merger"),
+        ("{explore: {agents: {p: x, q: x}, start: p, task: t, writer: y}}", "x@b.q y@b.synthesis"),
+    ],
+)
+def test_every_seat_of_a_workflow_has_an_address(tmp_path, text, names):
+    (tmp_path / "tiny.yaml").write_text(node(text))
+    found = addresses(given(shelf_of().check(tmp_path / "tiny.yaml"), {}))
+    assert found >= {*names.split()}
+    assert bool(found) == bool(names)
+
+
+def test_a_conversation_that_goes_on_has_the_seat_in_which_it_began(tmp_path):
+    more = "  - {from: b, to: c}\n"
+    text = node("{agent: x, task: t}\n  c: {agent: x, task: t, continues: b}", more)
+    (tmp_path / "tiny.yaml").write_text(text)
+    assert addresses(given(shelf_of().check(tmp_path / "tiny.yaml"), {})) == {"b", "c", "x", "x@b"}

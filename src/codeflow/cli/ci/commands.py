@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from codeflow.cli.review import FailOn
+from codeflow.cli.reporting import FailOn
 
 app = typer.Typer(
     no_args_is_help=True, help="Reviews and repairs in a job of a code forge; docs/ci.md has workflows."

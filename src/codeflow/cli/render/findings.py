@@ -72,6 +72,7 @@ def as_json(checked: Checked, *, cost: str | None, session_id: str) -> str:
         {
             "findings": [_plain(finding) for finding in checked.findings],
             "dropped": list(checked.dropped),
+            "guessed_severities": list(checked.guessed),
             "complete": not checked.not_looked_for,
             "not_looked_for": list(checked.not_looked_for),
             "cost": cost,
@@ -114,7 +115,8 @@ def as_sarif(checked: Checked) -> str:
         {"level": "error", "message": {"text": f"nobody has looked for {kind}"}}
         for kind in checked.not_looked_for
     ]
-    invocation = {"executionSuccessful": not missing, "toolExecutionNotifications": missing}
+    guessed = [{"level": "warning", "message": {"text": line}} for line in checked.guessed]
+    invocation = {"executionSuccessful": not missing, "toolExecutionNotifications": [*missing, *guessed]}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 

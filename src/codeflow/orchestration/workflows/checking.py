@@ -18,7 +18,7 @@ from codeflow.orchestration.workflows.form import (
     WorkflowForm,
     WorkflowNode,
 )
-from codeflow.orchestration.workflows.promises import expression_problems
+from codeflow.orchestration.workflows.promises import PARTS, expression_problems
 from codeflow.orchestration.workflows.tables import AskingNode, NodeForm, PatternNode, Place
 from codeflow.tools.tool import Tool
 
@@ -64,8 +64,20 @@ def problems(form: WorkflowForm, known: Known) -> Iterator[Problem]:
         yield from _continued_problems(name, node, form, shape)
     everything = frozenset(form.nodes)
     for key, template in (("answer", form.answer), *((f"outputs.{k}", v) for k, v in form.outputs.items())):
-        for text in _template_problems(template or "", form, everything, known):
+        for text in (
+            *_template_problems(template or "", form, everything, known),
+            *_bare(template or "", form),
+        ):
             yield Problem(tuple(key.split(".")), text)
+
+
+def _bare(text: str, form: WorkflowForm) -> Iterator[str]:
+    """An expression that was meant, where a text is nothing else and has no braces."""
+    name, _, rest = text.strip().partition(".")
+    is_path = all(map(str.isidentifier, rest.split(".")))
+    is_meant = rest.split(".")[0] in PARTS if name in form.nodes else name == "inputs"
+    if is_path and is_meant:
+        yield f"{text.strip()} without braces is only these words: write {{{{ {text.strip()} }}}}"
 
 
 def nested_circle(name: str, workflows: Mapping[str, WorkflowForm]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,16 @@ _AT_THE_SAME_VALUE = frozenset(
     }
 )
 """Expressions all of whose parts look at the same value; the others' further parts look into the first one's."""
+
+
+_ALWAYS = {
+    "multi_select_list": "array",
+    "multi_select_dict": "object",
+    "comparator": "boolean",
+    "not_expression": "boolean",
+}
+"""Expressions that come to one type whatever they look at."""
+_KINDS = frozenset(TYPES_MAP.values())
 
 
 class ExpressionError(ValueError):
@@ -102,6 +112,8 @@ def comparisons(expression: str) -> tuple[tuple[Path, str], ...]:
 
 
 def _comparisons(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    if tree["type"] == "function_expression" and tree["value"] == "contains":
+        yield from _looked_for(tree["children"])
     if tree["type"] == "comparator":
         for one, other in (tree["children"], reversed(tree["children"])):
             if other["type"] == "literal" and isinstance(other["value"], str) and (path := _path(one)):
@@ -111,14 +123,32 @@ def _comparisons(tree: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             yield from _comparisons(child)
 
 
-def wrong_calls(expression: str) -> tuple[str, ...]:
-    """What is wrong with the functions that an expression calls, as far as it is written out."""
-    return tuple(_wrong_calls(parsed(expression).parsed))
+def _looked_for(arguments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Path, str]]:
+    """The texts of `contains(['red', 'green'], check.status)`."""
+    match arguments:
+        case [{"type": "literal", "value": list() as texts}, other] if path := _path(other):
+            yield from ((path, text) for text in texts if isinstance(text, str))
+        case [{"type": "multi_select_list", "children": items}, other] if path := _path(other):
+            yield from ((path, item["value"]) for item in items if _is_text(item))
 
 
-def _wrong_calls(tree: Mapping[str, Any]) -> Iterator[str]:
-    for child in tree["children"]:
-        yield from _wrong_calls(child)
+def _is_text(tree: Mapping[str, Any]) -> bool:
+    return tree["type"] == "literal" and isinstance(tree["value"], str)
+
+
+def wrong_calls(expression: str, kind_of: Callable[[Path], str]) -> tuple[str, ...]:
+    """What is wrong with the functions that an expression calls, as far as it is known before a run.
+
+    `kind_of` tells the type of what a path leads to, as JMESPath calls it, or anything else where that is not known.
+    """
+    return tuple(_wrong_calls(parsed(expression).parsed, kind_of))
+
+
+def _wrong_calls(tree: Mapping[str, Any], kind_of: Callable[[Path], str]) -> Iterator[str]:
+    looks_inside = tree["type"] not in _AT_THE_SAME_VALUE
+    for number, child in enumerate(tree["children"]):
+        is_inside = looks_inside and (number > 0 or tree["type"] == "expref")
+        yield from _wrong_calls(child, _unknown if is_inside else kind_of)
     if tree["type"] != "function_expression":
         return
     name, given = tree["value"], tree["children"]
@@ -133,14 +163,39 @@ def _wrong_calls(tree: Mapping[str, Any]) -> Iterator[str]:
         return
     for number, argument in enumerate(given):
         types = wanted[min(number, len(wanted) - 1)]["types"]
-        is_wrong = argument["type"] == "literal" and types and not _is_one(argument["value"], types)
-        if is_wrong:
-            yield f"{name}() takes {' or '.join(types)}, not {json.dumps(argument['value'], ensure_ascii=False)}"
+        kind = _kind(argument, kind_of)
+        if types and kind in _KINDS and kind not in {one.partition("-")[0] for one in types}:
+            yield f"{name}() takes {' or '.join(types)}, not {_shown(argument, kind)}"
 
 
-def _is_one(given: Any, types: Iterable[str]) -> bool:
-    """Whether a value is of one of JMESPath's types; what lists hold is not looked at."""
-    return TYPES_MAP.get(type(given).__name__) in {kind.partition("-")[0] for kind in types}
+def _kind(tree: Mapping[str, Any], kind_of: Callable[[Path], str]) -> str:
+    """What a part of an expression comes to, as JMESPath calls it; what lists hold is not looked at."""
+    if tree["type"] == "literal":
+        return str(TYPES_MAP.get(type(tree["value"]).__name__))
+    if tree["type"] in _ALWAYS:
+        return _ALWAYS[tree["type"]]
+    return kind_of(keys) if (keys := _whole_path(tree)) else ""
+
+
+def _whole_path(tree: Mapping[str, Any]) -> Path:
+    """The keys of `a.b.c`; none when anything else is in it."""
+    if tree["type"] == "subexpression" and any(child["type"] != "field" for child in tree["children"][1:]):
+        return ()
+    if tree["type"] == "subexpression" and not _whole_path(tree["children"][0]):
+        return ()
+    return _path(tree)
+
+
+def _shown(tree: Mapping[str, Any], kind: str) -> str:
+    if tree["type"] == "literal":
+        return json.dumps(tree["value"], ensure_ascii=False)
+    path = ".".join(_whole_path(tree))
+    return f"{path}, which is of type {kind}" if path else f"what is of type {kind}"
+
+
+def _unknown(_: Path) -> str:
+    """What a path leads to that begins at a value which only a run shows."""
+    return ""
 
 
 def is_open(template: str) -> bool:

@@ -115,6 +115,20 @@ PATTERNS = ("fanout", "debate", "hierarchy", "coordinator", "mesh", "explore")
 _KINDS = ("agent", "gate", "command", "tool", "workflow", "approve", *PATTERNS)
 
 
+def _one_kind(given: object) -> object:
+    """A node as it is written, when it is one thing only.
+
+    Raises:
+        ValueError: naming the keys that exclude each other.
+    """
+    found = [kind for kind in _KINDS if kind in given] if isinstance(given, Mapping) else []
+    if len(found) > 1:
+        raise ValueError(
+            f"a node is one thing, and {' and '.join(found)} are {len(found)}: make a node of each"
+        )
+    return given
+
+
 def _kind(given: Any) -> str | None:
     """The key that says what a node is."""
     if isinstance(given, Mapping):
@@ -140,6 +154,7 @@ Step = Annotated[
         custom_error_type="node",
         custom_error_message=f"a node needs one of the keys {', '.join(_KINDS)}",
     ),
+    BeforeValidator(_one_kind),
 ]
 
 
@@ -221,6 +236,13 @@ class WorkflowForm(Form):
     def uses(self) -> list[str]:
         """The workflows that are nodes of this one."""
         return [node.workflow for node in self.nodes.values() if isinstance(node, WorkflowNode)]
+
+    def origin(self, name: str) -> str:
+        """The node whose conversation a node continues; itself where it begins one."""
+        node = self.nodes[name]
+        while isinstance(node, AgentNode) and node.continues is not None:
+            name, node = node.continues, self.nodes[node.continues]
+        return name
 
     @property
     def all_edges(self) -> tuple[Edge, ...]:

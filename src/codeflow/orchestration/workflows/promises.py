@@ -1,6 +1,6 @@
 """What expressions may look at: what each kind of node, the inputs and the run itself will have."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from codeflow.core.names import unknown
 from codeflow.orchestration.workflows.expressions import (
@@ -20,25 +20,12 @@ from codeflow.orchestration.workflows.form import (
     WorkflowForm,
     WorkflowNode,
 )
-from codeflow.orchestration.workflows.patterns.coordinator import CoordinatorNode
-from codeflow.orchestration.workflows.patterns.debate import DebateNode
-from codeflow.orchestration.workflows.patterns.explore import ExploreNode
-from codeflow.orchestration.workflows.patterns.fanout import FanoutNode
-from codeflow.orchestration.workflows.patterns.hierarchy import HierarchyNode
-from codeflow.orchestration.workflows.patterns.mesh import MeshNode
+from codeflow.orchestration.workflows.shapes import ANY, kind_at, missing_in, result_of
 from codeflow.orchestration.workflows.tables import NodeForm
 
 PARTS = ("status", "text", "result")
 """Of what is known of a node that has run."""
 _JUDGED = ("green", "red", "unchecked")
-_PATTERN_KEYS: Mapping[type[NodeForm], tuple[str, ...]] = {
-    FanoutNode: ("members", "items", "found_by", "choice", "votes", "tie"),
-    DebateNode: ("agreed", "rounds", "proposal", "critic", "judge"),
-    HierarchyNode: ("parts", "reports"),
-    CoordinatorNode: ("plan", "steps"),
-    MeshNode: ("decision", "votes", "rounds", "notes"),
-    ExploreNode: ("path", "sources"),
-}
 
 
 def expression_problems(
@@ -50,7 +37,7 @@ def expression_problems(
     except ExpressionError as error:
         yield f"{error}; a condition stands without {{{{ }}}}" if "{{" in expression else str(error)
         return
-    yield from wrong_calls(expression)
+    yield from wrong_calls(expression, lambda path: _kind(path, form))
     for path in sorted(set(looked_at)):
         if path[0] not in form.nodes and path[0] not in ALWAYS_KNOWN:
             yield unknown("node or input", path[0], [*form.nodes, *ALWAYS_KNOWN])
@@ -81,17 +68,18 @@ def _part_problems(path: Path, form: WorkflowForm, workflows: Mapping[str, Workf
     elif inner[0] != "result" and inner[1:]:
         yield f"{name}.{inner[0]} is a text, without parts"
     elif inner[1:]:
-        yield from _key_problems(name, form.nodes[name], inner[1], workflows)
+        yield from _key_problems(name, form.nodes[name], inner[1:], workflows)
 
 
 def _key_problems(
-    name: str, node: NodeForm, key: str, workflows: Mapping[str, WorkflowForm]
+    name: str, node: NodeForm, keys: Sequence[str], workflows: Mapping[str, WorkflowForm]
 ) -> Iterator[str]:
-    """What is wrong with a key of a node's result."""
+    """What is wrong with the keys that lead to a part of a node's result."""
+    key = keys[0]
     match node:
-        case AgentNode(result=keys):
-            if key not in keys:
-                yield f"{name}.result has no {key!r}: name it at {name}, as result: [{', '.join([*keys, key])}]"
+        case AgentNode(result=named):
+            if key not in named:
+                yield f"{name}.result has no {key!r}: name it at {name}, as result: [{', '.join([*named, key])}]"
         case GateNode() | CommandNode():
             yield f"{name}.result is a list, of objects with name, status and exit_code"
         case ToolNode() | ApprovalNode():
@@ -100,9 +88,23 @@ def _key_problems(
             if part in workflows and key not in workflows[part].outputs:
                 yield f"{part} has no output {key!r}, only {', '.join(workflows[part].outputs) or 'a text'}"
         case _:
-            keys = _PATTERN_KEYS.get(type(node), (key,))
-            if key not in keys:
-                yield f"{name}.result has no {key!r}, only {', '.join(keys)}"
+            yield from missing_in(f"{name}.result", result_of(node), keys)
+
+
+def _kind(path: Path, form: WorkflowForm) -> str:
+    """What a path leads to, as JMESPath calls it; `ANY` where only a run shows it."""
+    name, *inner = path
+    if name not in form.nodes:
+        return "object" if path == ("inputs",) else "string"
+    match inner:
+        case []:
+            return "object"
+        case ["status" | "text"]:
+            return "string"
+        case ["result", *keys]:
+            return kind_at(result_of(form.nodes[name]), keys)
+        case _:
+            return ANY
 
 
 def _statuses(node: NodeForm) -> tuple[str, ...]:

@@ -189,7 +189,7 @@ class Walk:
         try:
             match node:
                 case AgentNode():
-                    return await visit_agent(node, spot, self._at(self._origin(name)))
+                    return await visit_agent(node, spot, self._at(self._form.origin(name)))
                 case WorkflowNode():
                     return await self._nested(node, spot)
                 case _:
@@ -204,13 +204,6 @@ class Walk:
         problem = await walk.run()
         text = problem or walk.answer or self._job.answer
         return Outcome(ok=not problem, status="failed" if problem else "done", text=text, result=walk.outputs)
-
-    def _origin(self, name: str) -> str:
-        """The node whose conversation a node continues."""
-        node = self._form.nodes[name]
-        while isinstance(node, AgentNode) and node.continues is not None:
-            name, node = node.continues, self._form.nodes[node.continues]
-        return name
 
     def _holds(self, edge: Edge) -> bool:
         """Whether a condition is true; one that cannot be computed ends the run."""

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import NoneType
 from typing import Annotated, get_args
@@ -153,6 +153,10 @@ class PatternNode(AskingNode):
     @abstractmethod
     def agents(self) -> Iterable[tuple[Place, str]]:
         """Every agent that it names, with the place."""
+
+    @abstractmethod
+    def seats(self) -> Mapping[str, str]:
+        """Its seats that are known before it runs: each one's name below the node's, and the agent that sits there."""
 
     @abstractmethod
     def templates(self) -> Iterable[tuple[Place, str]]:

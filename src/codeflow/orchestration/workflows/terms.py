@@ -1,6 +1,6 @@
 """What a workflow says about faults and money, by the path of each node, for those who hold a run to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -27,15 +27,41 @@ def _walk(
             yield from _walk(forms, forms[node.workflow], f"{prefix}{name}.")
 
 
-def agents_by_path(nodes: Mapping[str, NodeForm]) -> Mapping[str, tuple[str, ...]]:
-    """The agents of each node that has any, one for each of its places."""
-    found: dict[str, tuple[str, ...]] = {}
-    for path, node in nodes.items():
-        if isinstance(node, AgentNode):
-            found[path] = (node.agent,)
-        elif isinstance(node, PatternNode):
-            found[path] = tuple(agent for _, agent in node.agents())
-    return found
+def addresses(given: GivenWorkflow) -> frozenset[str]:
+    """Whom messages may go to: agents, nodes at which they work, and seats, with their agent or as places alone.
+
+    Nobody where one agent works. A coordinator's steps are not known yet.
+    """
+    forms = revived(given)
+    seats = [*_seats(forms, forms[given.name], "")]
+    if len(seats) <= 1:
+        return frozenset()
+    return frozenset(name for agent, *places in seats for name in _names(agent, places))
+
+
+def _names(agent: str, places: Sequence[str]) -> Iterator[str]:
+    yield agent
+    yield from places
+    yield from (f"{agent}@{place}" for place in places[1:])
+
+
+def _seats(
+    forms: Mapping[str, WorkflowForm], form: WorkflowForm, prefix: str
+) -> Iterator[tuple[str, str] | tuple[str, str, str]]:
+    """Agents with the path of their node and, where that is known, the place of their seat."""
+    for name, node in form.nodes.items():
+        path = f"{prefix}{name}"
+        match node:
+            case AgentNode(agent=agent):
+                yield agent, path, f"{prefix}{form.origin(name)}"
+            case PatternNode():
+                seats = node.seats()
+                yield from ((agent, path, f"{path}.{seat}") for seat, agent in seats.items())
+                yield from ((agent, path) for _, agent in node.agents() if agent not in seats.values())
+            case WorkflowNode(workflow=part):
+                yield from _seats(forms, forms[part], f"{path}.")
+            case _:
+                pass
 
 
 def with_policies(faults: FaultSettings, nodes: Mapping[str, NodeForm]) -> FaultSettings:

@@ -12,7 +12,7 @@ from codeflow.core.values import Worktree
 from codeflow.sessions.repository import Git, top_of
 from codeflow.sessions.worktrees.furnishing import furnish
 from codeflow.sessions.worktrees.records import Record, Worktrees
-from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, inert_git
+from codeflow.sessions.worktrees.repository import current_branch, dirty_paths, inert_git, user_git
 from codeflow.sessions.worktrees.submodules import submodules
 
 _BRANCHES = "codeflow"
@@ -70,6 +70,23 @@ def survey(origin: Path, branch: str | None, flag: str = "--worktree") -> Survey
         missing=tuple(dirty_paths(git)),
         submodules=tuple(submodules(git)) if has_submodules else (),
     )
+
+
+def check_identity(found: Survey) -> None:
+    """Whether git would let the user commit, as a merge will have to.
+
+    Raises:
+        UsageError: when git does not know who the user is.
+    """
+    git = user_git(found.top)
+    try:
+        for who in ("AUTHOR", "COMMITTER"):
+            git.run("var", f"GIT_{who}_IDENT")
+    except SessionError as error:
+        raise UsageError(
+            "git does not know who you are, so what is made could not be merged",
+            hint='`git config --global user.name "Your Name"`, the same with user.email, then try again.',
+        ) from error
 
 
 def add(found: Survey, session_id: str, worktrees: Worktrees, wanted: WorktreeSettings) -> Worktree:

@@ -28,6 +28,7 @@ from codeflow.orchestration.workflows.tables import Form, HowMany, Name, Pattern
 from codeflow.policies.faults import enough
 
 MAX_STEPS = 20
+PLANNER = "planner"
 
 
 class CoordinatorForm(Form):
@@ -57,6 +58,9 @@ class CoordinatorNode(PatternNode):
         yield ("coordinator", "planner"), self.coordinator.planner
         for number, agent in enumerate(self.coordinator.agents):
             yield ("coordinator", "agents", number), agent
+
+    def seats(self) -> Mapping[str, str]:
+        return {PLANNER: self.coordinator.planner}
 
     def templates(self) -> Iterable[tuple[Place, str]]:
         yield ("coordinator", "task"), self.coordinator.task
@@ -94,7 +98,7 @@ class StepPlan(BaseModel):
 async def coordinate(node: CoordinatorNode, spot: Spot) -> Outcome:
     """Plan once, then walk the plan: what does not wait for each other overlaps."""
     form = node.coordinator
-    planner = Member(name="planner", agent=form.planner)
+    planner = Member(name=PLANNER, agent=form.planner)
     agents = {agent: agent for agent in form.agents}
     prompt = _PLAN.format(task=await spot.render(form.task), agents=roles(spot, agents), most=form.max_steps)
     reply, plan = await hear_as(spot, planner, prompt, partial(_usable_plan, form=form))

@@ -1,6 +1,6 @@
 """`debate`: one proposes, one looks for what is wrong with it, and where they do not agree a third decides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from codeflow.orchestration.workflows.spot import Outcome, Spot
 from codeflow.orchestration.workflows.tables import Form, PatternNode, Place, Template
 
 MAX_ROUNDS = 5
+PROPOSER, CRITIC, JUDGE = "proposer", "critic", "judge"
 
 
 class DebateForm(Form):
@@ -48,6 +49,10 @@ class DebateNode(PatternNode):
         yield ("debate", "proposer"), form.proposer
         yield ("debate", "critic"), form.critic
         yield ("debate", "judge"), form.judge
+
+    def seats(self) -> Mapping[str, str]:
+        form = self.debate
+        return {PROPOSER: form.proposer, CRITIC: form.critic, JUDGE: form.judge}
 
     def templates(self) -> Iterable[tuple[Place, str]]:
         yield ("debate", "task"), self.debate.task
@@ -77,8 +82,8 @@ async def debate(node: DebateNode, spot: Spot) -> Outcome:
     """Rounds until the critic agrees; else the judge picks one of the proposals, which is the answer word for word."""
     form = node.debate
     task = await spot.render(form.task)
-    proposer = Member(name="proposer", agent=form.proposer)
-    critic = Member(name="critic", agent=form.critic)
+    proposer = Member(name=PROPOSER, agent=form.proposer)
+    critic = Member(name=CRITIC, agent=form.critic)
     rounds: list[_Round] = []
     opening = _OPENING.format(task=task)
     reply = await hear(spot, proposer, opening)
@@ -117,7 +122,7 @@ async def _judged(form: DebateForm, task: str, rounds: Sequence[_Round], spot: S
             raise UnusableError(f"there is no proposal {choice}, only 1 to {len(rounds)}")
         return choice
 
-    judge = Member(name="judge", agent=form.judge)
+    judge = Member(name=JUDGE, agent=form.judge)
     reply, choice = await hear_as(spot, judge, _docket(task, rounds), read)
     result = {"agreed": False, "rounds": len(rounds), "proposal": rounds[-1].proposal, "judge": reply.text}
     if choice is None:

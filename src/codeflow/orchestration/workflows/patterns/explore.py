@@ -61,6 +61,9 @@ class ExploreNode(PatternNode):
             yield ("explore", "agents", name), agent
         yield ("explore", "writer"), self.explore.writer
 
+    def seats(self) -> Mapping[str, str]:
+        return {**self.explore.agents, SYNTHESIS: self.explore.writer}
+
     def templates(self) -> Iterable[tuple[Place, str]]:
         yield ("explore", "task"), self.explore.task
 

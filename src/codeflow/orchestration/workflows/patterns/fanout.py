@@ -84,6 +84,9 @@ class FanoutNode(PatternNode):
             (("fanout", "members", name, "agent"), one.agent) for name, one in self.fanout.members.items()
         ]
 
+    def seats(self) -> Mapping[str, str]:
+        return {name: one.agent for name, one in self.fanout.members.items()}
+
     def templates(self) -> Iterator[tuple[Place, str]]:
         if self.fanout.task is not None:
             yield ("fanout", "task"), self.fanout.task

@@ -71,6 +71,19 @@ class HierarchyNode(PatternNode):
             for worker, agent in team.workers.items():
                 yield ("hierarchy", "leads", name, "workers", worker), agent
 
+    def seats(self) -> Mapping[str, str]:
+        teams = self.hierarchy.leads
+        workers = {
+            f"{name}.{worker}": agent
+            for name, team in teams.items()
+            for worker, agent in team.workers.items()
+        }
+        return {
+            SUPERVISOR: self.hierarchy.supervisor,
+            **{name: team.agent for name, team in teams.items()},
+            **workers,
+        }
+
     def templates(self) -> Iterable[tuple[Place, str]]:
         yield ("hierarchy", "task"), self.hierarchy.task
 

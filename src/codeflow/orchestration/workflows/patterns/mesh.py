@@ -84,6 +84,10 @@ class MeshNode(PatternNode):
         if self.mesh.merger is not None:
             yield ("mesh", "merger"), self.mesh.merger
 
+    def seats(self) -> Mapping[str, str]:
+        peers = {name: peer.agent for name, peer in self.mesh.peers.items()}
+        return peers if self.mesh.merger is None else {**peers, MERGER: self.mesh.merger}
+
     def templates(self) -> Iterable[tuple[Place, str]]:
         yield ("mesh", "task"), self.mesh.task
         for name, peer in self.mesh.peers.items():
