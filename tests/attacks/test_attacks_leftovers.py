@@ -76,6 +76,49 @@ def test_no_repository_in_the_repository_runs_anything_at_the_users_git_status(t
     assert not mark.exists()
 
 
+BELOW = {
+    "a submodule made anew": [f"cd vendor; rm .git; git init -q .; {COMMIT}; {{evil}}"],
+    "a folder made anew with a submodule": [
+        f"mv vendor old; git init -q vendor; cd vendor; {COMMIT}; {{evil}}; cp -r .git ../kept; rm -r .git; mv ../kept .git"
+    ],
+    "one in the index": [f"git init -q sub; cd sub; {COMMIT}; {{evil}}; cd ..; git add sub"],
+    "one in the index, later": [
+        f"git init -q sub; cd sub; {COMMIT}; cd ..; git add sub",
+        "cd sub; {evil}",
+    ],
+    "one in a submodule": [f"cd vendor; git init -q sub; cd sub; {COMMIT}; {{evil}}; cd ..; git add sub"],
+    "a submodule that is not checked out": [
+        (
+            f"git init -q x; cd x; {COMMIT}; {{evil}}; mkdir -p ../../.git/modules/pkg; mv .git ../../.git/modules/pkg/x; "
+            "echo 'gitdir: ../../.git/modules/pkg/x' > .git; cd ..; git add x"
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
+@pytest.mark.parametrize("lines", BELOW.values(), ids=BELOW)
+def test_nor_does_one_below_a_workspace_that_is_a_part_of_its_repository(tmp_path, lines, backend):
+    world = make(tmp_path)
+    top, mark = world.workspace, tmp_path / "ran"
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+
+    def git(*arguments: str, cwd: Path = top) -> None:
+        subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True)
+
+    git("init", "-q", "up", cwd=tmp_path)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=tmp_path / "up")
+    git("submodule", "add", "-q", str(tmp_path / "up"), "pkg/vendor")
+    git("commit", "-qm", "begin")
+    world.workspace = top / "pkg"
+    sandbox = sandbox_of(world, backend=backend)
+    for line in lines:
+        run(world, sandbox, line.replace("{evil}", f"git config core.fsmonitor 'touch {mark}; false'"))
+    for folder in (top, world.workspace):
+        subprocess.run(["git", "status", "--short"], cwd=folder, check=False, capture_output=True)
+    assert not mark.exists()
+
+
 LEGITIMATE = {
     "clone": ("git clone -q . sub; git add sub", "sub/.git/config"),
     "submodule": (

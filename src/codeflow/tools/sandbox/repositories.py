@@ -23,22 +23,30 @@ _CHANGED_FOLDER = re.compile(r"\b(?:cd|pushd)\s+[\"']?([^\s\"'`$;|&]+)")
 _COMPUTED = re.compile(r"[$`*?]|\b(?:cd|pushd|find|xargs)\b")
 
 
-def nested_repositories(top: Path, git: str | None) -> Iterator[Path]:
-    """The git folders, or files that name one, that git looks into when it is used in a folder: those of submodules and
-    worktrees, of nested repositories that are in its index, and of those that are in theirs. `git` is the program;
-    None: there is none.
+def nested_repositories(root: Path, git: str | None) -> Iterator[Path]:
+    """The git folders, or files that name one, in a folder that git looks into when it is used in a repository that the
+    folder is in, also as a part of it: those of submodules and worktrees, of nested repositories that are in its index,
+    and of those that are in theirs. `git` is the program; None: there is none.
 
     Whoever takes one away before asking for the next is not given what is in it.
     """
+    for top in (root, *root.parents):
+        if os.path.lexists(top / ".git"):
+            yield from _nested_in(top, root, git)
+
+
+def _nested_in(top: Path, root: Path, git: str | None) -> Iterator[Path]:
     folder = git_folder(top)
     if folder is None:
         return
     if folder == top / ".git":
-        yield from inner_folders(folder)
-    for path in _in_index(top, folder, git):
+        yield from (inner for inner in inner_folders(folder) if inner.is_relative_to(root))
+    if root.is_relative_to(folder):  # no file of the index is there
+        return
+    for path in _in_index(top, root, folder, git):
         yield top / path / ".git"
         if first_link(top, top / path) is None:
-            yield from nested_repositories(top / path, git)
+            yield from _nested_in(top / path, top / path, git)
 
 
 def git_folder(top: Path) -> Path | None:
@@ -140,9 +148,11 @@ def _ending(
     return tuple(name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
 
 
-def _in_index(top: Path, folder: Path, git: str | None) -> tuple[str, ...]:
+def _in_index(top: Path, root: Path, folder: Path, git: str | None) -> Iterator[str]:
+    """The repositories in the index that are below a folder."""
     state = _state_of_index(folder)
-    return _gitlinks(git, top, state) if git and state else ()
+    names = _gitlinks(git, top, state) if git and state else ()
+    yield from (name for name in names if root in (top / name).parents)
 
 
 def _state_of_index(folder: Path) -> tuple[int, ...] | None:
