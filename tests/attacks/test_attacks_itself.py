@@ -207,6 +207,16 @@ def test_a_rebase_runs_nothing_that_a_command_wrote(tmp_path, line, backend):
     assert f"would run what the command wrote there ('touch {mark}')" in output
 
 
+def test_a_rebase_runs_no_line_that_only_git_reads_whole(tmp_path):
+    world = make(tmp_path)
+    git(world.workspace, "commit", "-qm", "begin", "--allow-empty")
+    rebasing(world)
+    mark = world.outside / "ran"
+    run(world, sandbox_of(world), f"printf 'exec true \\r; touch {mark}\\n' > .git/rebase-merge/git-rebase-todo")
+    git(world.workspace, "rebase", "--continue")
+    assert not mark.exists()
+
+
 def test_a_rebase_of_a_commands_own_goes_on_in_the_next_one(tmp_path):
     world = make(tmp_path)
     rebasing(world)

@@ -76,6 +76,44 @@ def test_no_repository_in_the_repository_runs_anything_at_the_users_git_status(t
     assert not mark.exists()
 
 
+LINE_ENDS = ("\\f", "\\v", "\\r", "\\034", "\\302\\205", "\\342\\200\\250")
+"""For a Python that reads text; for git but the line feed."""
+INIT = f"git init -q sub; cd sub; {COMMIT}"
+GIT_ONLY = {
+    **{
+        f"a line that ends at {end}": (
+            f"{INIT}; printf '[core]\\n\\trepositoryformatversion = 0\\n# x{end}[user]\\n\\tfsmonitor = \"touch "
+            "{mark}; false\"\\n' > .git/config; cd ..; git add sub"
+        )
+        for end in LINE_ENDS
+    },
+    "a blank before the place": (
+        f"{INIT}; mkdir -p ' ../.git/modules' ../.git/modules; cp -r .git ../.git/modules/sub; {{evil}}; "
+        "mv .git ' ../.git/modules/sub'; echo 'gitdir:  ../.git/modules/sub' > .git; cd ..; git add sub"
+    ),
+    "up from where a link leads": (
+        f"{INIT}; mkdir -p ../.git/modules ../d/e ../d/.git/modules; ln -s d/e ../l; cp -r .git ../.git/modules/sub; {{evil}}; "
+        "mv .git ../d/.git/modules/sub; echo 'gitdir: ../l/../.git/modules/sub' > .git; cd ..; git add sub"
+    ),
+    "a blank after what is shared": (
+        f"{COMMIT}; git worktree add -q sub; cd .git/worktrees/sub; E=$(printf '../..\\v'); mkdir \"$E\"; "
+        "cp -r ../../objects ../../refs \"$E\"; printf '[core]\\n\\tfsmonitor = \"touch {mark}; false\"\\n' > \"$E/config\"; "
+        "printf '%s' \"$E\" > commondir"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", GIT_ONLY.values(), ids=GIT_ONLY)
+def test_nor_does_one_that_only_git_reads_so(tmp_path, line):
+    world = make(tmp_path)
+    mark = tmp_path / "ran"
+    evil = f"git config core.fsmonitor 'touch {mark}; false'"
+    run(world, sandbox_of(world), line.replace("{evil}", evil).replace("{mark}", str(mark)))
+    subprocess.run(["git", "status", "--short"], cwd=world.workspace, check=False, capture_output=True)
+    subprocess.run(["git", "status"], cwd=world.workspace / "sub", check=False, capture_output=True)
+    assert not mark.exists()
+
+
 BELOW = {
     "a submodule made anew": [f"cd vendor; rm .git; git init -q .; {COMMIT}; {{evil}}"],
     "a folder made anew with a submodule": [
@@ -129,6 +167,10 @@ LEGITIMATE = {
         ".git/modules/sub/HEAD",
     ),
     "worktree": (f"{COMMIT}; git worktree add -q tree", ".git/worktrees/tree/gitdir"),
+    "settings of text": (
+        f"git init -q sub; cd sub; git config core.autocrlf input; git config pull.rebase true; {COMMIT}; cd ..; git add sub",
+        "sub/.git/config",
+    ),
 }
 
 

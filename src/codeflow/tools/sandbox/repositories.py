@@ -57,12 +57,16 @@ def git_folder(top: Path) -> Path | None:
     if own.is_dir():
         return own
     try:
-        named = own.read_text(encoding="utf-8", errors="surrogateescape") if own.is_file() else ""
+        named = os.fsdecode(own.read_bytes()) if own.is_file() else ""
     except OSError:
         return None
-    kind, _, place = named.partition(":")
-    folder = Path(os.path.normpath(top / place.strip()))
-    return folder if kind == "gitdir" and "\0" not in place and folder.is_dir() else None
+    place = named.removeprefix("gitdir: ").rstrip("\r\n")  # git takes every other character for a part of it
+    if place == named or "\0" in place:
+        return None
+    folder, real = Path(os.path.normpath(top / place)), Path(os.path.realpath(top / place))
+    if real != folder.resolve():  # a link on the way, and up from where it leads
+        folder = real
+    return folder if folder.is_dir() else None
 
 
 def inner_folders(git: Path) -> Iterator[Path]:
