@@ -212,7 +212,11 @@ def test_a_rebase_runs_no_line_that_only_git_reads_whole(tmp_path):
     git(world.workspace, "commit", "-qm", "begin", "--allow-empty")
     rebasing(world)
     mark = world.outside / "ran"
-    run(world, sandbox_of(world), f"printf 'exec true \\r; touch {mark}\\n' > .git/rebase-merge/git-rebase-todo")
+    run(
+        world,
+        sandbox_of(world),
+        f"printf 'exec true \\r; touch {mark}\\n' > .git/rebase-merge/git-rebase-todo",
+    )
     git(world.workspace, "rebase", "--continue")
     assert not mark.exists()
 

@@ -97,7 +97,7 @@ GIT_ONLY = {
     ),
     "a blank after what is shared": (
         f"{COMMIT}; git worktree add -q sub; cd .git/worktrees/sub; E=$(printf '../..\\v'); mkdir \"$E\"; "
-        "cp -r ../../objects ../../refs \"$E\"; printf '[core]\\n\\tfsmonitor = \"touch {mark}; false\"\\n' > \"$E/config\"; "
+        'cp -r ../../objects ../../refs "$E"; printf \'[core]\\n\\tfsmonitor = "touch {mark}; false"\\n\' > "$E/config"; '
         "printf '%s' \"$E\" > commondir"
     ),
 }
@@ -111,6 +111,35 @@ def test_nor_does_one_that_only_git_reads_so(tmp_path, line):
     run(world, sandbox_of(world), line.replace("{evil}", evil).replace("{mark}", str(mark)))
     subprocess.run(["git", "status", "--short"], cwd=world.workspace, check=False, capture_output=True)
     subprocess.run(["git", "status"], cwd=world.workspace / "sub", check=False, capture_output=True)
+    assert not mark.exists()
+
+
+SWAPPED = r"""
+import hashlib, os, struct, subprocess
+before = os.stat(".git/index")
+os.remove("code.py")
+subprocess.run("git init -q code.py; cd code.py; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x; {evil}", shell=True)
+index = bytearray(open(".git/index", "rb").read())
+entry = index.index(b"code.py") - 62
+index[entry + 24 : entry + 28] = struct.pack(">I", 0o160000)
+index[-20:] = hashlib.sha1(bytes(index[:-20])).digest()
+with open(".git/index", "r+b") as file:
+    file.write(index)
+os.utime(".git/index", ns=(before.st_atime_ns, before.st_mtime_ns))
+"""
+"""A file of the index becomes a repository; inode, size and time of the index stay."""
+
+
+def test_an_index_is_asked_again_though_it_looks_the_same(tmp_path):
+    world = make(tmp_path)
+    mark = tmp_path / "ran"
+    (world.workspace / "swap.py").write_text(
+        SWAPPED.replace("{evil}", f"git config core.fsmonitor 'touch {mark}; false'")
+    )
+    subprocess.run(["git", "add", "code.py"], cwd=world.workspace, check=True)
+    output = run(world, sandbox_of(world), "python3 swap.py")
+    subprocess.run(["git", "status", "--short"], cwd=world.workspace, check=False, capture_output=True)
+    assert "code.py/.git is protected and appeared during the command" in output
     assert not mark.exists()
 
 

@@ -4,8 +4,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from codeflow.core import inert_git
@@ -17,6 +16,8 @@ _PROGRAM = re.compile(
     r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program",
     re.DOTALL,
 )
+_GITLINK = re.compile(rb"\x00160000 [^\t]*\t([^\0]*)")
+"""A repository among what git lists of an index."""
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
 _SEPARATORS = re.compile(r"[\s\"'`$(){}\[\];|&<>=,:!*?\\]+")
 _CHANGED_FOLDER = re.compile(r"\b(?:cd|pushd)\s+[\"']?([^\s\"'`$;|&]+)")
@@ -43,7 +44,7 @@ def _nested_in(top: Path, root: Path, git: str | None) -> Iterator[Path]:
         yield from (inner for inner in inner_folders(folder) if inner.is_relative_to(root))
     if root.is_relative_to(folder):  # no file of the index is there
         return
-    for path in _in_index(top, root, folder, git):
+    for path in _in_index(top, root, git):
         yield top / path / ".git"
         if first_link(top, top / path) is None:
             yield from _nested_in(top / path, top / path, git)
@@ -136,48 +137,32 @@ def _scripts(top: Path, command: str, git: str) -> Iterator[Path]:
         yield from (top / name for name in _tracked(git, top, frozenset(ends)))
 
 
-def _tracked(git: str, top: Path, ends: frozenset[str]) -> tuple[str, ...]:
+def _tracked(git: str, top: Path, ends: frozenset[str]) -> Iterator[str]:
     """The files in the index whose path ends with one of those."""
-    folder = git_folder(top)
-    state = _state_of_index(folder) if folder else None
-    return _ending(git, top, ends, state) if state else ()
-
-
-@lru_cache(maxsize=256)
-def _ending(
-    git: str, top: Path, ends: frozenset[str], _state_of_the_index: tuple[int, ...]
-) -> tuple[str, ...]:
     last = {end.rpartition("/")[2] for end in ends}
     names = (name for name in ask_git(git, top, "ls-files", "-z") if name.rpartition("/")[2] in last)
-    return tuple(name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
+    yield from (name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
 
 
-def _in_index(top: Path, root: Path, folder: Path, git: str | None) -> Iterator[str]:
-    """The repositories in the index that are below a folder."""
-    state = _state_of_index(folder)
-    names = _gitlinks(git, top, state) if git and state else ()
-    yield from (name for name in names if root in (top / name).parents)
+def _in_index(top: Path, root: Path, git: str | None) -> Iterator[str]:
+    """The repositories in the index that are below a folder.
 
-
-def _state_of_index(folder: Path) -> tuple[int, ...] | None:
-    try:
-        index = (folder / "index").lstat()
-    except OSError:
-        return None
-    return (index.st_ino, index.st_mtime_ns, index.st_size)
-
-
-@lru_cache(maxsize=256)
-def _gitlinks(git: str, top: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
-    entries = ask_git(git, top, "ls-files", "--stage", "-z")
-    return tuple(entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
+    Nothing is remembered between commands: whatever tells that an index is the same, a command can make it tell.
+    """
+    below = [str(root.relative_to(top))] if root != top else []
+    asked = ("--literal-pathspecs", "ls-files", "--stage", "-z", "--", *below)
+    names = map(os.fsdecode, _GITLINK.findall(b"\0" + _answer(git, top, asked)) if git else ())
+    yield from (name for name in names if top / name != root)
 
 
 def ask_git(git: str, top: Path, *question: str) -> list[str]:
     """The NUL-separated names that git answers with, outside the sandbox; for questions about the index and the
     configuration, which start nothing.
     """
+    return [os.fsdecode(name) for name in _answer(git, top, question).split(b"\0") if name]
+
+
+def _answer(git: str, top: Path, question: Sequence[str]) -> bytes:
     env = os.environ | inert_git.variables({}, top) | NO_NETWORK_GIT | {"GIT_OPTIONAL_LOCKS": "0"}
     asked = [git, "-C", str(top), *inert_git.OPTIONS, *question]
-    done = subprocess.run(asked, capture_output=True, check=False, env=env)
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return subprocess.run(asked, capture_output=True, check=False, env=env).stdout
