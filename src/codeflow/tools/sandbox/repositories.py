@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from codeflow.core import inert_git
@@ -13,9 +13,14 @@ from codeflow.core.programs import NO_NETWORK_GIT
 _INCLUDED = re.compile(r"include(if\..*)?\.path", re.DOTALL)
 _PROGRAM = re.compile(
     r"filter\..*\.(clean|smudge|process)|diff\..*\.(command|textconv)|merge\..*\.driver|diff\.external"
-    r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program",
+    r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program"
+    r"|pager\..*|interactive\.difffilter|(mergetool|difftool|guitool|browser|man|tar|trailer|hook)\..*\.(cmd|command|path)"
+    r"|core\.(gitproxy|alternaterefscommand)|gpg\.ssh\.defaultkeycommand|uploadpack\.packobjectshook"
+    r"|remote\..*\.(uploadpack|receivepack)|sendemail\.(.*\.)?(\w*cmd|smtpserver)",
     re.DOTALL,
 )
+_SHELL_LINE = re.compile(r"alias\..*|submodule\..*\.update", re.DOTALL)
+"""Settings whose value is a command line when it begins with an exclamation mark."""
 _GITLINK = re.compile(rb"\x00160000 [^\t]*\t([^\0]*)")
 """A repository among what git lists of an index."""
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
@@ -93,6 +98,7 @@ def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
     hooks, and the files that its programs are or are given. Outside of the folder too, and not all have to exist.
     """
     answer = iter(ask_git(git, top, "config", "--includes", "--list", "--show-origin", "-z"))
+    lines = set[str]()
     for origin, setting in zip(answer, answer, strict=False):
         key, _, value = setting.partition("\n")
         file = top / origin.partition(":")[2]
@@ -101,7 +107,10 @@ def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
         elif key == "core.hookspath" and value:
             yield _path(top, value)
         elif _PROGRAM.fullmatch(key):
-            yield from _scripts(top, value, git)
+            lines.add(value)
+        elif _SHELL_LINE.fullmatch(key) and value.startswith("!"):
+            lines.add(value[1:])
+    yield from _scripts(top, lines, git)
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -119,28 +128,33 @@ def _words(command: str) -> set[str]:
     return {part for part in parts if part and "\0" not in part}
 
 
-def _scripts(top: Path, command: str, git: str) -> Iterator[Path]:
-    """The files that a command line of the configuration may start, which a shell reads in the repository's folder. One
+def _scripts(top: Path, lines: Iterable[str], git: str) -> Iterator[Path]:
+    """The files that command lines of the configuration may start, which a shell reads in the repository's folder. One
     that changes folders, or computes names, may mean every file whose path ends with a word of it.
     """
-    words = {word for word in _words(command) if "%" not in word and (os.sep in word or "." in word)}
-    folders = [top, *(_path(top, name) for name in _CHANGED_FOLDER.findall(command))]
-    yield from (_path(folder, word) for folder in folders for word in words)
-    plain = {_path(folder, word) for folder in folders for word in _words(command)}
-    yield from (path for path in plain if path.is_file())
-    if _COMPUTED.search(command):
-        ends = {
-            "/".join(parts[at:]) for parts in (word.split("/") for word in words) for at in range(len(parts))
-        }
-        ends = {end for end in ends if end.rpartition("/")[2] not in {"", ".", ".."}}
-        yield from (top / end for end in ends if (top / end).is_file())
-        yield from (top / name for name in _tracked(git, top, frozenset(ends)))
+    ends = set[str]()
+    for line in lines:
+        words = {word for word in _words(line) if "%" not in word and (os.sep in word or "." in word)}
+        folders = [top, *(_path(top, name) for name in _CHANGED_FOLDER.findall(line))]
+        yield from (_path(folder, word) for folder in folders for word in words)
+        plain = {_path(folder, word) for folder in folders for word in _words(line)}
+        yield from (path for path in plain if path.is_file())
+        if _COMPUTED.search(line):
+            ends |= {
+                "/".join(parts[at:])
+                for parts in (word.split("/") for word in words)
+                for at in range(len(parts))
+            }
+    ends = {end for end in ends if end.rpartition("/")[2] not in {"", ".", ".."}}
+    yield from (top / end for end in ends if (top / end).is_file())
+    yield from (top / name for name in _tracked(git, top, ends))
 
 
-def _tracked(git: str, top: Path, ends: frozenset[str]) -> Iterator[str]:
+def _tracked(git: str, top: Path, ends: set[str]) -> Iterator[str]:
     """The files in the index whose path ends with one of those."""
     last = {end.rpartition("/")[2] for end in ends}
-    names = (name for name in ask_git(git, top, "ls-files", "-z") if name.rpartition("/")[2] in last)
+    tracked = ask_git(git, top, "ls-files", "-z") if ends else ()
+    names = (name for name in tracked if name.rpartition("/")[2] in last)
     yield from (name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
 
 
