@@ -163,20 +163,53 @@ BELOW = {
 }
 
 
+def with_a_submodule(folder: Path) -> World:
+    """In pkg/vendor."""
+    world = make(folder)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+
+    def git(*arguments: str, cwd: Path = world.workspace) -> None:
+        subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True)
+
+    git("init", "-q", "up", cwd=folder)
+    git("commit", "-q", "--allow-empty", "-m", "x", cwd=folder / "up")
+    git("submodule", "add", "-q", str(folder / "up"), "pkg/vendor")
+    git("commit", "-qm", "begin")
+    return world
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "landlock", "docker"])
+def test_git_works_in_a_submodule_and_runs_nothing_that_a_command_wrote(tmp_path, backend):
+    world, mark = with_a_submodule(tmp_path), tmp_path / "ran"
+    top = world.workspace
+    world.workspace = top / "pkg/vendor"
+    sandbox = sandbox_of(world, backend=backend)
+    output = run(
+        world,
+        sandbox,
+        "echo 1 > new.txt; git add new.txt; git -c user.name=a -c user.email=a@b commit -qm new; git log",
+    )
+    assert "    new\n" in output
+    evil = f"core.fsmonitor 'touch {mark}; false'"
+    output = run(
+        world,
+        sandbox,
+        f"git config {evil}; printf '[core]\\nfsmonitor = \"touch {mark}; false\"\\n' >> $(git rev-parse --git-dir)/config; "
+        f"rm .git; git init -q .; git config {evil}; touch ../../.git/hooks/pre-commit ../../.git/x",
+    )
+    for folder in (top, world.workspace):
+        subprocess.run(["git", "status", "--short"], cwd=folder, check=False, capture_output=True)
+    assert not mark.exists(), output
+    assert not (top / ".git/hooks/pre-commit").exists()
+    assert not (top / ".git/x").exists()
+    assert (world.workspace / ".git").is_file()
+
+
 @pytest.mark.parametrize("backend", ["bubblewrap", "landlock"])
 @pytest.mark.parametrize("lines", BELOW.values(), ids=BELOW)
 def test_nor_does_one_below_a_workspace_that_is_a_part_of_its_repository(tmp_path, lines, backend):
-    world = make(tmp_path)
-    top, mark = world.workspace, tmp_path / "ran"
-    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
-
-    def git(*arguments: str, cwd: Path = top) -> None:
-        subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True)
-
-    git("init", "-q", "up", cwd=tmp_path)
-    git("commit", "-q", "--allow-empty", "-m", "x", cwd=tmp_path / "up")
-    git("submodule", "add", "-q", str(tmp_path / "up"), "pkg/vendor")
-    git("commit", "-qm", "begin")
+    world, mark = with_a_submodule(tmp_path), tmp_path / "ran"
+    top = world.workspace
     world.workspace = top / "pkg"
     sandbox = sandbox_of(world, backend=backend)
     for line in lines:
