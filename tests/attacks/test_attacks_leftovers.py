@@ -154,6 +154,19 @@ def test_why_gits_settings_cannot_be_changed_is_said(tmp_path):
     assert "ask the user" in output
 
 
+def test_a_branch_whose_upstream_git_could_not_note_is_told(tmp_path):
+    world = make(tmp_path)
+    for line in (
+        "config user.name a", "config user.email a@b", "commit -qm x --allow-empty", "remote add origin .",
+        "update-ref refs/remotes/origin/feat HEAD",
+    ):  # fmt: skip
+        subprocess.run(["git", *line.split()], cwd=world.workspace, check=True)
+    output = run(world, sandbox_of(world), "git checkout feat")
+    assert "set up to track" in output
+    assert "a new branch has no upstream" in output
+    assert "no upstream" not in run(world, sandbox_of(world), "git checkout -q -b other")
+
+
 @pytest.mark.parametrize("state", ["same file system", "another file system"])
 def test_what_is_hard_to_move_hides_nothing(tmp_path, state):
     world = make(tmp_path)
