@@ -81,6 +81,22 @@ def test_doctor_says_it(installed):
     assert "codeflow runs from" in " ".join(told(installed, "doctor", "--output", "json").split())
 
 
+@pytest.mark.parametrize("entry", ["", "lib", "{work}", "{outside}"])
+def test_doctor_says_that_python_imports_from_where_commands_write(tmp_path, entry):
+    world = make(tmp_path)
+    sandbox_of(world)
+    (world.home / ".config/codeflow/settings.toml").write_text("")
+    entry = entry.format(work=world.workspace, outside=world.outside / "shared")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "codeflow", "doctor", "--output", "json"],
+        env={**world.env, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), entry])},
+        cwd=world.workspace, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    said = f"PYTHONPATH names {world.workspace}" in done.stdout
+    assert "bubblewrap" in done.stdout, done.stderr
+    assert said == (not entry.endswith("shared")), done.stdout
+
+
 @pytest.mark.parametrize("folder", [PACKAGE.parent, PACKAGE.parents[1]])
 def test_a_source_that_is_worked_on_is_named(tmp_path, folder):
     env = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
