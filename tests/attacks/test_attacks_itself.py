@@ -237,6 +237,15 @@ def test_a_rebase_runs_no_line_that_only_git_reads_whole(tmp_path):
     assert not mark.exists()
 
 
+def test_a_rebase_with_checks_that_stops_is_told_how_to_be_given_up(tmp_path):
+    world = make(tmp_path)
+    for name in ("one", "two", "three"):
+        git(world.workspace, "commit", "-qm", name, "--allow-empty")
+    me = "git -c user.name=a -c user.email=a@b"
+    assert "`git rebase --abort` works" in run(world, sandbox_of(world), f"{me} rebase -x false HEAD~2")
+    assert "rebase in progress" not in run(world, sandbox_of(world), f"{me} rebase --abort; git status")
+
+
 def test_a_rebase_of_a_commands_own_goes_on_in_the_next_one(tmp_path):
     world = make(tmp_path)
     rebasing(world)
