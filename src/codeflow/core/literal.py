@@ -18,7 +18,7 @@ _CONNECTION = re.compile(
 _CHOSEN = re.compile(r"[A-Za-z][A-Za-z.-]*\d+[!?.]*|[\w.-]*\d{3,}[\w.-]*")
 """A word with digits at its end, or a row of them anywhere."""
 _IN_NAMES = re.compile(
-    r"password|passwd|pwd|secret|token|key|cred|auth|(?:sha|aes|[rhe]s|md|base|utf|u?int|float|argon|pbkdf|ed|x|http|ipv)[_-]?\d"
+    r"password|passwd|pwd|secret|token|key|cred|auth|(?:sha|aes|rs|hs|es|md|base|utf|u?int|float|argon|pbkdf|ed|x|http|ipv)[_-]?\d"
     r"|[a-z]+(?:_[a-z0-9]+)+\Z",
     re.IGNORECASE,
 )

@@ -29,7 +29,7 @@ _HALF_DONE_HINT = (
 _UNNOTED = re.compile(
     r"^(?:error|warning): (?:could not (?:lock|write) config file|unable to write upstream)", re.MULTILINE
 )
-_UNNOTED_HINT = (
+_UNTRACKED_HINT = (
     "git could not write that into its configuration, whatever else it says: a new branch has no upstream. `git push origin "
     "BRANCH` and `git pull origin BRANCH` work without; the user can set it by `git branch --set-upstream-to=origin/BRANCH`"
 )
@@ -103,11 +103,12 @@ async def execute(
         notes = confined.ended()  # also after a Ctrl-C
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
-    unnoted = _UNNOTED_HINT if _UNNOTED.search(output.text()) else ""
+    unnoted = _UNNOTED.search(output.text())
     failed = bool(ending.exit_code or unnoted) and any(words in output.text() for words in _READ_ONLY)
     refused = proxy.told() if proxy else ""
     half = _HALF_DONE_HINT if _HALF_DONE.search(output.text()) else ""
-    hints = (half, unnoted, confined.hint) if failed else ()
+    untracked = _UNTRACKED_HINT if unnoted and "set up to track" in output.text() else ""
+    hints = (half, untracked, confined.hint) if failed else ()
     for told in filter(None, (problem, *notes, refused, *hints)):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
