@@ -258,6 +258,11 @@ NAMED = {
     "settings that are included": ("include.path", "../team.gitconfig", "team.gitconfig"),
     "settings that may be included": ("includeIf.onbranch:x.path", "../there.gitconfig", "there.gitconfig"),
     "a filter's script": ("filter.nb.clean", "sh tools/clean.sh %f", "tools/clean.sh"),
+    "an alias's script": ("alias.st", "!cd tools && ./st.sh", "tools/st.sh"),
+    "a pager": ("pager.log", "tools/page.sh", "tools/page.sh"),
+    "what colours parts of a change": ("interactive.diffFilter", "./tools/colour.sh", "tools/colour.sh"),
+    "a tool for merges": ("mergetool.x.cmd", "tools/merge.sh $LOCAL", "tools/merge.sh"),
+    "a tool for differences": ("difftool.x.path", "tools/differ", "tools/differ"),
 }
 
 

@@ -81,6 +81,22 @@ def test_doctor_says_it(installed):
     assert "codeflow runs from" in " ".join(told(installed, "doctor", "--output", "json").split())
 
 
+@pytest.mark.parametrize("entry", ["", "lib", "{work}", "{outside}"])
+def test_doctor_says_that_python_imports_from_where_commands_write(tmp_path, entry):
+    world = make(tmp_path)
+    sandbox_of(world)
+    (world.home / ".config/codeflow/settings.toml").write_text("")
+    entry = entry.format(work=world.workspace, outside=world.outside / "shared")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "codeflow", "doctor", "--output", "json"],
+        env={**world.env, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), entry])},
+        cwd=world.workspace, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    said = f"PYTHONPATH names {world.workspace}" in done.stdout
+    assert "bubblewrap" in done.stdout, done.stderr
+    assert said == (not entry.endswith("shared")), done.stdout
+
+
 @pytest.mark.parametrize("folder", [PACKAGE.parent, PACKAGE.parents[1]])
 def test_a_source_that_is_worked_on_is_named(tmp_path, folder):
     env = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
@@ -205,6 +221,29 @@ def test_a_rebase_runs_nothing_that_a_command_wrote(tmp_path, line, backend):
     git(world.workspace, "rebase", "--continue")
     assert not mark.exists()
     assert f"would run what the command wrote there ('touch {mark}')" in output
+
+
+def test_a_rebase_runs_no_line_that_only_git_reads_whole(tmp_path):
+    world = make(tmp_path)
+    git(world.workspace, "commit", "-qm", "begin", "--allow-empty")
+    rebasing(world)
+    mark = world.outside / "ran"
+    run(
+        world,
+        sandbox_of(world),
+        f"printf 'exec true \\r; touch {mark}\\n' > .git/rebase-merge/git-rebase-todo",
+    )
+    git(world.workspace, "rebase", "--continue")
+    assert not mark.exists()
+
+
+def test_a_rebase_with_checks_that_stops_is_told_how_to_be_given_up(tmp_path):
+    world = make(tmp_path)
+    for name in ("one", "two", "three"):
+        git(world.workspace, "commit", "-qm", name, "--allow-empty")
+    me = "git -c user.name=a -c user.email=a@b"
+    assert "`git rebase --abort` works" in run(world, sandbox_of(world), f"{me} rebase -x false HEAD~2")
+    assert "rebase in progress" not in run(world, sandbox_of(world), f"{me} rebase --abort; git status")
 
 
 def test_a_rebase_of_a_commands_own_goes_on_in_the_next_one(tmp_path):

@@ -12,89 +12,14 @@ from pathlib import Path
 
 import pytest
 from tests.attacks.test_attacks_commands import run, sandbox_of
-from tests.attacks.world import CANARY, Picture, World, make
+from tests.attacks.world import Picture, World, make
 
 from codeflow.core.settings import load_settings
 from codeflow.tools.code import get_type_info
-from codeflow.tools.git import git_log, git_show
 from codeflow.tools.sandbox.choosing import choose, private_place, told_late
 from codeflow.tools.workspace import Workspace
 
 pytestmark = pytest.mark.slow
-
-COMMIT = "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x"
-REPOSITORIES = {
-    "one in the index, in one command": [f"git init -q sub; cd sub; {{evil}}; {COMMIT}; cd ..; git add sub"],
-    "one in the index, in two": [f"git init -q sub; cd sub; {COMMIT}; {{evil}}", "git add sub"],
-    "one in the index, later": [f"git init -q sub; cd sub; {COMMIT}; cd ..; git add sub", "cd sub; {evil}"],
-    "a file for it": [
-        f"git init -q sub; cd sub; {COMMIT}; {{evil}}; mv .git ../kept; echo 'gitdir: ../kept' > .git; cd ..; git add sub"
-    ],
-    "a submodule": [
-        (
-            f"git init -q sub; cd sub; {COMMIT}; {{evil}}; mkdir -p ../.git/modules; mv .git ../.git/modules/sub; "
-            "echo 'gitdir: ../.git/modules/sub' > .git; git --git-dir=../.git/modules/sub config core.worktree ../../../sub; "
-            "cd ..; git add sub"
-        )
-    ],
-    "one in one in the index": [
-        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; {{evil}}; cd ..; git add s2; {COMMIT}; cd ..; git add sub"
-    ],
-    "one in one in the index, later": [
-        f"git init -q sub; cd sub; git init -q s2; cd s2; {COMMIT}; cd ..; git add s2; {COMMIT}; cd ..; git add sub",
-        "cd sub/s2; {evil}",
-    ],
-    "a file for one that is beside it": [
-        (
-            f"git init -q mid; mkdir -p mid/sub; cd mid/sub; git init -q .; {COMMIT}; {{evil}}; H=$(git rev-parse HEAD); "
-            "mkdir ../.git/modules; mv .git ../.git/modules/sub; echo 'gitdir: ../.git/modules/sub' > .git; cd ../..; "
-            "git --git-dir=mid/.git/modules/sub config core.worktree ../../../sub; "
-            "git update-index --add --cacheinfo 160000,$H,mid/sub"
-        )
-    ],
-    "a filter": [
-        (
-            f"git init -q sub; cd sub; {COMMIT}; touch a; git add a; echo '* filter=x' > .gitattributes; "
-            "git config filter.x.clean 'touch {mark}'; cd ..; git add sub; touch sub/a"
-        )
-    ],
-    "a repository by a link": [
-        f"git init -q real; cd real; {COMMIT}; {{evil}}; cd ..; mkdir sub; ln -s ../real/.git sub/.git; git add sub; true"
-    ],
-}
-
-
-@pytest.mark.parametrize("lines", REPOSITORIES.values(), ids=REPOSITORIES)
-def test_no_repository_in_the_repository_runs_anything_at_the_users_git_status(tmp_path, lines):
-    world = make(tmp_path)
-    sandbox = sandbox_of(world)
-    mark = tmp_path / "ran"
-    for line in lines:
-        evil = f"git config core.fsmonitor 'touch {mark}; false'"
-        run(world, sandbox, line.replace("{evil}", evil).replace("{mark}", str(mark)))
-    subprocess.run(["git", "status", "--short"], cwd=world.workspace, check=False, capture_output=True)
-    assert not mark.exists()
-
-
-LEGITIMATE = {
-    "clone": ("git clone -q . sub; git add sub", "sub/.git/config"),
-    "submodule": (
-        (
-            "git init -q /tmp/up; git -C /tmp/up -c user.name=a -c user.email=a@b commit -q "
-            "--allow-empty -m x; git -c protocol.file.allow=always submodule add -q /tmp/up sub"
-        ),
-        ".git/modules/sub/HEAD",
-    ),
-    "worktree": (f"{COMMIT}; git worktree add -q tree", ".git/worktrees/tree/gitdir"),
-}
-
-
-@pytest.mark.parametrize(("line", "made"), LEGITIMATE.values(), ids=LEGITIMATE)
-def test_what_git_makes_itself_stays(tmp_path, line, made):
-    world = make(tmp_path)
-    output = run(world, sandbox_of(world), line)
-    assert (world.workspace / made).exists(), output
-    assert "moved away" not in output
 
 
 def killed_in(world: World, line: str, *, guard_too: bool = False, backend: str = "auto") -> None:
@@ -229,69 +154,17 @@ def test_why_gits_settings_cannot_be_changed_is_said(tmp_path):
     assert "ask the user" in output
 
 
-LAZY = """
-set -e
-git init -q .; git config user.name a; git config user.email a@b; mkdir in out out/deep; echo x > in/f; echo y > out/deep/f
-git add -A; git commit -qm x; git config index.sparse true; git sparse-checkout init --cone --sparse-index; git sparse-checkout set in
-tree=$(git rev-parse HEAD:out); rm -f .git/objects/${tree:0:2}/${tree:2}
-git config core.repositoryformatversion 1; git config extensions.partialClone origin; git config remote.origin.url .
-git config remote.origin.promisor true; git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
-git config remote.origin.uploadpack 'touch {mark}; false'
-"""
-
-
-def test_git_is_asked_nothing_while_a_commands_repository_is_there(tmp_path):
+def test_a_branch_whose_upstream_git_could_not_note_is_told(tmp_path):
     world = make(tmp_path)
-    mark = tmp_path / "ran"
-    shutil.rmtree(world.workspace)
-    world.workspace.mkdir()
-    (world.workspace / "make.sh").write_text(LAZY.replace("{mark}", str(mark)))
-    output = run(world, sandbox_of(world), "bash make.sh; mkdir .vscode")
-    assert "moved away" in output
-    assert not (world.workspace / ".git").exists()
-    assert not mark.exists()
-
-
-ELSEWHERE = {
-    "its files": "git init -q .; B=$(git hash-object -w /dev/null); "
-    "git update-index --add --cacheinfo 100644,$B,.env; git config core.worktree {home}/other-project",
-    "its objects": "git init -q .; rm -rf .git/objects; ln -s {home}/other-project/.git/objects .git/objects",
-    "alternates": "git init -q .; echo {home}/other-project/.git/objects > .git/objects/info/alternates",
-}
-
-
-@pytest.mark.parametrize("line", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_a_repository_that_shows_what_is_elsewhere_is_put_aside(tmp_path, line):
-    world = make(tmp_path)
-    shutil.rmtree(world.workspace / ".git")
-    output = run(world, sandbox_of(world), line.replace("{home}", str(world.home)))
-    assert ".git is protected and appeared during the command" in output
-    assert not (world.workspace / ".git").exists()
-
-
-def test_git_that_looks_sees_no_other_repository_through_links(tmp_path):
-    world = make(tmp_path)
-    other = world.home / "other-project"
-    commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "theirs"]
-    for arguments in (["init", "-q"], ["add", "-A"], commit):
-        subprocess.run(["git", *arguments], cwd=other, check=True)
-    for name in ("objects", "refs", "logs"):
-        shutil.rmtree(world.workspace / ".git" / name, ignore_errors=True)
-        (world.workspace / ".git" / name).symlink_to(other / ".git" / name)
-    settings = load_settings(world.workspace, env={})
-    ws = Workspace(world.workspace, settings.tools, world.env, sandbox=sandbox_of(world))
-
-    async def look() -> str:
-        try:
-            log = await git_log.function(ws)
-            shown = await git_show.function(ws, ref="HEAD:.env")
-        finally:
-            await ws.close()
-        return log.content + shown.content
-
-    told = asyncio.run(look())
-    assert "theirs" not in told
-    assert CANARY not in told
+    for line in (
+        "config user.name a", "config user.email a@b", "commit -qm x --allow-empty", "remote add origin .",
+        "update-ref refs/remotes/origin/feat HEAD",
+    ):  # fmt: skip
+        subprocess.run(["git", *line.split()], cwd=world.workspace, check=True)
+    output = run(world, sandbox_of(world), "git checkout feat")
+    assert "set up to track" in output
+    assert "a new branch has no upstream" in output
+    assert "no upstream" not in run(world, sandbox_of(world), "git checkout -q -b other")
 
 
 @pytest.mark.parametrize("state", ["same file system", "another file system"])

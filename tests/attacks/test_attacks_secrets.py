@@ -108,6 +108,9 @@ COMMITS = {
     "return": write("a.py", f"{TOKEN[:HALF]}\r{TOKEN[HALF:]}\n"),
     "JSON escape": write("a.py", f'"\\u{ord(TOKEN[0]):04x}{TOKEN[1:]}"\n'),
     "base64": write("a.py", base64.b64encode(f"token {TOKEN}\n".encode())),
+    "a file of properties": write("a.py", "spring.datasource.password=Welcome1\n"),
+    "a constant": write("a.py", "<?php define( 'DB_PASSWORD', 'Tr0ub4dor&3' );\n"),
+    "Docker's settings": write("a.py", json.dumps({"auth": base64.b64encode(b"ada:Geheim4711xx").decode()})),
     "no final line break": write("a.py", f"a = 1\n{TOKEN}"),
     "a line like a patch's": write("a.py", f"++ b/x\n@@ -1 +1 @@\ndiff --git a/x b/x\n{TOKEN}\n"),
     "filter": also(

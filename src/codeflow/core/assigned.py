@@ -3,6 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from codeflow.core.literal import is_literal
+from codeflow.core.logged_in import places
+from codeflow.core.placeholders import is_placeholder
+
 _SHORT_NAME_CHARS = 40
 _AWS_SECRET_CHARS = 40
 _KEYWORDS = ("pass", "pwd", "secret", "token", "credential", "_auth")
@@ -15,7 +19,7 @@ _ASSIGNMENT = re.compile(
     r"|(?:api|access|auth|private|account|signing|encryption|master)[ _-]?key|_auth)s?"
     r"(?:[_-]?(?:value|prod|production|staging|dev|v?\d{1,2}))?)"
     r"(?P<close>\\?[\"'`]|\]|)(?P<close2>\]?)[ \t]{0,8}"
-    r"(?P<op>:[ \t]{0,3}[A-Za-z_.\[\]| ]{1,30}=|:=|=>|===?|=|:|>|[ ](?:is|was)[ ])[ \t]{0,8}"
+    r"(?P<op>:[ \t]{0,3}[A-Za-z_.\[\]| ]{1,30}=|:=|=>|===?|=|:|>|,|[ ](?:is|was)[ ])[ \t]{0,8}"
     r"(?:(?:[rbfu]{0,2})(?P<quote>\\?[\"'`])(?P<quoted>[^\s\"'`\\<>]{8,2048}+)(?P=quote)"
     r"|(?P<bare>[^\s\"'`,;<>|\\]{8,2048}+))",
     re.IGNORECASE,
@@ -26,7 +30,7 @@ _OTHER_TOKENS = re.compile(
 )
 _OTHER_PASSES = re.compile(r"(?:by|com|tres)$", re.IGNORECASE)
 _CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[,;)]*(?:\s|\Z)|\w+\(")
+_ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+[,;(){}\]]*(?:\s|\Z)|\w+\(")
 EXPRESSION = re.compile(r"[<${%\[(.~/*]|[^()\[\]{}]*[(\[{]|https?:|.*(?:\*\*\*|\.\.\.|\$\{|\{\{)|None\b")
 _PATH_OR_NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.:/-]+[\w$]+)*[)\]};]*\Z")
 _MIXED = re.compile(r"[A-Za-z]\d+[A-Za-z]\w*\d|\d[A-Za-z]+\d[A-Za-z]")
@@ -37,14 +41,10 @@ _OPEN_TAG = re.compile(r"<[\w.-]*$")
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]+")
 _JUDGED_CHARS = 128
 """Of a value; enough to tell a placeholder."""
-_WORDS = re.compile(r"[A-Za-z]+")
-_FIXTURES = frozenset({
-    "example", "sample", "dummy", "fake", "mock", "test", "tests", "testing", "placeholder", "your", "my", "changeme", "change",
-    "me", "password", "passwd", "pass", "secret", "token", "key", "xxx", "xxxx", "xxxxxxxx", "foo", "bar", "baz",
-    "redacted", "todo", "none", "null", "undefined", "default", "insert", "replace", "insecure", "invalid", "wrong", "demo", "user",
-    "admin", "here", "value", "string", "hunter",
-})  # fmt: skip
-_EXAMPLE = re.compile(r"example|changeme|placeholder|(.)\1{5}|12345|abcdef", re.IGNORECASE)
+_CALL = re.compile(
+    r"(?:define|putenv|setenv|setproperty|put|set|property|environment)\(\s*[\"'][\w.-]*\Z", re.IGNORECASE
+)
+"""What takes a name and its value."""
 
 
 def assigned(text: str) -> Iterator[tuple[int, int, str]]:
@@ -73,6 +73,8 @@ def _keywords(lowered: str) -> list[int]:
 
 def _value(text: str, match: re.Match[str]) -> tuple[int, int, str] | None:
     """What of an assignment is a credential."""
+    if match["op"] == "," and not _is_call(text, match):
+        return None
     if match["quoted"]:
         kind = _kind_of(text, match, match["quoted"][:_JUDGED_CHARS])
         return (*match.span("quoted"), kind) if kind else None
@@ -85,11 +87,22 @@ def _value(text: str, match: re.Match[str]) -> tuple[int, int, str] | None:
     if match["op"] != ">" and (
         _CODE.search(value)
         or _ATTRIBUTE.match(value)
-        or (_PATH_OR_NAME.match(value) and not _MIXED.search(value))
+        or (_PATH_OR_NAME.match(value) and not _MIXED.search(value) and not _is_literal(text, match))
     ):
         return None
     kind = _kind_of(text, match, value)
     return (*match.span("bare"), kind) if kind else None
+
+
+def _is_call(text: str, match: re.Match[str]) -> bool:
+    """Whether it is an argument behind that of its name."""
+    return bool(
+        match["quoted"] and _CALL.search(text, max(0, match.start() - _SHORT_NAME_CHARS), match.start())
+    )
+
+
+def _is_literal(text: str, match: re.Match[str]) -> bool:
+    return is_literal(text, match.start(), match["op"], match.span("bare"))
 
 
 def _kind_of(text: str, match: re.Match[str], value: str) -> str | None:
@@ -128,20 +141,7 @@ def _is_no_value(value: str) -> bool:
     return bool(EXPRESSION.match(value)) or is_placeholder(value)
 
 
-def is_placeholder(value: str) -> bool:
-    """Whether people write this where a credential would stand: an example, a test's fixture."""
-    words = {word.lower() for word in _WORDS.findall(value)}
-    return bool(_EXAMPLE.search(value) or words & _FIXTURES)
-
-
 def is_guarded(value: str) -> bool:
     """Whether it could be a password rather than a word or a name."""
     mixed = any(char.isdigit() or char in "!@#$%^&*?~+=" for char in value)
     return mixed and any(map(str.isalpha, value))
-
-
-def places(text: str, literal: str) -> Iterator[int]:
-    at = text.find(literal)
-    while at >= 0:
-        yield at
-        at = text.find(literal, at + 1)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, quote_plus
 
-from codeflow.core.assigned import EXPRESSION, assigned, is_guarded, is_placeholder, places
+from codeflow.core.assigned import EXPRESSION, assigned, is_guarded
 from codeflow.core.disguise import in_base64, undisguised
+from codeflow.core.logged_in import by_place, is_basic_login, places
+from codeflow.core.placeholders import is_placeholder
 from codeflow.core.places import resource
 
 PLACEHOLDER = re.compile(r"\[REDACTED:[a-z-]{1,30}\]")
@@ -115,7 +117,7 @@ class Redactor:
         return _merged(sorted(found), [match.span() for match in PLACEHOLDER.finditer(text)] if found else [])
 
     def _plain(self, text: str) -> list[Found]:
-        named = (Found(*one) for one in assigned(text))
+        named = (Found(*one) for found in (assigned(text), by_place(text)) for one in found)
         return [*self._documented(text), *_headers(text), *_logins(text), *named]
 
     def _documented(self, text: str) -> list[Found]:
@@ -231,16 +233,8 @@ def _headers(text: str) -> Iterator[Found]:
     for word in ("asic ", "ASIC "):
         for at in places(text, word):
             match = _BASIC.match(text, at - 1) if at else None
-            if match and _is_basic_login(match[1]):
+            if match and is_basic_login(match[1]):
                 yield Found(*match.span(1), "authorization")
-
-
-def _is_basic_login(encoded: str) -> bool:
-    try:
-        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (ValueError, UnicodeDecodeError):
-        return False
-    return bool(colon and password) and user.isprintable() and password.isprintable()
 
 
 def _logins(text: str) -> Iterator[Found]:

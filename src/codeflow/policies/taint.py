@@ -1,5 +1,6 @@
 """Whose words a session has read, and what a person is asked about because of it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,82 +20,57 @@ class Source(StrEnum):
 
 _READERS = frozenset({"curl", "wget", "http", "https", "xh", "lynx", "w3m", "links", "gh", "glab", "aria2c"})
 """Programs that print what strangers wrote."""
-_TALKERS = _READERS | {
-    *(
-        "nc",
-        "ncat",
-        "netcat",
-        "socat",
-        "telnet",
-        "ssh",
-        "scp",
-        "sftp",
-        "rsync",
-        "ftp",
-        "lftp",
-        "tftp",
-        "mail",
-        "sendmail",
-    ),
-    *(
-        "dig",
-        "nslookup",
-        "host",
-        "ping",
-        "ping6",
-        "traceroute",
-        "whois",
-        "openssl",
-        "aws",
-        "gcloud",
-        "gsutil",
-        "az",
-    ),
-    *(
-        "kubectl",
-        "helm",
-        "terraform",
-        "vault",
-        "twine",
-        "rclone",
-        "s3cmd",
-        "psql",
-        "mysql",
-        "mongosh",
-        "redis-cli",
-    ),
-}
+_TALKERS = frozenset({
+    *_READERS,
+    "nc", "ncat", "netcat", "socat", "telnet", "ssh", "ssh-copy-id", "mosh", "rsh", "scp", "sftp", "rsync", "ftp", "lftp",
+    "tftp", "mail", "sendmail", "dig", "nslookup", "host", "ping", "traceroute", "whois", "openssl", "rclone", "s3cmd", "hub",
+    "psql", "mysql", "mongosh", "redis-cli", "twine", "vault",
+    "aws", "gcloud", "gsutil", "az", "doctl", "hcloud", "oci", "kubectl", "oc", "helm", "skaffold", "argocd", "flux",
+    "terraform", "tofu", "terragrunt", "pulumi", "ansible", "ansible-playbook",
+    "vercel", "netlify", "wrangler", "firebase", "flyctl", "fly", "heroku", "railway", "eb", "sam", "cdk", "serverless", "sls",
+    "npx", "uvx", "pipx", "bunx", "pacman",
+    "xdg-open", "open", "sensible-browser", "chromium", "google-chrome", "firefox",
+})  # fmt: skip
 _TALKING_SUBCOMMANDS = {
-    "git": {
-        "push",
-        "fetch",
-        "pull",
-        "clone",
-        "ls-remote",
-        "remote",
-        "submodule",
-        "send-email",
-        "request-pull",
-        "svn",
-    },
-    "docker": frozenset({"push", "pull", "login", "run", "build", "compose", "buildx"}),
-    "podman": frozenset({"push", "pull", "login", "run", "build"}),
+    "git": frozenset({
+        "push", "fetch", "pull", "clone", "ls-remote", "remote", "remote-http", "remote-https", "submodule", "send-email",
+        "request-pull", "svn", "lfs", "subtree", "annex", "p4", "send-pack", "fetch-pack", "http-push", "imap-send",
+    }),
+    "hg": frozenset({"push", "pull", "clone", "incoming", "outgoing", "email"}),
+    "svn": frozenset({"commit", "ci", "checkout", "co", "update", "up", "import", "export"}),
+    **dict.fromkeys(("docker", "podman"), frozenset({"push", "pull", "login", "run", "build", "compose", "buildx"})),
     **dict.fromkeys(
         ("npm", "pnpm", "yarn", "bun"),
-        frozenset({"publish", "install", "i", "ci", "add", "exec", "dlx", "login"}),
+        frozenset({
+            "publish", "install", "i", "in", "ci", "add", "exec", "x", "dlx", "login", "create", "init", "update", "up",
+            "upgrade", "view", "info", "audit", "outdated",
+        }),
     ),
-    **dict.fromkeys(("npx", "uvx", "pipx", "bunx"), frozenset({"*"})),
     **dict.fromkeys(
-        ("pip", "pip3", "poetry", "pdm", "hatch"),
-        frozenset({"install", "download", "publish", "add", "update"}),
+        ("pip", "poetry", "pdm", "hatch"),
+        frozenset({"install", "download", "publish", "add", "update", "wheel", "index", "lock", "sync"}),
     ),
     "uv": frozenset({"pip", "add", "sync", "publish", "tool", "run", "lock"}),
-    "cargo": frozenset({"publish", "install", "add", "fetch", "update", "login"}),
+    "cargo": frozenset({"publish", "install", "add", "fetch", "update", "login", "search"}),
     "go": frozenset({"get", "install", "mod"}),
-    "gem": frozenset({"push", "install", "fetch"}),
+    "deno": frozenset({"add", "install", "publish", "cache"}),
+    "gem": frozenset({"push", "install", "fetch", "update"}),
+    "bundle": frozenset({"install", "update", "add", "outdated"}),
+    "composer": frozenset({"install", "update", "require", "create-project"}),
+    "mix": frozenset({"deps.get", "deps.update", "hex.publish"}),
+    "dotnet": frozenset({"nuget", "add", "restore"}),
     "mvn": frozenset({"deploy"}),
     "gradle": frozenset({"publish"}),
-}
+    **dict.fromkeys(
+        ("apt", "apt-get", "dnf", "yum", "zypper", "apk", "brew", "conda", "mamba", "snap", "flatpak"),
+        frozenset({"install", "upgrade", "update", "dist-upgrade", "download", "fetch", "add", "create", "tap", "search"}),
+    ),
+}  # fmt: skip
+_ALONE = frozenset({"yarn", "bundle"})
+"""Programs that install without a subcommand."""
+_RUNNING_WHAT_IS_ELSEWHERE = {"git": "archive", "go": "run", "deno": "run"}
+_ELSEWHERE = re.compile(r"--remote\b|.*://|.+@|(npm|jsr):")
+_VERSION = re.compile(r"(?<=[a-z])[\d.]+$")
 _OPTIONS_WITH_VALUES = frozenset(
     {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--prefix", "--directory"}
 )
@@ -135,11 +111,26 @@ def _runs(line: str) -> list[Run]:
 
 def reaches_out(run: Run) -> bool:
     """Whether a simple command talks to other machines, as far as its program and subcommand tell."""
-    name = program(run.words[0])
-    if name in _TALKERS:
-        return True
-    known = _TALKING_SUBCOMMANDS.get(name)
-    return known is not None and ("*" in known or _subcommand([word.text for word in run.words[1:]]) in known)
+    name, words = _started(run)
+    subcommand = _subcommand(words)
+    return (
+        name in _TALKERS
+        or subcommand in _TALKING_SUBCOMMANDS.get(name, ())
+        or (name in _ALONE and not subcommand)
+        or (_RUNNING_WHAT_IS_ELSEWHERE.get(name) == subcommand and any(map(_ELSEWHERE.match, words)))
+    )
+
+
+def _started(run: Run) -> tuple[str, Sequence[str]]:
+    """The program with its arguments, however it is called: git-lfs, pip3.11, python3 -m pip."""
+    name, arguments = program(run.words[0]), [word.text for word in run.words[1:]]
+    if name.startswith("git-"):
+        return "git", [name.removeprefix("git-"), *arguments]
+    name = name if name in _TALKERS else _VERSION.sub("", name)
+    if name == "python" and "-m" in arguments[:-1]:
+        module = arguments.index("-m") + 1
+        return arguments[module], arguments[module + 1 :]
+    return name, arguments
 
 
 def _subcommand(words: Sequence[str]) -> str:

@@ -26,6 +26,13 @@ _HALF_DONE_HINT = (
     "`git rebase --abort` where git knows of one under way, else with `git restore` of those files, and ask the user to do "
     "this outside the sandbox"
 )
+_UNNOTED = re.compile(
+    r"^(?:error|warning): (?:could not (?:lock|write) config file|unable to write upstream)", re.MULTILINE
+)
+_UNTRACKED_HINT = (
+    "git could not write that into its configuration, whatever else it says: a new branch has no upstream. `git push origin "
+    "BRANCH` and `git pull origin BRANCH` work without; the user can set it by `git branch --set-upstream-to=origin/BRANCH`"
+)
 _READ_ONLY = ("Read-only file system", "Device or resource busy")
 
 Confine = Callable[[Sequence[str], Path, Mapping[str, str]], Confined]
@@ -96,10 +103,13 @@ async def execute(
         notes = confined.ended()  # also after a Ctrl-C
     ending = guarded.ending()
     problem = "" if timed_out else ending.problem
-    failed = bool(ending.exit_code) and any(words in output.text() for words in _READ_ONLY)
+    unnoted = _UNNOTED.search(output.text())
+    failed = bool(ending.exit_code or unnoted) and any(words in output.text() for words in _READ_ONLY)
     refused = proxy.told() if proxy else ""
-    half = _HALF_DONE_HINT if failed and _HALF_DONE.search(output.text()) else ""
-    for told in filter(None, (problem, *notes, refused, half, confined.hint if failed else "")):
+    half = _HALF_DONE_HINT if _HALF_DONE.search(output.text()) else ""
+    untracked = _UNTRACKED_HINT if unnoted and "set up to track" in output.text() else ""
+    hints = (half, untracked, confined.hint) if failed else ()
+    for told in filter(None, (problem, *notes, refused, *hints)):
         output.add(f"\n[{told}]\n".encode())
     return Outcome(
         exit_code=None if timed_out else _exit_code(ending.exit_code, in_sandbox=confined.argv is not argv),

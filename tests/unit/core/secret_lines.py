@@ -84,6 +84,43 @@ def secret_lines() -> list[tuple[str, str, str]]:
         ("secret-key", "SECRET_KEY_BASE=" + drawn(128, HEX), drawn(128, HEX)),
         ("password", "docker run -e DB_PASSWORD=correcthorsebattery web", "correcthorsebattery"),
         ("secret", '{"token": "' + drawn(24) + '"}', drawn(24)),
+        *_settings(),
+    ]
+
+
+def _settings() -> list[tuple[str, str, str]]:
+    """Passwords that people think up, in files of settings."""
+    basic = base64.b64encode(b"ada:Geheim4711xx").decode()
+    forms = [
+        *("spring.datasource.password={}", "quarkus.datasource.password={} # production", "password={}"),
+        *("    12\t  MYSQL_ROOT_PASSWORD: {}", "+  password: {}", "compose.yml:7:      - db.password: {}"),
+        *(
+            "Server=db1;User Id=sa;Password={};",
+            '"Default": "Host=h;Username=u;Password={}"',
+            "pwd={};server=db1",
+        ),
+        *(
+            "define( 'DB_PASSWORD', '{}' );",
+            'props.setProperty("db.password", "{}")',
+            "mysqldump --password={} app",
+        ),
+        *("machine api.internal login ada password {}", "machine api.internal\n  login ada\n  password {}"),
+    ]
+    values = ("Welcome1", "Geheim4711xx", "Acme-Prod-2025", "adminadmin99", "hunter2hunter2", "S3cr3t!pass9")
+    return [
+        *(("password", form.format(value), value) for form in forms for value in values),
+        ("password", "  password: Passw0rd2025", "Passw0rd2025"),
+        ("password", 'password = "S3cr3t!pass9"', "S3cr3t!pass9"),
+        ("password", "DB_PASSWORD=my-dog-rex-2019", "my-dog-rex-2019"),
+        ("password", "password: 'Kp7x12345-LmQz'", "Kp7x12345-LmQz"),
+        ("authorization", '{"auths": {"hub": {"auth": "' + basic + '"}}}', basic),
+        ("authorization", "curl -H 'Authorization: Token " + drawn(40, HEX) + "' https://x", drawn(40, HEX)),
+        (
+            "webhook",
+            "https://discord.com/api/webhooks/123456789012345678/" + drawn(68, URL64),
+            drawn(68, URL64),
+        ),
+        ("service-token", "tskey-auth-" + drawn(17) + "-" + drawn(32), drawn(32)),
     ]
 
 
@@ -136,5 +173,20 @@ HARMLESS = [
     "resolved: https://registry.example/lodash/-/lodash-4.17.21.tgz#679591c564c3bffaae8454cf0b3df370c3d6911c",
     "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxMjM0NTY3ODkwIn0.",
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+    "  token: Uint8Array\n  password: string2\n  secret: Base64",
+    "  password: newPassword1,\n  token: accessTokenV2\n  secret: sha256_of_it",
+    "    login(\n        user=user1,\n        password=argument1\n    )",
+    "password = response1\ntoken = matched2",
+    "existingSecret: postgres-eu-2025",
+    "imagePullSecrets: registry-eu-2025",
+    "  token: token-value-123",
+    "api_key = 'test-key-1234'",
+    "password: 'my-secret-password-1'",
+    'tokens.set("token", "placeholder-1")',
+    "the login and a password for 2025 customers",
+    '"auth": "required2fa"',
+    "Authorization: Token <your-token-1>",
+    "Authorization: Token authentication is used since 2019",
+    "https://discord.com/api/webhooks/ID/TOKEN",
     "- [x] password reset, token refresh, secret rotation (#1234)",
 ]

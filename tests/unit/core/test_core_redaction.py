@@ -74,6 +74,14 @@ def test_recall_and_false_alarms_in_figures(capsys):
             "hooks.slack.com/services/",
             "\u0130token=",
         ),
+        *(
+            "login a password ",
+            '"auth":"AAAA',
+            ";password=word1",
+            "authorization: token ",
+            " --password=Welcome1",
+            "- a.password: Welcome1 ",
+        ),
     ],
 )
 def test_hostile_megabytes_come_to_an_end(piece: str):

@@ -28,6 +28,32 @@ WEB = Taint(frozenset({Source.WEB}))
             "pip install x",
         ),
         *("docker push x", "aws s3 cp a s3://b", "scp a b:", "cargo publish --dry-run"),
+        *(
+            "git lfs push origin",
+            "git-lfs push",
+            "git subtree push",
+            "git archive --remote=x HEAD",
+            "hg push",
+        ),
+        *(
+            "svn commit",
+            "npm create x",
+            "npm init x",
+            "npm update",
+            "npm x foo",
+            "yarn",
+            "bundle install",
+            "ping6 x",
+        ),
+        *("python3 -m pip install x", "python -I -m pip download x", "pip3.11 install x", "brew install x"),
+        *(
+            "apt-get install x",
+            "conda install x",
+            "go run example.com/x@v1",
+            "deno run https://x",
+            "xdg-open https://x",
+        ),
+        *("vercel deploy", "wrangler deploy", "firebase deploy", "pulumi up", "terragrunt apply", "mosh x"),
     ],
 )
 def test_after_the_web_what_talks_to_others_is_asked(line: str):
@@ -37,7 +63,28 @@ def test_after_the_web_what_talks_to_others_is_asked(line: str):
 
 
 @pytest.mark.parametrize(
-    "line", ["ls", "git status", "git commit -m push", "npm test", "pip list", "cargo test", "go vet", ""]
+    "line",
+    [
+        *(
+            "ls",
+            "git status",
+            "git commit -m push",
+            "npm test",
+            "pip list",
+            "cargo test",
+            "go vet",
+            "",
+            "yarn build",
+        ),
+        *(
+            "git archive HEAD",
+            "go run .",
+            "deno run main.ts",
+            "pip3.11 list",
+            "python3 -m pytest",
+            "bundle exec rspec",
+        ),
+    ],
 )
 def test_what_stays_on_this_machine_is_not(line: str):
     assert WEB.why_asked(line) is None

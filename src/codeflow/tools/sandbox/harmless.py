@@ -12,10 +12,12 @@ from codeflow.tools.sandbox.repositories import first_link, git_folder
 
 _HARMLESS_KEYS = re.compile(
     r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks)"
-    r"|(user|init)\.\w+|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
+    r"|core\.(autocrlf|eol|safecrlf|quotepath|abbrev)|pull\.(rebase|ff)|push\.(default|autosetupremote)"
+    r"|init\.defaultbranch|user\.(name|email|signingkey|useconfigonly)|(remote|branch)\..+\.(url|fetch|remote|merge|pushurl)",
     re.IGNORECASE,
 )
 _DANGEROUS = ("info/attributes", "config.worktree", "objects/info/alternates")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LARGEST_BYTES = 1_000_000
 
 
@@ -65,7 +67,7 @@ def _shares_its_own(git: Path) -> bool:
     """Whether what it takes from another git folder, as a worktree does, is that of the repository which it lies in."""
     if not os.path.lexists(git / "commondir"):
         return not os.path.lexists(git / "gitdir")
-    return git.parent.name == "worktrees" and _text(git / "commondir").strip() == "../.."
+    return git.parent.name == "worktrees" and _text(git / "commondir").rstrip("\r\n") == "../.."
 
 
 def _own(git: Path) -> Iterator[Path]:
@@ -99,19 +101,27 @@ def _is_plain(config: Path, worktree: Path | None) -> bool:
 
 
 def _lies_in(git: Path, path: str, folder: Path) -> bool:
+    if re.search(r'["#;]', path):  # of which git takes a part only
+        return False
     target = (git / path).resolve()
     return target != folder and target.is_relative_to(folder) and not target.is_relative_to(folder / ".git")
 
 
 def _settings(config: str) -> Iterator[tuple[str, str]]:
-    """Dotted names and values of what a git configuration sets; what is not plain has a name that nothing allows."""
+    """Dotted names and values of what a git configuration sets; what is not plain has a name that nothing allows.
+
+    Lines end where they do for git, at no other character, and blanks are but spaces and tabs.
+    """
     section = "?"
-    for line in map(str.strip, config.splitlines()):
+    lines = config.replace("\r\n", "\n")
+    if _CONTROL.search(lines):
+        yield "?", ""
+    for line in (line.strip(" \t") for line in lines.split("\n")):
         if not line or line[0] in "#;":
             continue
-        if header := re.fullmatch(r'\[([\w.-]+)(?: "([^"\\]*)")?\]', line):
+        if header := re.fullmatch(r'\[([\w.-]+)(?: "([^"\\]*)")?\]', line, re.ASCII):
             section = ".".join(filter(None, header.groups()))
-        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:\s*=\s*([^\\]*))?", line):
+        elif key := re.fullmatch(r"([A-Za-z][\w-]*)(?:[ \t]*=[ \t]*([^\\]*))?", line, re.ASCII):
             yield f"{section}.{key[1]}", key[2] or ""
         else:
             yield "?", ""
@@ -123,6 +133,6 @@ def _text(file: Path) -> str:
         opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return "?"
-    with os.fdopen(opened, encoding="utf-8", errors="replace") as stream:
+    with os.fdopen(opened, encoding="utf-8", errors="replace", newline="") as stream:
         about = os.fstat(opened)
         return stream.read() if stat.S_ISREG(about.st_mode) and about.st_size <= _LARGEST_BYTES else "?"

@@ -1,5 +1,6 @@
 """Where codeflow itself stands, if commands could change it there: each of its processes starts outside the sandbox."""
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,7 +45,20 @@ def told(roots: Iterable[Path]) -> str:
             f"codeflow runs from the source in {source}, which commands may change: what they write there runs outside "
             "the sandbox"
         )
-    return f"{'; '.join(texts)}. Install codeflow elsewhere, such as by pipx" if texts else ""
+    said = [f"{'; '.join(texts)}. Install codeflow elsewhere, such as by pipx"] if texts else []
+    if place := imported_from(roots):
+        said.append(
+            f"PYTHONPATH names {place}, where commands may write: what they put there runs outside the sandbox when codeflow, "
+            "or any Python of yours, starts next. Start codeflow without it: PYTHONPATH= codeflow"
+        )
+    return ". ".join(said)
+
+
+def imported_from(roots: Iterable[Path]) -> Path | None:
+    """The first folder of PYTHONPATH that commands may write to; an empty entry is the folder that one is in."""
+    variable = os.environ.get("PYTHONPATH")
+    places = (Path(entry).resolve() for entry in variable.split(os.pathsep)) if variable else ()
+    return next((place for place in places if any(place.is_relative_to(root) for root in roots)), None)
 
 
 def _is_installed() -> bool:

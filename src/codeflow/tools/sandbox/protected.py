@@ -69,8 +69,9 @@ def protection(
     """What to protect in folders that are worked in, and in git folders that several of them share; `git` is the
     program. In `trusted` folders in them codeflow obeys settings, as it does in the workspace.
     """
-    workspaces = tuple(workspaces)
-    nested = [(root, inner) for root in workspaces for inner in nested_repositories(root, git)]
+    workspaces, repositories = tuple(workspaces), tuple(repositories)
+    roots = (*workspaces, *repositories)
+    nested = [(root, inner) for root in roots for inner in nested_repositories(root, git)]
     pairs = [(root, path) for root in workspaces for path in _in_workspace(root)]
     pairs += [(root, path) for root, inner in nested for path in _of_git(inner) if path.is_relative_to(root)]
     pairs += [(root, path) for root in workspaces for path in _configured(root, nested, git)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codeflow.tools.sandbox.protected import Protection, protection
+from codeflow.tools.sandbox.repositories import first_link, git_folder
 
 _SYSTEM = (
     "/usr",
@@ -167,10 +168,15 @@ def repository_of(workspace: Path, home: Path) -> Path | None:
 
 
 def git_folders(top: Path) -> Iterator[Path]:
-    """The git folder of a repository, where it is not in the workspace; of a worktree, what it shares with the others."""
+    """The git folder of a repository, where it is not in the workspace; of a worktree, what it shares with the others; of
+    a submodule, its own in that of the repository which it lies in.
+    """
     pointer = top / ".git"
     if pointer.is_dir() and not pointer.is_symlink():
         yield pointer
+        return
+    if module := _module(top):
+        yield module
         return
     own = top / _text(pointer).removeprefix("gitdir:").strip()
     shared = _text(own / "commondir")  # a submodule has none
@@ -179,6 +185,16 @@ def git_folders(top: Path) -> Iterator[Path]:
     common = (own / shared.strip()).resolve()
     if shared and points_back and (common / "objects").is_dir():
         yield common
+
+
+def _module(top: Path) -> Path | None:
+    """The git folder of a submodule that is checked out."""
+    own = git_folder(top)
+    for above in top.parents if own else ():
+        outer = git_folder(above)
+        if own and outer and own.is_relative_to(outer / "modules") and (own / "HEAD").is_file():
+            return own if first_link(outer, own) is None else None
+    return None
 
 
 def _beside(workspace: Path, home: Path) -> Path | None:

@@ -38,7 +38,7 @@ def executed(root: Path, path: Path) -> tuple[str, ...]:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return (_UNREADABLE,)
-    with os.fdopen(opened, encoding="utf-8", errors="replace") as stream:
+    with os.fdopen(opened, encoding="utf-8", errors="replace", newline="") as stream:
         about = os.fstat(opened)
         if first_link(root, path) or not stat.S_ISREG(about.st_mode) or about.st_size > _LARGEST_BYTES:
             return (_UNREADABLE,)

@@ -4,8 +4,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from codeflow.core import inert_git
@@ -14,31 +13,46 @@ from codeflow.core.programs import NO_NETWORK_GIT
 _INCLUDED = re.compile(r"include(if\..*)?\.path", re.DOTALL)
 _PROGRAM = re.compile(
     r"filter\..*\.(clean|smudge|process)|diff\..*\.(command|textconv)|merge\..*\.driver|diff\.external"
-    r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program",
+    r"|core\.(fsmonitor|sshcommand|askpass|editor|pager)|sequence\.editor|credential\.(.*\.)?helper|gpg\.(.*\.)?program"
+    r"|pager\..*|interactive\.difffilter|(mergetool|difftool|guitool|browser|man|tar|trailer|hook)\..*\.(cmd|command|path)"
+    r"|core\.(gitproxy|alternaterefscommand)|gpg\.ssh\.defaultkeycommand|uploadpack\.packobjectshook"
+    r"|remote\..*\.(uploadpack|receivepack)|sendemail\.(.*\.)?(\w*cmd|smtpserver)",
     re.DOTALL,
 )
+_SHELL_LINE = re.compile(r"alias\..*|submodule\..*\.update", re.DOTALL)
+"""Settings whose value is a command line when it begins with an exclamation mark."""
+_GITLINK = re.compile(rb"\x00160000 [^\t]*\t([^\0]*)")
+"""A repository among what git lists of an index."""
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}")
 _SEPARATORS = re.compile(r"[\s\"'`$(){}\[\];|&<>=,:!*?\\]+")
 _CHANGED_FOLDER = re.compile(r"\b(?:cd|pushd)\s+[\"']?([^\s\"'`$;|&]+)")
 _COMPUTED = re.compile(r"[$`*?]|\b(?:cd|pushd|find|xargs)\b")
 
 
-def nested_repositories(top: Path, git: str | None) -> Iterator[Path]:
-    """The git folders, or files that name one, that git looks into when it is used in a folder: those of submodules and
-    worktrees, of nested repositories that are in its index, and of those that are in theirs. `git` is the program;
-    None: there is none.
+def nested_repositories(root: Path, git: str | None) -> Iterator[Path]:
+    """The git folders, or files that name one, in a folder that git looks into when it is used in a repository that the
+    folder is in, also as a part of it: those of submodules and worktrees, of nested repositories that are in its index,
+    and of those that are in theirs. `git` is the program; None: there is none.
 
     Whoever takes one away before asking for the next is not given what is in it.
     """
+    for top in (root, *root.parents):
+        if os.path.lexists(top / ".git"):
+            yield from _nested_in(top, root, git)
+
+
+def _nested_in(top: Path, root: Path, git: str | None) -> Iterator[Path]:
     folder = git_folder(top)
     if folder is None:
         return
     if folder == top / ".git":
-        yield from inner_folders(folder)
-    for path in _in_index(top, folder, git):
+        yield from (inner for inner in inner_folders(folder) if inner.is_relative_to(root))
+    if root.is_relative_to(folder):  # no file of the index is there
+        return
+    for path in _in_index(top, root, git):
         yield top / path / ".git"
         if first_link(top, top / path) is None:
-            yield from nested_repositories(top / path, git)
+            yield from _nested_in(top / path, top / path, git)
 
 
 def git_folder(top: Path) -> Path | None:
@@ -49,12 +63,16 @@ def git_folder(top: Path) -> Path | None:
     if own.is_dir():
         return own
     try:
-        named = own.read_text(encoding="utf-8", errors="surrogateescape") if own.is_file() else ""
+        named = os.fsdecode(own.read_bytes()) if own.is_file() else ""
     except OSError:
         return None
-    kind, _, place = named.partition(":")
-    folder = Path(os.path.normpath(top / place.strip()))
-    return folder if kind == "gitdir" and "\0" not in place and folder.is_dir() else None
+    place = named.removeprefix("gitdir: ").rstrip("\r\n")  # git takes every other character for a part of it
+    if place == named or "\0" in place:
+        return None
+    folder, real = Path(os.path.normpath(top / place)), Path(os.path.realpath(top / place))
+    if real != folder.resolve():  # a link on the way, and up from where it leads
+        folder = real
+    return folder if folder.is_dir() else None
 
 
 def inner_folders(git: Path) -> Iterator[Path]:
@@ -80,6 +98,7 @@ def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
     hooks, and the files that its programs are or are given. Outside of the folder too, and not all have to exist.
     """
     answer = iter(ask_git(git, top, "config", "--includes", "--list", "--show-origin", "-z"))
+    lines = set[str]()
     for origin, setting in zip(answer, answer, strict=False):
         key, _, value = setting.partition("\n")
         file = top / origin.partition(":")[2]
@@ -88,7 +107,10 @@ def named_by_configuration(top: Path, git: str) -> Iterator[Path]:
         elif key == "core.hookspath" and value:
             yield _path(top, value)
         elif _PROGRAM.fullmatch(key):
-            yield from _scripts(top, value, git)
+            lines.add(value)
+        elif _SHELL_LINE.fullmatch(key) and value.startswith("!"):
+            lines.add(value[1:])
+    yield from _scripts(top, lines, git)
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -106,64 +128,55 @@ def _words(command: str) -> set[str]:
     return {part for part in parts if part and "\0" not in part}
 
 
-def _scripts(top: Path, command: str, git: str) -> Iterator[Path]:
-    """The files that a command line of the configuration may start, which a shell reads in the repository's folder. One
+def _scripts(top: Path, lines: Iterable[str], git: str) -> Iterator[Path]:
+    """The files that command lines of the configuration may start, which a shell reads in the repository's folder. One
     that changes folders, or computes names, may mean every file whose path ends with a word of it.
     """
-    words = {word for word in _words(command) if "%" not in word and (os.sep in word or "." in word)}
-    folders = [top, *(_path(top, name) for name in _CHANGED_FOLDER.findall(command))]
-    yield from (_path(folder, word) for folder in folders for word in words)
-    plain = {_path(folder, word) for folder in folders for word in _words(command)}
-    yield from (path for path in plain if path.is_file())
-    if _COMPUTED.search(command):
-        ends = {
-            "/".join(parts[at:]) for parts in (word.split("/") for word in words) for at in range(len(parts))
-        }
-        ends = {end for end in ends if end.rpartition("/")[2] not in {"", ".", ".."}}
-        yield from (top / end for end in ends if (top / end).is_file())
-        yield from (top / name for name in _tracked(git, top, frozenset(ends)))
+    ends = set[str]()
+    for line in lines:
+        words = {word for word in _words(line) if "%" not in word and (os.sep in word or "." in word)}
+        folders = [top, *(_path(top, name) for name in _CHANGED_FOLDER.findall(line))]
+        yield from (_path(folder, word) for folder in folders for word in words)
+        plain = {_path(folder, word) for folder in folders for word in _words(line)}
+        yield from (path for path in plain if path.is_file())
+        if _COMPUTED.search(line):
+            ends |= {
+                "/".join(parts[at:])
+                for parts in (word.split("/") for word in words)
+                for at in range(len(parts))
+            }
+    ends = {end for end in ends if end.rpartition("/")[2] not in {"", ".", ".."}}
+    yield from (top / end for end in ends if (top / end).is_file())
+    yield from (top / name for name in _tracked(git, top, ends))
 
 
-def _tracked(git: str, top: Path, ends: frozenset[str]) -> tuple[str, ...]:
+def _tracked(git: str, top: Path, ends: set[str]) -> Iterator[str]:
     """The files in the index whose path ends with one of those."""
-    folder = git_folder(top)
-    state = _state_of_index(folder) if folder else None
-    return _ending(git, top, ends, state) if state else ()
-
-
-@lru_cache(maxsize=256)
-def _ending(
-    git: str, top: Path, ends: frozenset[str], _state_of_the_index: tuple[int, ...]
-) -> tuple[str, ...]:
     last = {end.rpartition("/")[2] for end in ends}
-    names = (name for name in ask_git(git, top, "ls-files", "-z") if name.rpartition("/")[2] in last)
-    return tuple(name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
+    tracked = ask_git(git, top, "ls-files", "-z") if ends else ()
+    names = (name for name in tracked if name.rpartition("/")[2] in last)
+    yield from (name for name in names if any(f"/{name}".endswith(f"/{end}") for end in ends))
 
 
-def _in_index(top: Path, folder: Path, git: str | None) -> tuple[str, ...]:
-    state = _state_of_index(folder)
-    return _gitlinks(git, top, state) if git and state else ()
+def _in_index(top: Path, root: Path, git: str | None) -> Iterator[str]:
+    """The repositories in the index that are below a folder.
 
-
-def _state_of_index(folder: Path) -> tuple[int, ...] | None:
-    try:
-        index = (folder / "index").lstat()
-    except OSError:
-        return None
-    return (index.st_ino, index.st_mtime_ns, index.st_size)
-
-
-@lru_cache(maxsize=256)
-def _gitlinks(git: str, top: Path, _state_of_the_index: tuple[int, ...]) -> tuple[str, ...]:
-    entries = ask_git(git, top, "ls-files", "--stage", "-z")
-    return tuple(entry.partition("\t")[2] for entry in entries if entry.startswith("160000 "))
+    Nothing is remembered between commands: whatever tells that an index is the same, a command can make it tell.
+    """
+    below = [str(root.relative_to(top))] if root != top else []
+    asked = ("--literal-pathspecs", "ls-files", "--stage", "-z", "--", *below)
+    names = map(os.fsdecode, _GITLINK.findall(b"\0" + _answer(git, top, asked)) if git else ())
+    yield from (name for name in names if top / name != root)
 
 
 def ask_git(git: str, top: Path, *question: str) -> list[str]:
     """The NUL-separated names that git answers with, outside the sandbox; for questions about the index and the
     configuration, which start nothing.
     """
+    return [os.fsdecode(name) for name in _answer(git, top, question).split(b"\0") if name]
+
+
+def _answer(git: str, top: Path, question: Sequence[str]) -> bytes:
     env = os.environ | inert_git.variables({}, top) | NO_NETWORK_GIT | {"GIT_OPTIONAL_LOCKS": "0"}
     asked = [git, "-C", str(top), *inert_git.OPTIONS, *question]
-    done = subprocess.run(asked, capture_output=True, check=False, env=env)
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return subprocess.run(asked, capture_output=True, check=False, env=env).stdout

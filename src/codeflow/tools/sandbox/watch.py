@@ -148,7 +148,9 @@ class Watch:
         shown = ", ".join(map(repr, commands[:_MOST_SHOWN]))
         return (
             f"{todo} was moved away: the next `git rebase --continue` outside the sandbox would run what the command wrote "
-            f"there ({shown}). Whoever wants that can take it back: mv {shlex.quote(str(aside))} {shlex.quote(str(todo))}"
+            f"there ({shown}). Whoever wants that can take it back: mv {shlex.quote(str(aside))} {shlex.quote(str(todo))}. "
+            "Without it the rebase cannot go on, but `git rebase --abort` works; one with -x has to come to its end within a "
+            "command, or go without -x and run its check after each `git rebase --continue`"
         )
 
     def _behind(self) -> Iterator[str]:
