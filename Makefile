@@ -56,7 +56,7 @@ format: $(VENV)/.dev ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, documentation, 500 turns, sandbox, workflows; fetches what it measures on
+bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, documentation, 500 turns, sandbox, workflows, a fast stream; fetches what it measures on
 	$(BIN)/python tests/bench/startup.py
 	$(BIN)/python -m tests.bench.edits
 	$(BIN)/python tests/bench/repomap.py
@@ -64,6 +64,7 @@ bench: $(VENV)/.dev ## start-up, damaged edits, repository map, search, document
 	$(BIN)/python -m tests.bench.soak
 	$(BIN)/python -m tests.bench.sandbox
 	$(BIN)/python -m tests.bench.workflows
+	$(BIN)/python -m tests.bench.prompt
 
 bench-cost: $(VENV)/.dev ## what a solved task costs: one agent, cascade, graph, workflows; ARGS=--help
 	$(BIN)/python -m tests.bench.cost $(ARGS)
