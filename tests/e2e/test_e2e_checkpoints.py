@@ -319,5 +319,7 @@ def test_what_is_told_as_changed_is_what_background_commands_left(shell, project
     ]
     assert [change["path"] for change in done.events[-1]["files_changed"]] == ["fine.txt"]
     assert not (project / ".exrc").exists()
-    assert len(warned) == 1
-    assert ".exrc is protected" in warned[0]
+    stopped, protected = warned
+    assert done.events[-1]["warnings"] == warned
+    assert stopped == f"stopped with the run, since it was still running in the background: {command}"
+    assert ".exrc is protected" in protected

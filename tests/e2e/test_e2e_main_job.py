@@ -46,6 +46,7 @@ def test_a_failing_test_is_repaired_and_everything_is_accounted_for(shell, proje
         "gates",
         "escalations",
         "unread_messages",
+        "warnings",
         "usage",
         "cost_usd",
         "cost_known_usd",

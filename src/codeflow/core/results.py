@@ -92,3 +92,5 @@ class RunResult:
     """The tries that this is the result of, when there was more than one; the bill is that of all, and of the judge."""
     unread_messages: tuple[MessageSent, ...] = ()
     """What agents told others who were not visited after that."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of how the run went, such as commands that it stopped at its end."""

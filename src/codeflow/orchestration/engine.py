@@ -10,6 +10,7 @@ from codeflow.agents.crew import Crew
 from codeflow.core.errors import CodeflowError, PausedError
 from codeflow.core.events import (
     Briefed,
+    Event,
     ModelCalled,
     ModelStarted,
     Notice,
@@ -95,6 +96,7 @@ class Engine:
     log: Lifeline
     decide: Decide | None
     """Asks how to go on after a failure; None where nobody is there."""
+    _warnings: list[str] = field(default_factory=list)
     _job: Job | None = None
     _route: Route | None = None
     _pattern: Pattern | None = None
@@ -103,7 +105,7 @@ class Engine:
 
     async def run(self, consumers: Sequence[Emit] = ()) -> RunResult:
         """Do the task; every event reaches the consumers, RunFinished last whatever happens."""
-        self.broadcast.consumers.extend(consumers)
+        self.broadcast.consumers.extend([self._note, *consumers])
         self._begin()
         alive = asyncio.ensure_future(self._beat())
         verdict = FAULT
@@ -319,6 +321,10 @@ class Engine:
         await self.close_tools()
         return await self.safety.finish()
 
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Notice) and event.level == "warning":
+            self._warnings.append(event.text)
+
     def _warn(self, text: str) -> None:
         self.broadcast(Notice(level="warning", text=text))
 
@@ -352,6 +358,7 @@ class Engine:
             worktree=self.task.worktree,
             escalations=tuple(job.escalations) if job else (),
             unread_messages=tuple(self.past.run.mail.unread),
+            warnings=tuple(self._warnings),
         )
 
     def _earlier_s(self) -> float:

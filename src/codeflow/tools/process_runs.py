@@ -232,7 +232,11 @@ class Runs:
 
     def is_busy(self) -> bool:
         """Whether a command runs in the background."""
-        return any(run.is_running for run in self._runs.values())
+        return bool(self.running())
+
+    def running(self) -> list[str]:
+        """The commands that run in the background."""
+        return [run.command for run in self._runs.values() if run.is_running]
 
     def find(self, name: str) -> Run:
         """A command by its id; an unknown id is a Mistake."""

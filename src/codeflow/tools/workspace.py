@@ -94,7 +94,9 @@ class Workspace:
         self._shown: dict[Path, _Seen] = {}
 
     async def close(self) -> None:
-        """Ends background commands and language servers, and removes the outputs that were kept."""
+        """Ends background commands, which are told, and language servers, and removes the outputs that were kept."""
+        for command in self.runs.running():
+            self.warn(f"stopped with the run, since it was still running in the background: {command}")
         await self.runs.end()
         self.runs.close()
         await self.servers.close()

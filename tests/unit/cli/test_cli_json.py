@@ -21,6 +21,7 @@ FIELDS = [
     "gates",
     "escalations",
     "unread_messages",
+    "warnings",
     "usage",
     "cost_usd",
     "cost_known_usd",

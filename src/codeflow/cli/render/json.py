@@ -44,6 +44,7 @@ def result_object(result: RunResult) -> dict[str, Any]:
             {"from": one.sender, "to": one.to, "kind": one.purpose, "content": one.content}
             for one in result.unread_messages
         ],
+        "warnings": list(result.warnings),
         "usage": asdict(result.usage),
         "cost_usd": _number(result.cost),
         "cost_known_usd": float(result.known_cost),
@@ -77,6 +78,7 @@ def fault_object(status: str, exit_code: int, message: str, hint: str) -> dict[s
         "gates": [],
         "escalations": [],
         "unread_messages": [],
+        "warnings": [],
         "usage": asdict(Usage()),
         "cost_usd": 0.0 if status == "usage" else None,
         "cost_known_usd": 0.0,
