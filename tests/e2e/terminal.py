@@ -92,6 +92,10 @@ class Terminal:
         """As when the machine shuts down."""
         self._child.kill(signal.SIGTERM)
 
+    def kill(self) -> None:
+        """As when the machine loses its power."""
+        self._child.kill(signal.SIGKILL)
+
     def resize(self, columns: int) -> None:
         self._child.setwinsize(40, columns)
         self._screen.resize(columns=columns)

@@ -208,10 +208,28 @@ def test_what_is_said_to_those_who_work_reaches_them_at_their_next_step_and_the_
     assert [str(messages).count("keep it short") for messages in (*asked, told_later)] == [1] * (
         len(asked) + 1
     )
-    assert (
-        "the user said, while the run went on: keep it short"
-        in shell("sessions", "export", session, "--format", "markdown").stdout
-    )
+    for shown in (
+        ["export", session, "--format", "markdown"],
+        ["show", session],
+        ["show", session, "--summary"],
+    ):
+        told = shell("sessions", *shown)
+        assert "keep it short" in told.stdout + told.stderr
+
+
+def test_what_was_said_before_a_kill_is_told_when_the_run_goes_on(repl, scripted, shell):
+    look = {"agent": "fast_coder", "call": [{"read_file": {"path": "calc.py"}}]}
+    with scripted([ROUTER, {**look, "latency_ms": 60_000}]) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("make the failing test pass")
+        terminal.wait_for("fast_coder: thinking")
+        terminal.enter("keep it short")
+        terminal.wait_for("you      keep it short")
+        terminal.kill()
+    with scripted([look, EDIT, SAID]) as endpoint:
+        done = shell("resume", "--output", "json", env=environment(endpoint.url))
+        told = str(endpoint.requests[1].body["messages"])
+    assert done.code == 0, done.stderr
+    assert told.count("keep it short") == 1
 
 
 def test_escape_stops_a_run_and_what_waited_for_it_is_not_lost(repl, scripted):

@@ -92,10 +92,14 @@ class Mailbox:
         ids = tuple(message.message_id for message in given)
         return Due("\n\n".join(filter(None, parts)), (*spoken.mail, *ids), len(self.mail.happened))
 
-    def spoken_to(self, seat: str) -> Due:
-        """What the user has said in this run that the seat does not know yet: whoever asks is to tell it."""
+    def listen(self) -> None:
+        """Write down what the user has said by now, so that it outlives this process."""
         for content in self.hear():
             self.emit(UserSpoke(message_id=f"u{len(self.mail.spoken) + 1}", content=content))
+
+    def spoken_to(self, seat: str) -> Due:
+        """What the user has said in this run that the seat does not know yet: whoever asks is to tell it."""
+        self.listen()
         new = [one for one in self.mail.spoken if (one.message_id, seat) not in self.mail.reached]
         if not new:
             return Due()

@@ -52,6 +52,8 @@ class Front:
     interrupts: "Interrupts"
     hear: "Hear"
     """What the person says to those who work."""
+    watch: "Emit"
+    """Consumes the run's events."""
 
 
 def execute(
@@ -104,8 +106,8 @@ def execute(
         status = front.status if front else line
         renderer = _renderer(output, answer_to or canvas, err, status, quiet=quiet)
         screen, calls = Shield(renderer), InFlight()
-        consumers = (screen, calls, recorder) if recorder else (screen, calls)
-        result = drive(engine, consumers, front.interrupts if front else signals)
+        others: list[Emit] = [*([recorder] if recorder else []), *([front.watch] if front else [])]
+        result = drive(engine, [screen, calls, *others], front.interrupts if front else signals)
     settle()
     delivered = all([shown(screen.broken), not (record and recorder) or _written(recorder, record)])
     if after:

@@ -119,6 +119,8 @@ class Engine:
     async def _beat(self) -> None:
         while True:
             self.log.beat()
+            if self._job:
+                self._job.crew.mailbox.listen()
             await asyncio.sleep(HEARTBEAT_S)
 
     def _begin(self) -> None:
@@ -272,7 +274,8 @@ class Engine:
             files = self._claimed()
         if verdict.status is not Status.DONE and (problem := await self.safety.carry()):
             self._warn(problem)
-        for text in self.late_warnings():
+        unheard = [f"you said, and nobody heard: {said.content}" for said in self.past.run.mail.unheard]
+        for text in (*self.late_warnings(), *unheard):
             self._warn(text)
         result = self._result(verdict, files, diff)
         self.broadcast(RunFinished(result=result))

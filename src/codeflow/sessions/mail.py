@@ -61,6 +61,12 @@ class Mail:
                 pass
 
     @property
+    def unheard(self) -> list[UserSpoke]:
+        """What the user said and nobody was told."""
+        heard = {message_id for message_id, _ in self.reached}
+        return [one for one in self.spoken if one.message_id not in heard]
+
+    @property
     def unread(self) -> list[MessageSent]:
         """Messages that have reached nobody."""
         read = {message_id for message_id, _ in self.reached}

@@ -34,7 +34,7 @@ from codeflow.core.events import (
     RunStarted,
     ToolFinished,
 )
-from codeflow.core.messages import MessageSent
+from codeflow.core.messages import MessageSent, UserHeard, UserSpoke
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import NoteRemembered
 from codeflow.core.permissions import Reach
@@ -233,6 +233,10 @@ def _trouble(event: Event) -> Iterator[Html]:
             yield _fact(
                 "carried", f"for other machines: {', '.join(one.path for one in event.files) or 'no file'}"
             )
+        case UserSpoke():
+            yield _fact("you said", event.content)
+        case UserHeard():
+            yield _fact("heard", f"{event.agent} was told what you said", "soft")
         case _:
             pass
 

@@ -14,6 +14,7 @@ from codeflow.core.events import (
     RunStarted,
     ToolFinished,
 )
+from codeflow.core.messages import UserSpoke
 from codeflow.core.results import RunResult
 from codeflow.core.session_events import SessionForked
 from codeflow.core.values import FileChange, Plan, Spend
@@ -70,6 +71,8 @@ def _note(run: _Run, event: Event) -> None:
         case ApprovalDecided():
             words = "you agreed to" if event.agreed else f"you refused ({one_line(event.reason)})"
             run.answers.append(f"{words} {event.tool} {one_line(event.summary)}")
+        case UserSpoke():
+            run.answers.append(f"you said: {one_line(event.content, _ANSWER_CHARS)}")
         case ToolFinished():
             run.changed.update(event.changed)
         case RunFinished(result=result):

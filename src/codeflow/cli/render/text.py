@@ -32,7 +32,7 @@ from codeflow.core.events import (
     ToolFinished,
     ToolStarted,
 )
-from codeflow.core.messages import SEND_MESSAGE, MessageSent, UserHeard
+from codeflow.core.messages import SEND_MESSAGE, MessageSent, UserHeard, UserSpoke
 from codeflow.core.node_events import NodeFinished, NodeStarted
 from codeflow.core.notes import Note, NoteRemembered
 from codeflow.core.redaction import Redactor
@@ -172,6 +172,8 @@ class TextRenderer:
             self._fact("message", said, "cyan")
         elif isinstance(event, UserHeard):
             self._fact("heard", f"{event.agent} is told what you said", "cyan")
+        elif isinstance(event, UserSpoke):
+            self._fact("you", event.content, "cyan")
 
     def _say(self, text: str, style: str = "") -> None:
         self._err.print(Text(one_line(text), style=style))

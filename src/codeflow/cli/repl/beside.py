@@ -13,6 +13,7 @@ from codeflow.cli.repl.line import Line
 
 if TYPE_CHECKING:
     from codeflow.cli.execute import Front
+    from codeflow.core.events import Event
 
 _PAUSE_S = 0.5
 """A question takes the line once nothing has been typed for so long: what was meant for the line answers nothing."""
@@ -33,6 +34,10 @@ class Beside:
         self._cancel: Callable[[], object] | None = None
         self._was_interrupted = False
         self._said: deque[str] = deque()
+        self._handed_over: deque[str] = deque()
+        """What was said and the run has taken, as it was said."""
+        self._spoken: dict[str, str] = {}
+        """What the run has written down and nobody has been told, by its ids."""
         self.abandoned = False
         """Whether threads may still wait for a model."""
 
@@ -73,15 +78,16 @@ class Beside:
 
     def unheard(self) -> list[str]:
         """What was said and nobody has been told; once."""
-        said = []
-        while self._said:
-            said.append(self._said.popleft())
+        said = [*self._spoken.values(), *self._handed_over, *self._said]
+        self._spoken.clear()
+        self._handed_over.clear()
+        self._said.clear()
         return said
 
     @property
     def waiting(self) -> int:
         """How much of what was said is still to be heard."""
-        return len(self._said)
+        return len(self._spoken) + len(self._handed_over) + len(self._said)
 
     def wait(self, patience_s: float) -> bool:
         """Whether the run is over, at the latest after so many seconds."""
@@ -108,6 +114,25 @@ class Beside:
         self.show("waiting for your answer")
         return await asyncio.wrap_future(self._line.ask(prompt))
 
+    def _hand_over(self) -> list[str]:
+        said = [self._said.popleft() for _ in range(len(self._said))]
+        self._handed_over.extend(said)
+        return said
+
+    def _watch(self, event: "Event") -> None:
+        from codeflow.core.events import MessageAdded
+        from codeflow.core.messages import UserHeard, UserSpoke
+
+        match event:
+            case UserSpoke() if self._handed_over:
+                self._spoken[event.message_id] = self._handed_over.popleft()
+            case MessageAdded(mail=ids) | UserHeard(mail=ids):
+                for message_id in ids:
+                    self._spoken.pop(message_id, None)
+                self._line.redraw()
+            case _:
+                pass
+
     @contextmanager
     def _interrupts(self, cancel: Callable[[], object]) -> Iterator[None]:
         self._cancel = cancel
@@ -124,11 +149,14 @@ class Beside:
         from codeflow.cli.faults import report
 
         try:
-            work(
-                Front(
-                    status=self, person=TerminalApproval(self), interrupts=self._interrupts, hear=self.unheard
-                )
+            front = Front(
+                status=self,
+                person=TerminalApproval(self),
+                interrupts=self._interrupts,
+                hear=self._hand_over,
+                watch=self._watch,
             )
+            work(front)
         except AbandonedCalls:
             self.abandoned = True
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk
