@@ -102,6 +102,15 @@ def test_a_terminal_gets_it_rendered_and_a_dumb_one_as_it_was_written(terminal):
         assert "\x1b]8" not in shown, "a link says where it leads"
 
 
+def test_what_stands_in_angle_brackets_is_shown():
+    said = (
+        "Use List<String>, the <Button> tag and <details>\n\n<details><summary>Sum</summary> words</details>"
+    )
+    paper = io.StringIO()
+    show_markdown(Console(file=paper, width=80, force_terminal=True, _environ={"TERM": "xterm"}), said)
+    assert paper.getvalue().split() == said.split()
+
+
 def test_a_stream_shows_whole_blocks_without_credentials():
     paper = io.StringIO()
     stream = Stream(Console(file=paper, width=60), lambda text: text.replace("secret", "[redacted]"))

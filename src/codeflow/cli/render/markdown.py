@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar
 
+from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown
 from rich.segment import Segment, Segments
@@ -15,6 +16,8 @@ from codeflow.cli.render.clean import clean
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)$")
 _ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s")
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+"""What stands in angle brackets is text: rich's own parser takes it for HTML, which a terminal does not show."""
 _CODE_THEME = "ansi_dark"
 """The terminal's own sixteen colours, without a background, which dark and light ones can show."""
 _CODE_LINES = 40
@@ -42,6 +45,10 @@ class _Page(Markdown):
         "code_block": _Code,
     }
 
+    def __init__(self, text: str) -> None:
+        super().__init__("", code_theme=_CODE_THEME, hyperlinks=False)
+        self.parsed = _PARSER.parse(text)
+
 
 def show_markdown(console: Console, text: str) -> None:
     """A text as it is meant, where the console can show it, else as it was written.
@@ -49,8 +56,8 @@ def show_markdown(console: Console, text: str) -> None:
     Addresses stand beside their links, since a link that looks like something else would be believed.
     """
     if is_rich(console):
-        page = _Page(clean(text), code_theme=_CODE_THEME, hyperlinks=False)
-        console.print(Segments(_without_padding(console.render_lines(page, pad=False))), end="")
+        lines = console.render_lines(_Page(clean(text)), pad=False)
+        console.print(Segments(_without_padding(lines)), end="")
     else:
         console.print(Text(clean(text).strip()), soft_wrap=True)
 
