@@ -1,4 +1,5 @@
 import io
+import re
 from itertools import pairwise
 
 import pytest
@@ -108,7 +109,22 @@ def test_what_stands_in_angle_brackets_is_shown():
     )
     paper = io.StringIO()
     show_markdown(Console(file=paper, width=80, force_terminal=True, _environ={"TERM": "xterm"}), said)
-    assert paper.getvalue().split() == said.split()
+    shown = re.sub(r"\x1b\[[\d;]*m", "", paper.getvalue())
+    assert shown.split() == said.replace("```", "").split()
+
+
+PIECES = st.sampled_from(
+    ["<b>", "</b>", "<!--", "-->", "[", "]", "(", ")", "]: ", "](", "`", "*", "**", "_", "#", "- ", "> ", "| ", "|--|", "\n", "\n\n", "    ", "&", "~~", "1. ", "!["]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=30))
+def test_no_word_of_an_answer_is_left_out(pieces):
+    said = "".join(f"{piece}word{number}z " for number, piece in enumerate(pieces))
+    paper = io.StringIO()
+    show_markdown(Console(file=paper, width=4_000, force_terminal=True, _environ={"TERM": "dumb-not"}), said)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", paper.getvalue())
+    assert sorted(re.findall(r"word\d+z", shown)) == sorted(re.findall(r"word\d+z", said))
 
 
 def test_a_stream_shows_whole_blocks_without_credentials():

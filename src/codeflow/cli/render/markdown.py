@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown
 from rich.segment import Segment, Segments
@@ -17,7 +18,8 @@ from codeflow.cli.render.clean import clean
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)$")
 _ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s")
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-"""What stands in angle brackets is text: rich's own parser takes it for HTML, which a terminal does not show."""
+_PARSER.disable("reference")
+"""What stands in angle brackets is text, and so is where a link leads: a terminal would not show either."""
 _CODE_THEME = "ansi_dark"
 """The terminal's own sixteen colours, without a background, which dark and light ones can show."""
 _CODE_LINES = 40
@@ -30,10 +32,21 @@ class _LeftHeading(Heading):
 
 
 class _Code(CodeBlock):
-    """Indented, with no more room around it than a paragraph has."""
+    """Indented, with no more room around it than a paragraph has; a file's name in place of a language stands above."""
+
+    info = ""
+
+    @classmethod
+    @override
+    def create(cls, markdown: Markdown, token: Token) -> "_Code":
+        made = cls(token.info.partition(" ")[0] or "text", markdown.code_theme)
+        made.info = token.info
+        return made
 
     @override
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if re.search(r"[\s./]", self.info.strip()):
+            yield Text(self.info.strip(), style="dim")
         code = str(self.text).rstrip()
         yield Syntax(code, self.lexer_name, theme=self.theme, word_wrap=True, padding=(0, 2))
 
