@@ -92,6 +92,18 @@ class Terminal:
         """As when the machine shuts down."""
         self._child.kill(signal.SIGTERM)
 
+    def hang_up(self, patience_s: float = 30) -> None:
+        """Close the window.
+
+        Raises:
+            AssertionError: when the process lives on.
+        """
+        self._child.ptyproc.fileobj.close()  # type: ignore[attr-defined]  # the stubs leave it out
+        end = time.monotonic() + patience_s
+        while self._child.isalive():
+            assert time.monotonic() < end, "it lives on"
+            time.sleep(0.05)
+
     def kill(self) -> None:
         """As when the machine loses its power."""
         self._child.kill(signal.SIGKILL)

@@ -111,6 +111,27 @@ def test_long_text_is_pasted_as_one_word_and_sent_whole(repl, scripted):
     assert "\n".join(lines) in told
 
 
+def test_what_was_pasted_is_sent_whole_again_from_the_history_of_another_sitting(repl, scripted):
+    lines = [f"line {number}" for number in range(20)]
+    for how in (lambda terminal: terminal.paste("\r".join(lines)), lambda terminal: terminal.type("\x1b[A")):
+        with scripted([ASKED, ANSWER]) as endpoint, repl(endpoint) as terminal:
+            terminal.wait_for_prompt()
+            how(terminal)
+            terminal.type(" say\r")
+            terminal.wait_for("nothing else was to do")
+            assert "\n".join(lines) in endpoint.requests[-1].body["messages"][0]["content"][0]["text"]
+
+
+def test_a_terminal_that_is_closed_ends_the_run_and_the_process(repl, scripted, shell):
+    with scripted([ROUTER, READ, {**EDIT, "latency_ms": 60_000}]) as endpoint:
+        with repl(endpoint) as terminal:
+            terminal.enter("make the failing test pass")
+            terminal.wait_for("read_file calc.py")
+            terminal.hang_up()
+        assert len(endpoint.requests) == 3
+    assert shell("sessions").stdout.count("interrupted") == 1
+
+
 def test_names_are_completed(repl):
     with repl() as terminal:
         terminal.wait_for_prompt()

@@ -108,6 +108,7 @@ class TerminalApproval:
                 return Answer(f"the user said no: {reason.strip()}" if reason.strip() else "the user said no")
             if word in known and not reason:
                 return Answer(reach=known[word])
+            _tell("  that is no answer; nothing was done")
         return None
 
     async def _choice(self) -> Choice:
@@ -117,6 +118,7 @@ class TerminalApproval:
         ):
             if choice := named.get(line.strip().lower()):
                 return choice
+            _tell("  that is no answer; nothing was done")
         return Choice.STOP
 
 

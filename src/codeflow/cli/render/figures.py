@@ -12,7 +12,7 @@ _SMALLEST = Decimal("0.0001")
 
 def money(cost: Cost, known: Decimal) -> str:
     """US dollars; a lower bound where a call could not be priced."""
-    return dollars(cost) if cost is not None else f"≥ {dollars(known)}"
+    return dollars(cost) if cost is not None else _at_least(known)
 
 
 def total_money(known: Decimal, unpriced_calls: int) -> str:
@@ -20,8 +20,11 @@ def total_money(known: Decimal, unpriced_calls: int) -> str:
     if not unpriced_calls:
         return dollars(known)
     calls = "1 call" if unpriced_calls == 1 else f"{unpriced_calls} calls"
-    bound = dollars(known) if known >= _SMALLEST else f"${known:.6f}"
-    return f"≥ {bound} ({calls} could not be priced)"
+    return f"{_at_least(known)} ({calls} could not be priced)"
+
+
+def _at_least(known: Decimal) -> str:
+    return f"≥ {dollars(known)}" if known >= _SMALLEST else f"≥ ${known:.6f}"
 
 
 def dollars(amount: Decimal) -> str:

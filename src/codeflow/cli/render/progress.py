@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from codeflow.cli.render.clean import one_line
-from codeflow.cli.render.figures import dollars, tokens
+from codeflow.cli.render.figures import money, tokens
 from codeflow.core.events import (
     AgentFinished,
     AgentStarted,
@@ -70,8 +70,7 @@ class Progress:
             workers.append(self._gate)
         now = ", ".join(one_line(worker, _DOING_LIMIT) for worker in workers) or "working"
         count = tokens(self._usage.prompt_tokens + self._usage.output_tokens)
-        bound = "≥ " if self._spend.unpriced_calls else ""
-        return f"{count} tokens · {bound}{dollars(self._spend.known)} · {now}"
+        return f"{count} tokens · {money(self._spend.total, self._spend.known)} · {now}"
 
 
 class Moving(Protocol):

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from codeflow.cli.leaving import AbandonedCalls
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PAUSE_S = 0.5
 """A question takes the line once nothing has been typed for so long: what was meant for the line answers nothing."""
+_SHOWN_S = 0.3
+"""What is printed beside a line stands there after so long: prompt_toolkit bundles it for 0.2 s."""
 _SECOND = 1.0
 
 
@@ -108,7 +110,8 @@ class Beside:
         yield
 
     async def line(self, prompt: str) -> str:
-        """An answer typed in the place of the line, once the person pauses."""
+        """An answer typed in the place of the line, once what is asked stands there and the person pauses."""
+        await asyncio.sleep(_SHOWN_S)
         while (left := _PAUSE_S - self._line.quiet_for()) > 0:  # noqa: ASYNC110 - it is the clock that is waited for
             await asyncio.sleep(left)
         self.show("waiting for your answer")
@@ -160,7 +163,9 @@ class Beside:
         except AbandonedCalls:
             self.abandoned = True
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a fault ends what was asked for, not the talk
-            report(error, [])
+            self.abandoned = True  # how far its threads are, nobody knows
+            with suppress(OSError):  # the terminal is gone
+                report(error, [])
         finally:
             self._over.set()
             self._tell_over()

@@ -58,7 +58,7 @@ class Line:
         self._until: Callable[[], bool] = lambda: False
         self._session: PromptSession[str | None] = PromptSession(
             self._prompt,
-            history=_history(),
+            history=_history(self._in_full),
             completer=ThreadedCompleter(completer),
             complete_while_typing=Condition(lambda: self._asked is None),
             multiline=True,
@@ -90,7 +90,7 @@ class Line:
             self._session.app.erase_when_done = False
         if typed is None:
             return None
-        return _TITLE.sub(lambda title: self._pasted.get(title[0], title[0]), typed).strip()
+        return self._in_full(typed).strip()
 
     def wake(self) -> None:
         """Look whether the reading is to end; from any thread."""
@@ -239,6 +239,10 @@ class Line:
         def _(_event: KeyPressEvent) -> None:
             self._answer("")
 
+    def _in_full(self, typed: str) -> str:
+        """With what was pasted in the place of its titles."""
+        return _TITLE.sub(lambda title: self._pasted.get(title[0], title[0]), typed)
+
     def _as_shown(self, pasted: str) -> str:
         """What stands in the line for it: itself, or a title where it is long."""
         text = pasted.replace("\r\n", "\n").replace("\r", "\n")
@@ -251,7 +255,15 @@ class Line:
 
 
 class _History(FileHistory):
-    """What was typed, without credentials."""
+    """What was typed and pasted, without credentials."""
+
+    def __init__(self, file: Path, in_full: Callable[[str], str]) -> None:
+        super().__init__(file)
+        self._in_full = in_full
+
+    @override
+    def append_string(self, string: str) -> None:
+        super().append_string(self._in_full(string))
 
     @override
     def store_string(self, string: str) -> None:
@@ -269,6 +281,6 @@ class _History(FileHistory):
             return
 
 
-def _history() -> FileHistory:
+def _history(in_full: Callable[[str], str]) -> FileHistory:
     folder: Path = private_folder(state_home())
-    return _History(private_file(folder / "history"))
+    return _History(private_file(folder / "history"), in_full)

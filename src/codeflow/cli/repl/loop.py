@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Repl:
                     self._do(self._next())
                 except KeyboardInterrupt:  # between two lines
                     self._run.interrupt()
-        except (EOFError, Leave):
+        except (EOFError, Leave, OSError):  # OSError: the terminal is gone
             return self._left()
 
     def _next(self) -> str:
@@ -170,13 +171,12 @@ class Repl:
     def _toolbar(self) -> str:
         parts = [self._branch]
         if talk := self._loaded:
-            from codeflow.cli.render.figures import dollars
+            from codeflow.cli.render.figures import money
 
-            bound = "≥ " if talk.spend.unpriced_calls else ""
             parts = [
                 f"{talk.mode} mode",
                 *parts,
-                f"{bound}{dollars(talk.spend.known)}",
+                money(talk.spend.total, talk.spend.known),
                 talk.session_id or "new session",
             ]
         waits = len(self._waiting) + self._run.waiting
@@ -196,7 +196,8 @@ class Repl:
         if now and now.session_id:
             from codeflow.cli.isolation import tell
 
-            tell(f"session {now.session_id}; `codeflow resume {now.session_id}` takes it up again")
+            with suppress(OSError):  # the terminal is gone
+                tell(f"session {now.session_id}; `codeflow resume {now.session_id}` takes it up again")
         if self._abandoned or self._run.abandoned or not is_over:
             raise AbandonedCalls(0)
         return 0
