@@ -17,6 +17,7 @@ from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
     from codeflow.core.settings import Settings
+    from codeflow.models.catalogue import ModelSpec
     from codeflow.tools.project import Project
 
 _CREDENTIALS = "credentials"
@@ -123,19 +124,25 @@ def gates(project: "Project") -> Iterator[Line]:
 
 def models(settings: "Settings", env: Mapping[str, str]) -> Iterator[Line]:
     """Credentials, region and the models of the roster; those that only take over are no more than a warning."""
-    from codeflow.models.catalogue import Catalogue
     from codeflow.models.doctor import check
+
+    specs, later = roster_models(settings)
+    for found in check(settings.models, specs, env):
+        trouble = Level.WARN if found.name in later else Level.FAIL
+        level = Level.OK if found.ok else trouble
+        yield Line(level=level, name=found.name, detail=found.detail, cure=found.cure)
+
+
+def roster_models(settings: "Settings") -> tuple[list["ModelSpec"], set[str]]:
+    """The models of the roster, and the ids of those that only take over from others."""
+    from codeflow.models.catalogue import Catalogue
     from codeflow.models.rosters import Roster
 
     roster = Roster.load(settings.run.roster)
     catalogue = Catalogue.load()
     first = {*settings.models.roles.values(), *(ids[0] for ids in roster.roles.values())}
     later = {model_id for ids in roster.roles.values() for model_id in ids} - first
-    specs = [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]]
-    for found in check(settings.models, specs, env):
-        trouble = Level.WARN if found.name in later else Level.FAIL
-        level = Level.OK if found.ok else trouble
-        yield Line(level=level, name=found.name, detail=found.detail, cure=found.cure)
+    return [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]], later
 
 
 def _program(name: str, path: str | None, cure: str) -> Line:

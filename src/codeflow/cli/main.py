@@ -24,6 +24,7 @@ from codeflow.cli import (
     review,
     run,
     sessions,
+    setup,
     tools,
     trust,
     undo,
@@ -46,6 +47,7 @@ def command_line() -> typer.Typer:
     app.command("plan")(plan.plan)
     app.command("resume")(resume.resume)
     app.command("review")(review.review)
+    app.command("setup")(setup.setup)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)

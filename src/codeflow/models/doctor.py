@@ -49,7 +49,7 @@ def check(
     unique = {spec.address: spec for spec in specs}.values()
     hosted = [spec for spec in unique if spec.provider == "bedrock"]
     found = list(_aws(settings, hosted, env, day)) if hosted else []
-    return found + [_server(spec) for spec in unique if spec.provider != "bedrock"]
+    return found + [server(spec) for spec in unique if spec.provider != "bedrock"]
 
 
 def _aws(
@@ -154,7 +154,7 @@ def _status(field: Any) -> str:
     return str(field["status"] if isinstance(field, dict) else field)
 
 
-def _server(spec: ModelSpec) -> Check:
+def server(spec: ModelSpec) -> Check:
     """A model that is not on AWS: its package is installed and its server accepts connections."""
     if importlib.util.find_spec(spec.provider) is None:
         return Check(
