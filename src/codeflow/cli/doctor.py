@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.core.places import config_home, state_home
 from codeflow.core.programs import program_outside
@@ -43,7 +44,9 @@ class Line:
 
 def doctor(
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
-    roster: Annotated[str | None, typer.Option(help="Another roster than the settings'.")] = None,
+    roster: Annotated[
+        str | None, typer.Option(help="Another roster than the settings'.", autocompletion=completing.rosters)
+    ] = None,
     output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
 ) -> int:
     """Check credentials, models and tools.

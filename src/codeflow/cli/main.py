@@ -11,6 +11,7 @@ from codeflow.cli import (
     audit,
     cascade,
     checkpoints,
+    completing,
     cost,
     demo,
     doctor,
@@ -63,6 +64,7 @@ def command_line() -> typer.Typer:
     app.command("trust")(trust.trust)
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(worktrees.app, name="worktrees")
+    app.command("completion")(completing.completion)
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.execute import Continued, Front, Output, execute, show_again
 from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.render.clean import one_line
@@ -39,7 +40,10 @@ _SANDBOXED = "the session began with --no-sandbox, which holds for one run: comm
 
 def resume(
     session: Annotated[
-        str | None, typer.Argument(help="Default: this folder's latest run that did not finish.")
+        str | None,
+        typer.Argument(
+            help="Default: this folder's latest run that did not finish.", autocompletion=completing.sessions
+        ),
     ] = None,
     task: Annotated[
         str | None, typer.Argument(help="Another task for the session; `-` reads it from stdin.")

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
+from codeflow.cli.options import Roster
 from codeflow.cli.render.clean import one_line
 from codeflow.cli.setup_dialog import Answers, absolute, ask_all, offer_login, tell, uses_aws
 from codeflow.core.errors import UsageError
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
 def setup(
     *,
-    profile: Annotated[str | None, typer.Option(help='AWS profile; "" for none.')] = None,
+    profile: Annotated[
+        str | None, typer.Option(help='AWS profile; "" for none.', autocompletion=completing.profiles)
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Region of Bedrock.")] = None,
-    roster: Annotated[str | None, typer.Option(help="Which models play which role.")] = None,
+    roster: Roster = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and write.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Only check; ask and write nothing.")] = False,
 ) -> int:

@@ -63,6 +63,7 @@ Commands:
   cascade      Show who begins tasks here, and why.
   undo         Put back what a session changed.
   trust        Let the files of a folder count.
+  completion   Print the script by which a shell completes codeflow.
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
