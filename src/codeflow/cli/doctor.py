@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -81,12 +82,12 @@ def machine(root: Path) -> Iterator[Line]:
 
     yield Line(level=Level.OK, name="python", detail=platform.python_version())
     yield _program(
-        "git", program_outside("git", root), "install git: without it there is no diff and no undo"
+        "git", program_outside("git", root), f"{_install('git')}: without it there is no diff and no undo"
     )
-    yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
+    yield _program("rg", find_ripgrep(os.environ), f"{_install('ripgrep')}: without it agents cannot search")
     yield from sandbox(root)
     if problem := Checkpoints(root, "doctor").unavailable:
-        cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
+        cure = "until that is mended there are no checkpoints, no diff and no undo"
         yield Line(level=Level.WARN, name="checkpoints", detail=problem, cure=cure)
     else:
         yield Line(level=Level.OK, name="checkpoints", detail=str(state_home() / "checkpoints"))
@@ -146,6 +147,13 @@ def roster_models(settings: "Settings") -> tuple[list["ModelSpec"], set[str]]:
     first = {*settings.models.roles.values(), *(ids[0] for ids in roster.roles.values())}
     later = {model_id for ids in roster.roles.values() for model_id in ids} - first
     return [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]], later
+
+
+def _install(package: str) -> str:
+    """The command of this system."""
+    if sys.platform == "darwin":
+        return f"`brew install {package}`"
+    return f"`apt install {package}`, `dnf install {package}` or `pacman -S {package}`"
 
 
 def _program(name: str, path: str | None, cure: str) -> Line:

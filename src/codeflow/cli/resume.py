@@ -38,13 +38,16 @@ AsIs = Annotated[
 _SANDBOXED = "the session began with --no-sandbox, which holds for one run: commands are in the sandbox now"
 
 
+Unfinished = Annotated[
+    str | None,
+    typer.Argument(
+        help="Default: this folder's latest run that did not finish.", autocompletion=completing.sessions
+    ),
+]
+
+
 def resume(
-    session: Annotated[
-        str | None,
-        typer.Argument(
-            help="Default: this folder's latest run that did not finish.", autocompletion=completing.sessions
-        ),
-    ] = None,
+    session: Unfinished = None,
     task: Annotated[
         str | None, typer.Argument(help="Another task for the session; `-` reads it from stdin.")
     ] = None,

@@ -75,11 +75,11 @@ def _settings(answers: Answers | None = None) -> "Settings":
 
 
 def _require(answers: Answers, fixed: set[str]) -> None:
-    """Names on the command line that do not exist end here, before anything is asked or written."""
-    from codeflow.models.aws_profiles import require_profile, require_region
-    from codeflow.models.rosters import Roster
+    """Names on the command line that do not exist, and an AWS configuration that cannot be read, end here, before anything is asked or written."""
+    from codeflow.models.aws_profiles import profiles, require_profile, require_region
 
-    Roster.load(answers.roster)
+    if uses_aws(answers.roster):
+        profiles()
     if "profile" in fixed and answers.profile:
         require_profile(answers.profile)
     if "region" in fixed and answers.region:

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError
 from codeflow.core.errors import UsageError
 from codeflow.core.settings import aws_region
 
-_NO_SUCH_PROFILE = "Correct AWS_PROFILE or that file; `aws configure list-profiles` shows what exists."
+_FORMAT = "Correct that file: its format is `[profile NAME]`, then lines of `key = value`."
+_NO_SUCH_PROFILE = "Correct AWS_PROFILE or models.profile; `codeflow setup` lists the profiles there are."
 _KINDS = {
     "sso_session": "SSO",
     "sso_start_url": "SSO",
@@ -47,7 +48,7 @@ def profiles() -> list[Profile]:
     try:
         found: Mapping[str, Mapping[str, str]] = botocore.session.Session().full_config["profiles"]
     except BotoCoreError as error:
-        raise UsageError(f"the AWS configuration: {error}", hint="Correct that file.") from error
+        raise UsageError(f"the AWS configuration: {error}", hint=_FORMAT) from error
     return [
         Profile(
             name=name,
