@@ -1,6 +1,7 @@
 """argv -> exit code."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,10 @@ from codeflow.cli.leaving import AbandonedCalls, leave
 
 _OBJECTS_BEFORE_A_COLLECTION = 100_000
 """The default of 700 looks for garbage all through the imports, which leave none: a tenth of the start-up."""
+
+
+_COMPLETING = "_CODEFLOW_COMPLETE"
+"""Set by a shell that asks for completions, also where its stdin and stdout are the terminal."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _begin(arguments: list[str]) -> int:
-    if not arguments and streams.are_interactive():
+    if not arguments and not os.environ.get(_COMPLETING) and streams.are_interactive():
         from codeflow.cli.repl.loop import start
 
         return start(_run)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.cli.render.clean import one_line
 
@@ -16,7 +17,12 @@ _WHAT = 80
 
 
 def audit(
-    session: Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")],
+    session: Annotated[
+        str,
+        typer.Argument(
+            help="A session's id, the beginning of it, or its name.", autocompletion=completing.sessions
+        ),
+    ],
     output: Annotated[ListOutput, typer.Option(help="How to print it.")] = ListOutput.TEXT,
     *,
     denied: Annotated[

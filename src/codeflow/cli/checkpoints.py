@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.cli.render.clean import clean, one_line
 
@@ -23,7 +24,12 @@ _STEP = re.compile(r"\d{1,6}|.+/\d+")
 
 @app.command("list")
 def list_checkpoints(
-    session: Annotated[str | None, typer.Argument(help="Default: this folder's latest that has any.")] = None,
+    session: Annotated[
+        str | None,
+        typer.Argument(
+            help="Default: this folder's latest that has any.", autocompletion=completing.sessions
+        ),
+    ] = None,
     workspace: Annotated[Path | None, typer.Option(help="Whose sessions; default: this folder's.")] = None,
     output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.core.places import config_home, state_home
 from codeflow.core.programs import program_outside
@@ -17,6 +19,7 @@ from codeflow.core.values import EXIT_CODES, Status
 
 if TYPE_CHECKING:
     from codeflow.core.settings import Settings
+    from codeflow.models.catalogue import ModelSpec
     from codeflow.tools.project import Project
 
 _CREDENTIALS = "credentials"
@@ -42,7 +45,9 @@ class Line:
 
 def doctor(
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in; default: this one.")] = None,
-    roster: Annotated[str | None, typer.Option(help="Another roster than the settings'.")] = None,
+    roster: Annotated[
+        str | None, typer.Option(help="Another roster than the settings'.", autocompletion=completing.rosters)
+    ] = None,
     output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
 ) -> int:
     """Check credentials, models and tools.
@@ -77,12 +82,12 @@ def machine(root: Path) -> Iterator[Line]:
 
     yield Line(level=Level.OK, name="python", detail=platform.python_version())
     yield _program(
-        "git", program_outside("git", root), "install git: without it there is no diff and no undo"
+        "git", program_outside("git", root), f"{_install('git')}: without it there is no diff and no undo"
     )
-    yield _program("rg", find_ripgrep(os.environ), "install ripgrep: without it agents cannot search")
+    yield _program("rg", find_ripgrep(os.environ), f"{_install('ripgrep')}: without it agents cannot search")
     yield from sandbox(root)
     if problem := Checkpoints(root, "doctor").unavailable:
-        cure = "no checkpoints, no diff and no undo; `git init` makes a repository"
+        cure = "until that is mended there are no checkpoints, no diff and no undo"
         yield Line(level=Level.WARN, name="checkpoints", detail=problem, cure=cure)
     else:
         yield Line(level=Level.OK, name="checkpoints", detail=str(state_home() / "checkpoints"))
@@ -123,19 +128,32 @@ def gates(project: "Project") -> Iterator[Line]:
 
 def models(settings: "Settings", env: Mapping[str, str]) -> Iterator[Line]:
     """Credentials, region and the models of the roster; those that only take over are no more than a warning."""
-    from codeflow.models.catalogue import Catalogue
     from codeflow.models.doctor import check
+
+    specs, later = roster_models(settings)
+    for found in check(settings.models, specs, env):
+        trouble = Level.WARN if found.name in later else Level.FAIL
+        level = Level.OK if found.ok else trouble
+        yield Line(level=level, name=found.name, detail=found.detail, cure=found.cure)
+
+
+def roster_models(settings: "Settings") -> tuple[list["ModelSpec"], set[str]]:
+    """The models of the roster, and the ids of those that only take over from others."""
+    from codeflow.models.catalogue import Catalogue
     from codeflow.models.rosters import Roster
 
     roster = Roster.load(settings.run.roster)
     catalogue = Catalogue.load()
     first = {*settings.models.roles.values(), *(ids[0] for ids in roster.roles.values())}
     later = {model_id for ids in roster.roles.values() for model_id in ids} - first
-    specs = [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]]
-    for found in check(settings.models, specs, env):
-        trouble = Level.WARN if found.name in later else Level.FAIL
-        level = Level.OK if found.ok else trouble
-        yield Line(level=level, name=found.name, detail=found.detail, cure=found.cure)
+    return [roster.spec(catalogue, model_id) for model_id in [*sorted(first), *sorted(later)]], later
+
+
+def _install(package: str) -> str:
+    """The command of this system."""
+    if sys.platform == "darwin":
+        return f"`brew install {package}`"
+    return f"`apt install {package}`, `dnf install {package}` or `pacman -S {package}`"
 
 
 def _program(name: str, path: str | None, cure: str) -> Line:

@@ -11,6 +11,7 @@ from codeflow.cli import (
     audit,
     cascade,
     checkpoints,
+    completing,
     cost,
     demo,
     doctor,
@@ -24,6 +25,7 @@ from codeflow.cli import (
     review,
     run,
     sessions,
+    setup,
     tools,
     trust,
     undo,
@@ -48,6 +50,7 @@ def command_line() -> typer.Typer:
     app.command("resume")(resume.resume)
     app.command("review")(review.review)
     app.add_typer(ci.app, name="ci")
+    app.command("setup")(setup.setup)
     app.command("doctor")(doctor.doctor)
     app.command("models")(models.models)
     app.command("agents")(agents.agents)
@@ -63,6 +66,7 @@ def command_line() -> typer.Typer:
     app.command("trust")(trust.trust)
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(worktrees.app, name="worktrees")
+    app.command("completion")(completing.completion)
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

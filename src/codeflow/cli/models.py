@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 
 
 def models(
-    roster: Annotated[str | None, typer.Option(help="Another roster than the settings'.")] = None,
+    roster: Annotated[
+        str | None, typer.Option(help="Another roster than the settings'.", autocompletion=completing.rosters)
+    ] = None,
     output: Annotated[ListOutput, typer.Option(help="How to print the list.")] = ListOutput.TEXT,
 ) -> None:
     """List the known models.

@@ -8,12 +8,22 @@ import typer
 from typer.core import TyperCommand
 from typing_extensions import override
 
+from codeflow.cli import completing
+
 STDOUT = Path("-")
 """As the name of a file to write."""
 
-Which = Annotated[str, typer.Argument(help="A session's id, the beginning of it, or its name.")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        help="A session's id, the beginning of it, or its name.", autocompletion=completing.sessions
+    ),
+]
 NoSandbox = Annotated[
     bool, typer.Option("--no-sandbox", help="Run commands with all of your rights, outside the sandbox.")
+]
+Roster = Annotated[
+    str | None, typer.Option(help="Which models play which role.", autocompletion=completing.rosters)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the answer and the changed files.")]
 MaxTurns = Annotated[int | None, typer.Option(help="Model calls in one visit of one agent.")]

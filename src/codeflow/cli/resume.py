@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.execute import Continued, Front, Output, execute, show_again
 from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
 from codeflow.cli.render.clean import one_line
@@ -43,10 +44,16 @@ _ATTEMPTS = "`codeflow worktrees list` shows the attempts, `codeflow worktrees m
 _SANDBOXED = "the session began with --no-sandbox, which holds for one run: commands are in the sandbox now"
 
 
+Unfinished = Annotated[
+    str | None,
+    typer.Argument(
+        help="Default: this folder's latest run that did not finish.", autocompletion=completing.sessions
+    ),
+]
+
+
 def resume(
-    session: Annotated[
-        str | None, typer.Argument(help="Default: this folder's latest run that did not finish.")
-    ] = None,
+    session: Unfinished = None,
     task: Annotated[
         str | None, typer.Argument(help="Another task for the session; `-` reads it from stdin.")
     ] = None,

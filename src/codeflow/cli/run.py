@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperCommand
 from typing_extensions import override
 
+from codeflow.cli import completing
 from codeflow.cli.execute import Output, check_record, execute
-from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Timeout
+from codeflow.cli.options import MaxTurns, NoSandbox, Quiet, Roster, Timeout
 from codeflow.cli.resume import continue_latest
 from codeflow.cli.tasktext import read_task
 from codeflow.core.errors import UsageError
@@ -35,7 +36,10 @@ Unasked = Annotated[
 ]
 Unrouted = Annotated[Complexity | None, typer.Option(help="Skip the router.", case_sensitive=False)]
 RoleModels = Annotated[
-    list[str] | None, typer.Option(metavar="ROLE=ID", help="Another model for a role; repeatable.")
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=ID", help="Another model for a role; repeatable.", autocompletion=completing.role_models
+    ),
 ]
 Allowed = Annotated[
     list[str] | None,
@@ -56,7 +60,15 @@ PlanFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Carry out a plan of `codeflow plan`, with its task.")
 ]
 Workflow = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Do it by a workflow: codeflow workflows list.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Do it by a workflow: codeflow workflows list.",
+        autocompletion=completing.workflows,
+    ),
+]
+Agent = Annotated[
+    str | None, typer.Option(help="Give the task to this specialist.", autocompletion=completing.agents)
 ]
 Given = Annotated[
     list[str] | None,
@@ -98,9 +110,9 @@ def run(
     given: Given = None,
     pattern: Annotated[Pattern | None, typer.Option(help="How specialists are arranged.")] = None,
     complexity: Unrouted = None,
-    agent: Annotated[str | None, typer.Option(help="Give the task to this specialist.")] = None,
+    agent: Agent = None,
     model: RoleModels = None,
-    roster: Annotated[str | None, typer.Option(help="Which models play which role.")] = None,
+    roster: Roster = None,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
     max_turns: MaxTurns = None,

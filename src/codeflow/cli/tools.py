@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.core.errors import UsageError
 from codeflow.core.values import EXIT_CODES, Mode, Status
@@ -48,7 +49,7 @@ def list_tools(
 
 @app.command("show")
 def show_tool(
-    name: Annotated[str, typer.Argument(help="A tool's name.")],
+    name: Annotated[str, typer.Argument(help="A tool's name.", autocompletion=completing.tools)],
     output: Annotated[ListOutput, typer.Option(help="How to print it.")] = ListOutput.TEXT,
 ) -> None:
     """Show what a model is told about one tool."""
@@ -65,7 +66,7 @@ def show_tool(
 
 @app.command("run")
 def run_tool(
-    name: Annotated[str, typer.Argument(help="A tool's name.")],
+    name: Annotated[str, typer.Argument(help="A tool's name.", autocompletion=completing.tools)],
     arguments: Annotated[str, typer.Option("--json", help="The arguments, as a JSON object.")] = "{}",
     mode: Annotated[Mode | None, typer.Option(help="What may be done without asking.")] = None,
     workspace: Annotated[Path | None, typer.Option(help="The folder to work in.")] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput
 from codeflow.cli.render.clean import one_line
 
@@ -20,7 +21,11 @@ _MOST_NAMES = 6
 
 def undo(
     session: Annotated[
-        str | None, typer.Argument(help="Default: this folder's latest session that changed files.")
+        str | None,
+        typer.Argument(
+            help="Default: this folder's latest session that changed files.",
+            autocompletion=completing.sessions,
+        ),
     ] = None,
     to: Annotated[
         str | None, typer.Option(metavar="STEP", help="To a step that `codeflow checkpoints list` names.")

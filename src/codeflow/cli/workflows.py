@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codeflow.cli import completing
 from codeflow.cli.listing import ListOutput, show
 from codeflow.core.errors import UsageError
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Graphs of nodes to run with `codeflow run --workflow NAME`.")
 
 Workspace = Annotated[Path | None, typer.Option(help="The folder whose own workflows count too.")]
-Which = Annotated[str, typer.Argument(metavar="NAME", help="A workflow's name, or a file.")]
+Which = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A workflow's name, or a file.", autocompletion=completing.workflows),
+]
 
 
 class Drawing(StrEnum):

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from codeflow.core.errors import UsageError
 from codeflow.core.text import unescaped
 
 _PACKAGE = Path(__file__).parents[1]
@@ -18,7 +19,15 @@ def resource(name: str) -> Path:
 
 def _xdg(variable: str, fallback: str, env: Mapping[str, str]) -> Path:
     base = env.get(variable, "")
-    return (Path(base) if base else Path.home() / fallback) / "codeflow"
+    if base:
+        return Path(base) / "codeflow"
+    try:
+        return Path.home() / fallback / "codeflow"
+    except RuntimeError as error:  # a user id without an entry, as in containers that run with --user
+        raise UsageError(
+            "there is no home folder: HOME is not set, and the system knows none for this user",
+            hint="Set HOME to a folder that you can write, for example `export HOME=/tmp/home`.",
+        ) from error
 
 
 def config_home(env: Mapping[str, str] = os.environ) -> Path:

@@ -10,7 +10,7 @@ from codeflow.core.private import PrivateFile
 
 
 class TrustedFolders:
-    """A file of codeflow's own: the user's settings, with their comments, are never rewritten."""
+    """A file of codeflow's own: the user's settings are theirs, and only `codeflow setup` writes there."""
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._file = PrivateFile(config_home(env) / "trusted.json", "folders")

@@ -102,6 +102,8 @@ def classify(error: BaseException, *, spec: ModelSpec, profile: str = "default")
             Outcome.CREDENTIALS, message, hint=_login_hint(error, profile), billable=False, cause=error
         )
     hint = f"Check that the server at {spec.base_url} runs and has the model." if spec.base_url else ""
+    if isinstance(error, boto.EndpointConnectionError):
+        hint = "Check the network, and the region's name in that address: `codeflow setup` knows the regions."
     billable = not isinstance(error, _NEVER_SENT)
     headers = getattr(getattr(error, "response", None), "headers", {})  # openai's status errors have them
     return fault(
@@ -213,16 +215,18 @@ def _judge_denial(text: str, spec: ModelSpec, profile: str) -> tuple[Outcome, st
 
 def _login_hint(error: BaseException, profile: str) -> str:
     if isinstance(error, boto.NoRegionError | boto.InvalidRegionError):
-        return "Set AWS_REGION, or models.region in the settings."
-    if isinstance(error, boto.ProfileNotFound | boto.ConfigParseError):
-        return "Correct AWS_PROFILE or models.profile; `aws configure list-profiles` shows what exists."
+        return "Run `codeflow setup`, or set AWS_REGION, for example `export AWS_REGION=us-east-1`."
+    if isinstance(error, boto.ConfigParseError):
+        return "Correct that file: its format is `[profile NAME]`, then lines of `key = value`."
+    if isinstance(error, boto.ProfileNotFound):
+        return "Correct AWS_PROFILE or models.profile; `codeflow setup` lists the profiles there are."
     if isinstance(error, boto.LoginError):
         return f"Run `aws login --profile {profile}`, then try again."
     if isinstance(error, boto.SSOError | boto.TokenRetrievalError | boto.NoAuthTokenError):
         return f"Run `aws sso login --profile {profile}`, then try again."
     if isinstance(error, boto.NoCredentialsError):
         return (
-            "Run `aws configure` or `aws sso login`, or set AWS_BEARER_TOKEN_BEDROCK; "
+            "Run `codeflow setup`, or `aws configure sso` for a first profile, or set AWS_BEARER_TOKEN_BEDROCK; "
             "without an account, `codeflow demo` shows a recorded run."
         )
     return _renewal_hint(profile)

@@ -49,7 +49,7 @@ def check(
     unique = {spec.address: spec for spec in specs}.values()
     hosted = [spec for spec in unique if spec.provider == "bedrock"]
     found = list(_aws(settings, hosted, env, day)) if hosted else []
-    return found + [_server(spec) for spec in unique if spec.provider != "bedrock"]
+    return found + [server(spec) for spec in unique if spec.provider != "bedrock"]
 
 
 def _aws(
@@ -57,13 +57,16 @@ def _aws(
 ) -> Iterator[Check]:
     try:
         session = open_session(settings)
-        yield _credentials(session, env)
+        credentials = _credentials(session, env)
+        yield credentials
     except BotoCoreError as error:
         profile = settings.profile or env.get("AWS_PROFILE", "default")
         fault = classify(error, spec=specs[0], profile=profile)
         yield Check(name="AWS configuration", ok=False, detail=str(error), cure=fault.hint)
         return
     yield Check(name="region", ok=True, detail=session.region_name)
+    if not credentials.ok:
+        return
     endpoint = settings.endpoint_url or next((env[name] for name in _ENDPOINTS if env.get(name)), "AWS")
     reached = _runtime(session, settings, specs[0], endpoint)
     yield reached
@@ -100,7 +103,8 @@ def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
             name="credentials",
             ok=False,
             detail=f"none found (profile {session.profile_name})",
-            cure=f"Run `aws configure` or `aws sso login`, or set {_BEARER}.",
+            cure=f"Run `codeflow setup`, or `aws configure sso` for a first profile, or set {_BEARER}; "
+            "without an account, `codeflow demo` shows a recorded run.",
         )
     expiry: datetime | None = getattr(credentials, "_expiry_time", None)
     until = f", valid until {expiry.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if expiry else ""
@@ -154,7 +158,7 @@ def _status(field: Any) -> str:
     return str(field["status"] if isinstance(field, dict) else field)
 
 
-def _server(spec: ModelSpec) -> Check:
+def server(spec: ModelSpec) -> Check:
     """A model that is not on AWS: its package is installed and its server accepts connections."""
     if importlib.util.find_spec(spec.provider) is None:
         return Check(

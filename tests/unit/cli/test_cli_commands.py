@@ -54,6 +54,7 @@ Commands:
   plan         Let the architect plan a task; nothing is changed.
   resume       Go on with a run that was cut short.
   review       Let reviewers look at a change for security, performance,...
+  setup        Choose profile, region and models, and check them.
   doctor       Check credentials, models and tools.
   models       List the known models.
   agents       List the specialists, also your own.
@@ -62,6 +63,7 @@ Commands:
   cascade      Show who begins tasks here, and why.
   undo         Put back what a session changed.
   trust        Let the files of a folder count.
+  completion   Print the script by which a shell completes codeflow.
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
@@ -142,6 +144,7 @@ def test_version(cli, arguments):
 def test_every_command_has_help(cli):
     for command in (
         "run",
+        "setup",
         "doctor",
         "models",
         "agents",

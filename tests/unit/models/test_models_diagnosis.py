@@ -112,7 +112,7 @@ def test_strands_overflow_guess_is_overruled_by_the_services_code():
         (boto.UnauthorizedSSOTokenError(), "aws sso login --profile work"),
         (refused("ExpiredTokenException", status=403), "aws sso login --profile work"),
         (boto.NoRegionError(), "AWS_REGION"),
-        (boto.NoCredentialsError(), "aws configure"),
+        (boto.NoCredentialsError(), "codeflow setup"),
         (boto.ProfileNotFound(profile="x"), "AWS_PROFILE"),
         (
             refused("AccessDeniedException", "User is not authorized to perform: bedrock:x", 403),
