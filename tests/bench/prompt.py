@@ -52,7 +52,7 @@ def _code(words: Sequence[str]) -> str:
 
 def served(folder: Path, seconds: int) -> tuple[subprocess.Popen[str], str]:
     """An endpoint in a process of its own, and its address."""
-    pace_ms = round(1_000 * DELTA_CHARS / (TOKENS_A_SECOND * CHARS_A_TOKEN))
+    pace_ms = int(0.6 * 1_000 * DELTA_CHARS / (TOKENS_A_SECOND * CHARS_A_TOKEN))  # sending takes the rest
     replies = [
         {"agent": "router", "say": ROUTED},
         {"agent": "fast_coder", "say": answer(TOKENS_A_SECOND * seconds), "pace_ms": pace_ms},
@@ -89,6 +89,7 @@ class Person:
             dimensions=(40, 100),
             encoding="utf-8",
         )
+        self.child.delaybeforesend = None  # 50 ms, else
         self.shown = ""
 
     def read(self) -> str:
