@@ -108,8 +108,7 @@ def execute(
         renderer = _renderer(output, answer_to or canvas, err, front.status if front else line, quiet=quiet)
         screen, calls = Shield(renderer), InFlight()
         others: list[Emit] = [*filter(None, [recorder]), *([front.watch] if front else [])]
-        consumers = [screen, calls, attention, *others]
-        result = drive(engine, consumers, front.interrupts if front else signals)
+        result = drive(engine, [screen, calls, attention, *others], front.interrupts if front else signals)
     settle()
     delivered = all([shown(screen.broken), not (record and recorder) or _written(recorder, record)])
     if after:
