@@ -65,6 +65,7 @@ def test_the_desktop_is_told_by_its_program_and_the_bell_rings_without_one(shell
     assert not belled(text)
 
 
+@pytest.mark.slow
 def test_a_question_rings(shell, scripted):
     env = {**shell.env, "CODEFLOW_UI__NOTIFY_AFTER_S": "0"}
     with scripted([ROUTER, READ, COMMAND, EDIT, SAID]) as endpoint:
