@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from codeflow.core.values import EXIT_CODES, Continuation, Status, Task
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from codeflow.cli.approval import GivenAnswer, TerminalApproval
+    from codeflow.cli.approval import Ask, GivenAnswer, TerminalApproval
     from codeflow.cli.drive import Interrupts
     from codeflow.cli.render.progress import Moving, StatusLine
     from codeflow.core.messages import Hear
@@ -81,13 +82,14 @@ def execute(
     Raises:
         AbandonedCalls: in the place of the exit code, when threads may still wait for a model.
     """
+    from codeflow.cli.attention import Attention
     from codeflow.cli.drive import InFlight, Shield, drive, signals
     from codeflow.cli.render.console import console
     from codeflow.cli.render.progress import StatusLine
 
-    err = canvas or console(stderr=True)
+    err, attention = canvas or console(stderr=True), Attention(settings.ui, task.text, task.workspace)
     live = output is Output.TEXT and not quiet and canvas is None and front is None
-    with StatusLine(err, enabled=live) as line:
+    with attention.titled() if live else nullcontext(), StatusLine(err, enabled=live) as line:
         from codeflow.app.build import build
 
         recorder = _recorder(task) if record else None
@@ -96,18 +98,17 @@ def execute(
             settings,
             task,
             env=os.environ,
-            approve=session.answer.then(person) if session and session.answer else person,
-            decide=person.decide if person else None,
+            approve=_answering(session, attention.asking(person) if person else None),
+            decide=attention.asking(person.decide) if person else None,
             spends=spends,
             session=session.session if session else None,
             notes=notes,
             hear=front.hear if front else tuple,
         )
-        status = front.status if front else line
-        renderer = _renderer(output, answer_to or canvas, err, status, quiet=quiet)
+        renderer = _renderer(output, answer_to or canvas, err, front.status if front else line, quiet=quiet)
         screen, calls = Shield(renderer), InFlight()
-        others: list[Emit] = [*([recorder] if recorder else []), *([front.watch] if front else [])]
-        result = drive(engine, [screen, calls, *others], front.interrupts if front else signals)
+        others: list[Emit] = [*filter(None, [recorder]), *([front.watch] if front else [])]
+        result = drive(engine, [screen, calls, attention, *others], front.interrupts if front else signals)
     settle()
     delivered = all([shown(screen.broken), not (record and recorder) or _written(recorder, record)])
     if after:
@@ -116,6 +117,11 @@ def execute(
     if calls.possible:
         raise AbandonedCalls(code)
     return code
+
+
+def _answering(session: "Continued | None", ask: "Ask | None") -> "Ask | None":
+    """Whoever answers: the command line the question that the run paused at, and a person the others."""
+    return session.answer.then(ask) if session and session.answer else ask
 
 
 def _person(line: "StatusLine") -> "TerminalApproval | None":

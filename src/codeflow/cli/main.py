@@ -16,6 +16,7 @@ from codeflow.cli import (
     demo,
     doctor,
     init,
+    manual,
     memory,
     models,
     permissions,
@@ -67,6 +68,7 @@ def command_line() -> typer.Typer:
     app.add_typer(workflows.app, name="workflows")
     app.add_typer(worktrees.app, name="worktrees")
     app.command("completion")(completing.completion)
+    app.command("man")(manual.man)
     app.command("init")(init.init)
     app.command("demo")(demo.demo)
     app.command("replay")(replay.replay)

@@ -14,6 +14,7 @@ from codeflow.core.hosts import parse_host
 from codeflow.core.places import config_home, resource
 from codeflow.core.reliability import FaultSettings, Money, no_limit
 from codeflow.core.trust import TrustedFolders
+from codeflow.core.ui import UiSettings
 from codeflow.core.values import Mode
 
 Table = dict[str, Any]
@@ -231,6 +232,7 @@ class Settings(_Section):
     memory: MemorySettings
     worktrees: WorktreeSettings
     research: ResearchSettings
+    ui: UiSettings
 
 
 def aws_region(*named: str) -> str | None:

@@ -64,6 +64,7 @@ Commands:
   undo         Put back what a session changed.
   trust        Let the files of a folder count.
   completion   Print the script by which a shell completes codeflow.
+  man          Print the manual page, as codeflow.1.
   init         Prepare a project for codeflow.
   demo         Show a whole run without an account.
   replay       Run a recorded task again.
