@@ -111,7 +111,7 @@ def test_what_is_staged_is_named_where_it_keeps_git_from_a_merge_commit(repo, wo
         git("add", name)
         if name == "mine.txt":
             git("commit", "--quiet", "--message", "mine")
-    with pytest.raises(SessionError, match="while something is staged: staged.txt") as refused:
+    with pytest.raises(SessionError, match=r"while something is staged: staged\.txt") as refused:
         merge(record(worktrees), worktrees, "work\n", with_ignored=True)
     assert "`git restore --staged`" in refused.value.hint
     assert git("status", "--porcelain") == "A  staged.txt\n"
