@@ -146,6 +146,26 @@ def test_undo_tells_no_command_that_would_take_back_what_the_user_did(shell, pre
     assert "stash" not in undone.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--worktree",)], ids=["in place", "worktree"])
+def test_a_stash_of_the_users_that_a_command_pops_is_in_the_list_after_all(shell, project, scripted, options):
+    (project / "wip.txt").write_text("my day\n")
+    git(project, "stash", "--include-untracked", "--message", "wip")
+    before = git(project, "stash", "list", "--format=%H %gs")
+    with scripted(calling("git stash; git stash pop", "cat wip.txt")) as endpoint:
+        run = shell.run(endpoint, "--mode", "auto", *options)
+    assert run.code == 0, run.stderr
+    assert "took from the user's stashes (stash@{0}: On " in " ".join(run.result["warnings"])
+    assert git(project, "stash", "list", "--format=%H %gs") == before
+    undone = shell("undo")
+    assert undone.code == 0, undone.stderr
+    assert "stash" not in undone.stdout
+    if options:
+        assert shell("worktrees", "drop", run.result["session_id"], "--yes").code == 0
+    assert not (project / "wip.txt").exists()
+    git(project, "stash", "pop")
+    assert (project / "wip.txt").read_text() == "my day\n"
+
+
 @pytest.mark.slow
 def test_undo_after_the_run_and_the_user_have_moved_head_says_so(shell, precious, scripted):
     with scripted(calling("rm test_calc.py; git switch -qc theirs")) as endpoint:

@@ -295,6 +295,23 @@ def test_a_run_that_was_cut_short_is_taken_up_again(repl, scripted):
         assert terminal.wait_for_end() == 0
 
 
+def test_a_bare_resume_takes_up_this_sessions_run_and_lists_sessions_when_it_is_over(repl, scripted):
+    with scripted([ROUTER, READ, {**EDIT, "latency_ms": 60_000}]) as endpoint, repl(endpoint) as terminal:
+        terminal.enter("make the failing test pass")
+        terminal.wait_for("read_file calc.py")
+        terminal.type("\x03")
+        terminal.wait_for("goes on")
+        terminal.enter("/resume")
+        terminal.wait_for("resumed")
+        terminal.type("\x03")
+        terminal.enter("/clear")
+        terminal.wait_for("begins a new session")
+        terminal.enter("/resume")
+        terminal.wait_for("files_changed")
+        terminal.enter("/exit")
+        assert terminal.wait_for_end() == 0
+
+
 def test_settings_that_were_wrong_can_be_mended_without_leaving(repl, shell, scripted):
     settings = shell.project / ".codeflow" / "settings.toml"
     settings.parent.mkdir()

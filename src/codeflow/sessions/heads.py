@@ -69,7 +69,7 @@ def ways_back(
         return () if now is None else ("The git repository in this folder is new; it was left as it is.",)
     if now is None or git is None:
         return ("The git repository itself is gone or damaged: checkpoints hold files, not `.git`.",)
-    return (*_head_back(before, now, git, by_run, by_user), *_rest_back(before, now, by_run))
+    return (*_head_back(before, now, git, by_run, by_user), *_rest_back(before, now, git, by_run))
 
 
 def _head_back(before: GitState, now: GitState, git: Git, by_run: Moves, by_user: Moves) -> Iterator[str]:
@@ -99,11 +99,14 @@ def _head_back(before: GitState, now: GitState, git: Git, by_run: Moves, by_user
         yield _moved(before, now, git)
 
 
-def _rest_back(before: GitState, now: GitState, by_run: Moves) -> Iterator[str]:
+def _rest_back(before: GitState, now: GitState, git: Git, by_run: Moves) -> Iterator[str]:
     if before.index != now.index and any(earlier.index != later.index for earlier, later in by_run):
         yield "What is staged has changed: `git diff --cached` shows it, `git add` and `git restore --staged` mend it."
     if before.stash != now.stash and any(earlier.stash != later.stash for earlier, later in by_run):
-        yield "The stash has changed: `git stash list` shows it."
+        if before.stash and before.stash not in git.text("stash", "list", "--format=%H").split():
+            yield f"The stash has lost what was newest in it: `git stash store {before.stash}` puts it back."
+        else:
+            yield "The stash has changed: `git stash list` shows it."
 
 
 def _moved(before: GitState, now: GitState, git: Git) -> str:

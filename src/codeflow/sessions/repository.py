@@ -144,7 +144,7 @@ class Git:
 def _reason(stderr: bytes) -> str:
     """The first line of git's complaint, with the files that it announces."""
     first, *more = stderr.decode(errors="replace").strip().splitlines() or [""]
-    names = [line.strip() for line in takewhile(lambda line: line.startswith("\t"), more)]
+    names = [line.strip() for line in takewhile(lambda line: line[:1].isspace(), more)]
     return f"{first} {listed(names, _MOST_NAMES)}" if first.endswith(":") and names else first
 
 

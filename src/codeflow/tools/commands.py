@@ -70,7 +70,7 @@ def verdict(outcome: Outcome, limit_s: float) -> str:
     if outcome.problem:
         return outcome.problem
     name = f" (killed by signal {-outcome.exit_code})" if outcome.exit_code < 0 else ""
-    touched = "; protected files were touched, see the end" if outcome.notes else ""
+    touched = "; codeflow's notes on it are at the end" if outcome.notes else ""
     refused = f"; {outcome.refused_hosts} hosts refused" if outcome.refused_hosts else ""
     return f"exit code {outcome.exit_code}{name}, {outcome.duration_s:.1f} s{touched}{refused}"
 

@@ -51,7 +51,7 @@ class Outcome:
     total_chars: int
     """Length of the whole output before escapes were taken out and the middle was left out."""
     notes: Sequence[str] = ()
-    """On protected files that it touched; they end the output as well."""
+    """On protected files and the user's stashes, where it touched them; they end the output as well."""
     refused_hosts: int = 0
     """Hosts that it asked the sandbox's proxy for and that the settings do not name."""
     problem: str = ""

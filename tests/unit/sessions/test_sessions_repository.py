@@ -6,6 +6,8 @@ import pytest
 
 from codeflow.core.errors import SessionError
 from codeflow.sessions.checkpoints import Checkpoints
+from codeflow.sessions.heads import git_state, ways_back
+from codeflow.sessions.repository import Project, Store
 
 
 def test_where_there_can_be_no_checkpoints_the_reason_is_said(tmp_path, monkeypatch):
@@ -69,3 +71,20 @@ def test_a_store_is_readable_by_its_user_alone_and_nothing_is_written_into_the_p
 def test_a_machine_without_git_has_no_checkpoints(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Checkpoints(tmp_path, "s1").unavailable == "git is not installed"
+
+
+def test_a_stash_that_is_not_in_the_list_any_more_is_named_with_what_puts_it_back(repo, git, tmp_path):
+    (repo / "a.txt").write_text("one\n")
+    git("add", "a.txt")
+    git("commit", "--quiet", "--message", "first")
+    (repo / "a.txt").write_text("two\n")
+    git("stash", "push", "--quiet")
+    store = Store(repo, tmp_path / "checkpoints")
+    project = Project(repo, store)
+    before = git_state(project)
+    git("stash", "pop", "--quiet")
+    now = git_state(project)
+    (told,) = ways_back(before, project, [(before, now)])
+    git(*told.split("`")[1].split()[1:])
+    assert git_state(project) == before
+    assert not ways_back(before, project, [(before, now)])

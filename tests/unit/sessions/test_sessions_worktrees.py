@@ -104,6 +104,23 @@ def test_changes_of_the_user_elsewhere_stay_as_they_are(repo, worktrees, worktre
     assert "fast-forward" in git("reflog", "-1").lower()
 
 
+def test_what_is_staged_is_named_where_it_keeps_git_from_a_merge_commit(repo, worktrees, worktree, git):
+    (worktree.path / "new.txt").write_text("theirs\n")
+    for name in ("mine.txt", "staged.txt"):
+        (repo / name).write_text("mine\n")
+        git("add", name)
+        if name == "mine.txt":
+            git("commit", "--quiet", "--message", "mine")
+    with pytest.raises(SessionError, match=r"while something is staged: staged\.txt") as refused:
+        merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert "`git restore --staged`" in refused.value.hint
+    assert git("status", "--porcelain") == "A  staged.txt\n"
+    git("restore", "--staged", "staged.txt")
+    merge(record(worktrees), worktrees, "work\n", with_ignored=True)
+    assert git("status", "--porcelain") == "?? staged.txt\n"
+    assert (repo / "new.txt").read_text() == "theirs\n"
+
+
 @pytest.mark.parametrize("is_file", [True, False])
 def test_a_merge_puts_nothing_where_something_untracked_stands(repo, worktrees, worktree, git, is_file):
     (worktree.path / "out").mkdir()

@@ -128,7 +128,8 @@ def _clear(talk: Talk, _rest: str) -> None:
 
 def _resume(talk: Talk, rest: str) -> None:
     if not rest:
-        talk.codeflow(["sessions", "list"])
+        if not talk.conversation.take_up():
+            talk.codeflow(["sessions", "list"])
         return
     if not talk.conversation.go_back_to(rest):
         print(f"The next task goes on in session {talk.conversation.session_id}.")
@@ -193,7 +194,9 @@ COMMANDS: Mapping[str, Command] = {
     "mode": Command("what may be done without asking: plan, ask, edit, auto", _mode, "[MODE]"),
     "model": Command("the models, or another one for a role", _model, "[ROLE=ID]"),
     "clear": Command("begin a new session", _clear),
-    "resume": Command("take up another session", _resume, "[SESSION]"),
+    "resume": Command(
+        "go on with this session's run that was cut short, or with another session", _resume, "[SESSION]"
+    ),
     "plan": Command("let the architect plan a task; nothing is changed", _plan, "TASK"),
     "workflow": Command("do a task by a workflow", _workflow, "[NAME TASK]"),
     "review": _of_codeflow("review", about="review changes, a branch or a pull request"),

@@ -70,17 +70,24 @@ class Conversation:
         settings, task = prepare(text, self.workspace, choices)
         self._begin(lambda front: execute(settings, task, after=self._note, front=front))
 
+    def take_up(self) -> bool:
+        """Go on with this session's last run if it was cut short; whether it was."""
+        if self.session_id is None:
+            return False
+        store, _ = open_store(self.workspace)
+        if recalled(store, self.session_id).run.is_over:
+            return False
+        self._continue(self.session_id, None, self.choices)
+        return True
+
     def go_back_to(self, name: str) -> bool:
         """Take up a session; whether its last run was cut short and goes on, else the next task will."""
         store, _ = open_store(self.workspace)
         session_id = store.find(name)
-        past = recalled(store, session_id)
+        recalled(store, session_id)  # before anything of this session is left
         self.begin_again()
         self.session_id = session_id
-        if past.run.is_over:
-            return False
-        self._continue(session_id, None, self.choices)
-        return True
+        return self.take_up()
 
     def _continue(self, session_id: str, text: str | None, choices: Choices) -> None:
         """A session in a worktree is asked about at its end, at the terminal, which nobody can type on meanwhile."""

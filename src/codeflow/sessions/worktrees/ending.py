@@ -102,6 +102,7 @@ def merge(record: Record, worktrees: Worktrees, message: str, *, with_ignored: b
     _check_paths(git, worktree, commit)
     if not is_merged(user_git(worktree.path), before):
         _check_conflicts(git, worktree, commit)
+        _check_staged(git, worktree, commit)
     _merge(git, worktree, commit, message)
     after = git.text("rev-parse", "HEAD")
     copy_ignored(worktree, ignored)
@@ -260,6 +261,18 @@ def _check_conflicts(git: Git, worktree: Worktree, commit: str) -> None:
         raise SessionError(
             f"{worktree.target or 'HEAD'} has moved and conflicts with the session's work: {listed(conflicts, _MOST_NAMES)}",
             hint=f"`git -C {worktree.path} merge {worktree.target or 'COMMIT'}`, solve the conflicts there, then merge again.",
+        )
+
+
+def _check_staged(git: Git, worktree: Worktree, commit: str) -> None:
+    """A merge commit takes what is staged along, so that git makes none while something is."""
+    staged = git.names("diff", "--cached", "--name-only", "--no-renames", "-z")
+    if staged and not is_merged(git, commit):
+        raise SessionError(
+            f"{worktree.target or 'HEAD'} has moved, and git makes no merge commit while something is staged: "
+            f"{listed(sorted(staged), _MOST_NAMES)}",
+            hint="Commit it, or `git restore --staged` it, which leaves the files as they are; then "
+            f"`codeflow worktrees merge {worktree.session_id}`.",
         )
 
 

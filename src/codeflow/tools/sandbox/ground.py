@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codeflow.core.places import private_folder
 from codeflow.core.settings import SandboxSettings
-from codeflow.tools.sandbox import journal
+from codeflow.tools.sandbox import journal, stashes
 from codeflow.tools.sandbox.installation import installed, told
 from codeflow.tools.sandbox.originals import Copies
 from codeflow.tools.sandbox.port import Confined
@@ -76,8 +76,15 @@ class Ground:
 
         `copies` are of what is protected but not read-only, `ends` is as in `Watch`.
         """
-        watch = Watch(protected, self.kept / "aside", self.git, head_positions(protected), copies, ends)
-        held = journal.begin(self.kept / "journals", watch)
+        before = stashes.begin(self.workspace)
+        try:
+            watch = Watch(
+                protected, self.kept / "aside", self.git, head_positions(protected), copies, ends, before
+            )
+            held = journal.begin(self.kept / "journals", watch)
+        except BaseException:
+            stashes.end(before)
+            raise
 
         def ended() -> Sequence[str]:
             left = True
@@ -85,10 +92,11 @@ class Ground:
                 aftermath = watch.put_aside()
                 left = aftermath.left
             finally:
+                taken = stashes.end(before)
                 held.close(kept=left)
             if not left:  # else what it was is still there
                 clean()
-            return aftermath.told
+            return (*aftermath.told, *taken)
 
         return Confined(
             argv=argv,

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from codeflow.core.places import private_folder
 from codeflow.tools.sandbox.protected import Protection
+from codeflow.tools.sandbox.stashes import Stashes
 from codeflow.tools.sandbox.watch import Watch
 
 
@@ -65,7 +66,11 @@ def _late(file: IO[str]) -> Iterator[str]:
         return
     if "told" in known:
         yield from known["told"]
-    elif touched := [*map(str, _watch(known).touched())]:
+        return
+    watch = _watch(known)
+    if watch.stashes and (taken := watch.stashes.put_back()):
+        yield taken
+    if touched := [*map(str, watch.touched())]:
         yield (
             "a command changed what is protected, and nobody could put it back: codeflow was killed, or was refused. Look "
             "at these before you use git, an editor or a shell here, they are not as they were before the command: "
@@ -77,7 +82,9 @@ def main(path: Path) -> None:
     """Puts aside what the command of a journal left, once codeflow is gone."""
     with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        told = _watch(json.load(file)).put_aside().told
+        watch = _watch(json.load(file))
+        taken = watch.stashes.put_back() if watch.stashes else ""
+        told = [*watch.put_aside().told, *filter(None, [taken])]
         file.seek(0)
         file.truncate()
         json.dump({"told": told}, file)
@@ -86,7 +93,7 @@ def main(path: Path) -> None:
 
 
 def _watch(known: dict[str, Any]) -> Watch:
-    before = known["before"]
+    before, stashes = known["before"], known["stashes"]
 
     def pairs(name: str) -> tuple[tuple[Path, Path], ...]:
         return tuple((Path(folder), Path(path)) for folder, path in before[name])
@@ -103,6 +110,12 @@ def _watch(known: dict[str, Any]) -> Watch:
         git=known["git"],
         copies=tuple((Path(root), Path(path), Path(copy)) for root, path, copy in known["copies"]),
         ends=tuple(known["ends"]),
+        stashes=stashes
+        and Stashes(
+            Path(stashes["root"]),
+            Path(stashes["git_folder"]),
+            tuple((commit, message) for commit, message in stashes["entries"]),
+        ),
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from codeflow.tools.sandbox import stashes
 from codeflow.tools.sandbox.proxy import Proxy
 
 
@@ -62,10 +64,12 @@ class Unconfined:
         self,
         command: Sequence[str],
         *,
-        cwd: Path,  # noqa: ARG002 - the port's
-        env: Mapping[str, str],  # noqa: ARG002
+        cwd: Path,
+        env: Mapping[str, str],  # noqa: ARG002 - the port's
         writable: Iterable[Path] = (),  # noqa: ARG002
         manager: str = "",  # noqa: ARG002
-        looks: bool = False,  # noqa: ARG002
+        looks: bool = False,
     ) -> Confined:
-        return Confined(argv=command)
+        if looks:
+            return Confined(argv=command)
+        return Confined(argv=command, ended=partial(stashes.end, stashes.begin(cwd)))

@@ -24,6 +24,7 @@ from codeflow.tools.sandbox.originals import CHANGE, LOOK, Copies, copy_plain, i
 from codeflow.tools.sandbox.protected import Protection
 from codeflow.tools.sandbox.rebases import added
 from codeflow.tools.sandbox.repositories import ask_git, first_link, nested_repositories
+from codeflow.tools.sandbox.stashes import Stashes
 
 _SHA1_DIGITS = 40
 _MOST_SHOWN = 3
@@ -54,6 +55,8 @@ class Watch:
     """Of what exists, where it is not read-only."""
     ends: tuple[str, ...] = ()
     """A program with arguments that ends the command, where it is no descendant of ours."""
+    stashes: Stashes | None = None
+    """Only the guard looks after them here: codeflow itself does by `stashes.end`."""
 
     def put_aside(self) -> Aftermath:
         """Moves protected paths that the command made or replaced out of the workspace, and puts back what was there.
