@@ -25,6 +25,7 @@ def belled(text: str) -> bool:
     return "\x07" in text.replace(TITLE, "")
 
 
+@pytest.mark.slow
 def test_the_title_says_the_task_and_is_restored_and_the_end_rings(shell, scripted):
     with scripted(REPAIR) as endpoint:
         text = received(shell, endpoint)

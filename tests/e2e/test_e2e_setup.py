@@ -87,6 +87,7 @@ def test_what_cannot_be_used_ends_before_anything_is_written(user, arguments, me
     assert settings_of(user).read_text() == MINE
 
 
+@pytest.mark.slow
 def test_each_model_that_cannot_be_used_says_what_to_do(user, scripted):
     replies = [OK, OK, OK, ABSENT]
     with scripted([*replies, OK], denied_models=["global.zai.glm-5.3"]) as endpoint:

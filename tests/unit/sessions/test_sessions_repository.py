@@ -84,6 +84,8 @@ def test_a_stash_that_is_not_in_the_list_any_more_is_named_with_what_puts_it_bac
     before = git_state(project)
     git("stash", "pop", "--quiet")
     now = git_state(project)
+    assert before is not None
+    assert now is not None
     (told,) = ways_back(before, project, [(before, now)])
     git(*told.split("`")[1].split()[1:])
     assert git_state(project) == before
