@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from codeflow.agents.bench import Change
 from codeflow.core.errors import SessionError, UsageError
@@ -51,6 +53,8 @@ class Safety:
         self._redact = redact
         self._first: Checkpoint | None = None
         self._lock = asyncio.Lock()
+        self._camera = threading.Lock()
+        """Held while a checkpoint is taken: whoever waited for it may have been cancelled, and its thread goes on."""
         self._agents: set[str] = set()
         self._claimed: set[str] = set()
         self._commands_ran = False
@@ -176,6 +180,10 @@ class Safety:
             files, patch = await asyncio.to_thread(self._checkpoints.diff, self._first, now)
         return files, self._redact(patch)
 
+    def _alone(self, label: str, kind: Kind, **more: Any) -> Checkpoint:
+        with self._camera:
+            return self._checkpoints.take(label, kind, **more)
+
     async def _take(
         self,
         label: str,
@@ -187,9 +195,7 @@ class Safety:
         cut_at: float | None = None,
     ) -> Checkpoint:
         claimed = None if self._commands_ran else frozenset(self._claimed)
-        taken = await asyncio.to_thread(
-            self._checkpoints.take, label, kind, claimed=claimed, held=held, cut_at=cut_at
-        )
+        taken = await asyncio.to_thread(self._alone, label, kind, claimed=claimed, held=held, cut_at=cut_at)
         tree = await asyncio.to_thread(self._checkpoints.files_of, taken)
         self._claimed.clear()
         self._commands_ran = self._is_busy()
