@@ -8,10 +8,11 @@ from codeflow.tools.edits import depth
 
 _LEAST_CUT = 37
 """Bytes from which on a heading may be cut: diff prints 40 of a line, git 80, and the last letter may be in pieces."""
-_DEFINITION = re.compile(
+DEFINITION = re.compile(
     r"((export|default|pub(\(\w+\))?|abstract|async|static|unsafe|final|public|private|protected)\s+)*"
     r"(class|def|fn|func|function|impl|interface|struct|enum|trait|type|module|mod|sub)\b"
 )
+"""How a line begins that defines something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Section:
             return False
         margin = 0 if self.dropped else depth.of(file[found[-1]])
         others = list(self._others(file[found[-1] + 1 : first], margin))
-        if numbered and _DEFINITION.match(self.heading):
-            return not any(map(_DEFINITION.match, others))
+        if numbered and DEFINITION.match(self.heading):
+            return not any(map(DEFINITION.match, others))
         return not others
 
     def _heads(self, line: str) -> bool:

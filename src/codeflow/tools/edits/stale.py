@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import product
 
+from codeflow.tools.edits import depth
+from codeflow.tools.edits.naming import names_another
 from codeflow.tools.edits.places import Place, but_trailing_blanks, contiguous
 
 _MOST_CHANGES = 6
@@ -14,7 +16,7 @@ _WORD = re.compile(r"\w{3}")
 def place(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place | None:
     """The one place of the changed lines and their neighbours, some lines further out being others now.
 
-    A line that is missing here but stands elsewhere in the file means that the block is another one.
+    The block is another one when a line that is missing here stands elsewhere in the file, or gave the block its name.
     """
     head, tail = _shared(old, new), _shared(old[::-1], new[::-1])
     first = _nearest_filled(old, head)
@@ -26,7 +28,11 @@ def place(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place 
         return None
     known = {line.strip() for line in file}
     here = file[start : start + len(old)]
-    others = [line.strip() for line, there in zip(old, here, strict=True) if line.strip() != there.strip()]
+    odd = [n for n, (line, there) in enumerate(zip(old, here, strict=True)) if line.strip() != there.strip()]
+    changed = max((*old[head : head + 1], *new[head : head + 1]), key=depth.of, default="")
+    if any(names_another([*old[:head], changed], n, here[n]) for n in odd if n < head):
+        return None
+    others = [old[n].strip() for n in odd]
     context = sum(1 for line in (*old[:head], *old[len(old) - tail :]) if line.strip())
     if len(others) * 2 > context or any(line in known for line in others):
         return None

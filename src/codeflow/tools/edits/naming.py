@@ -1,0 +1,63 @@
+"""Lines that name the block below them: what stands under another name is another block."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from codeflow.tools.edits import depth
+from codeflow.tools.edits.headings import DEFINITION
+
+_HEADS = re.compile(
+    r"#{1,6} \S|\s*(?:\[.+\]\s*$|@\w|<\w|(?:FROM|SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|MERGE|WITH)\b)"
+    r"|.*[:{(\[]\s*$"
+)
+"""What heads the lines below it although they need not be indented: a section, a decorator, a statement of SQL, a title."""
+_UNDERLINE = re.compile(r"\s*([=~^*+#-])\1{2,}\s*")
+_CONDITION = re.compile(
+    r"\W*(if|elif|else|unless|for|foreach|while|until|switch|match|with|using|try|catch|except|finally|do)\b"
+)
+_CALLED = re.compile(r"([\w$]+)\s*\(")
+_DEFINED = re.compile(r"\s*(?:\([^)]*\)\s*)?([\w$.:~]+)")
+_WORD = re.compile(r"[\w$]+")
+_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\b\d[\w.]*")
+_MOST_WORDS_CHANGED = 0.25
+
+
+def names_another(before: Sequence[str], number: int, file: str) -> bool:
+    """Whether a line heads what follows it, and the line that the file has there heads another block.
+
+    `before` are the old text's lines down to the first that changes, `number` (from 0) is the line's.
+    """
+    return number in _heads(before) and not _is_same_head(before[number].strip(), file.strip())
+
+
+def _heads(lines: Sequence[str]) -> Iterator[int]:
+    """The lines that what follows the last one may stand below: none in between is less indented."""
+    least: int | None = None
+    for number in reversed(range(len(lines))):
+        line = lines[number]
+        here = depth.of(line)
+        if not line.strip() or (least is not None and here > least):
+            continue
+        below = lines[number + 1] if number + 1 < len(lines) else ""
+        if _HEADS.match(line) or _UNDERLINE.fullmatch(below) or (least is not None and here < least):
+            yield number
+        least = here
+
+
+def _is_same_head(old: str, file: str) -> bool:
+    """Whether two lines open the same block: a definition by its name, a condition by most of its words."""
+    if _CONDITION.match(old):
+        ours, theirs = _WORD.findall(old), set(_WORD.findall(file))
+        changed = sum(1 for word in ours if word not in theirs)
+        return _LITERAL.findall(old) == _LITERAL.findall(file) and changed < _MOST_WORDS_CHANGED * len(ours)
+    name = _name(old)
+    return name is not None and name == _name(file)
+
+
+def _name(line: str) -> str | None:
+    """What a line defines; None when that is not certain."""
+    if definition := DEFINITION.match(line):
+        found = _DEFINED.match(line, definition.end())
+    else:
+        found = None if _LITERAL.search(line) or line.startswith("@") else _CALLED.search(line)
+    return found[1] if found else None
