@@ -48,8 +48,8 @@ async def write_file(ws: Workspace, path: str, content: str) -> ToolResult:
     if problem := ws.unseen(draft.real, draft.data, len(draft.before.lines)):
         raise Mistake(f"{problem} Read the whole file first, or use edit_file.")
     new = content.replace("\r\n", "\n")
-    if marker := elision.added_marker(draft.before.content.replace("\r\n", "\n"), new):
-        raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
+    old = draft.before.content.replace("\r\n", "\n")
+    elision.refuse_added(old, new, old, new, changes.introduced(path))
     changes.replace(path, new.replace("\n", draft.before.newline))
     return await committed(ws, changes, "replaced.", shown=False)
 

@@ -1,15 +1,19 @@
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codeflow.syntax.problems import problems
 from codeflow.tools.edits import engine
+from codeflow.tools.edits.changeset import new_problems
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.tool import Mistake
 
 
-def apply(content: str, old: str, new: str, problems: tuple[str, ...] = ()) -> str:
+def apply(content: str, old: str, new: str, found: tuple[str, ...] = ()) -> str:
     newline = "\r\n" if "\r\n" in content else "\n"
-    return engine.apply(content, Edit(old, new), newline, lambda before, after: problems)
+    return engine.apply(content, Edit(old, new), newline, lambda before, after: found)
 
 
 CODE = """class A:
@@ -334,6 +338,43 @@ def test_a_block_that_changed_is_not_taken_for_its_twin_at_another_depth(now: st
 
 def test_deleting_whole_lines_leaves_no_blank_line():
     assert apply("a\n  b\nc\n", "b", "") == "a\nc\n"
+
+
+def parsed_as(path: str):
+    return partial(new_problems, problems, path)
+
+
+@pytest.mark.parametrize(
+    "line", ["...rest,", "...existing,", "...other", "...previous.a,", "...(same ?? {}),"]
+)
+@pytest.mark.parametrize("path", ["f.js", "f.ts", "f.tsx"])
+def test_a_line_that_spreads_a_value_stands_for_nothing(path: str, line: str):
+    content = "const a = {\n  b: 1,\n};\n"
+    edit = Edit("  b: 1,\n", f"  b: 1,\n  {line}\n")
+    assert engine.apply(content, edit, "\n", parsed_as(path)) == f"const a = {{\n  b: 1,\n  {line}\n}};\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        ("f.ts", "function f(a) {", "function f(\n  a,\n  ...rest\n) {"),
+        ("f.vue", "const { a } = props;", "const {\n  a,\n  ...rest\n} = props;\nuse(rest);"),
+        ("f.ts", "function f(a) {\n", "function f(a) {\n  // Existing users are migrated here\n"),
+        ("f.ts", "function f(a) {\n", "function f(a) {\n  // remaining bytes are the same\n"),
+    ],
+)
+def test_what_only_sounds_like_a_marker_is_written(path: str, old: str, new: str):
+    content = f"{old.strip()}\n}}\n"
+    assert engine.apply(content, Edit(old, new), "\n", parsed_as(path)) == f"{new.strip()}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [("f.js", "...rest of code"), ("f.js", "...rest"), ("f.py", "...rest"), ("f.txt", "...rest of the list")],
+)
+def test_dots_right_before_a_word_are_a_marker_where_nothing_spreads(path: str, line: str):
+    with pytest.raises(Mistake, match="would delete what it stands for"):
+        engine.apply("a();\nb();\nc();\n", Edit("b();\nc();\n", f"b();\n{line}\n"), "\n", parsed_as(path))
 
 
 def test_a_stub_may_end_in_dots():

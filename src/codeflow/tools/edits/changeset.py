@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from codeflow.tools.edits import engine
+from codeflow.tools.edits import elision, engine
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.report import Difference, difference
 from codeflow.tools.edits.transaction import Write, write_all
@@ -81,7 +81,7 @@ class Changeset:
         text = self.content(path)
         self.replace(path, engine.apply(text.content, edit, text.newline, self.introduced(path)))
 
-    def introduced(self, path: str) -> engine.Introduced:
+    def introduced(self, path: str) -> elision.Introduced:
         """What tells the syntax errors that a change of this file brings in."""
         return partial(new_problems, self._check, path)
 

@@ -1,19 +1,17 @@
 """One edit of one text: applied where it certainly belongs, else refused."""
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth, done, elision, ladder, refusal, undo
 from codeflow.tools.edits.delta import as_splices
+from codeflow.tools.edits.elision import Introduced
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.splices import Splice, occurrences, substitute
 from codeflow.tools.tool import Mistake
 
 _WORD = re.compile(r"\w{3}|\S{8}")
-Introduced = Callable[[str, str], Sequence[str]]
-"""(before, after) -> the syntax errors that a change of content brings in."""
 
 
 def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str:
@@ -25,6 +23,7 @@ def apply(content: str, edit: Edit, newline: str, introduced: Introduced) -> str
     if damage := undo.damage_of_new(edit.old, edit.new):
         edit = _mended(content, edit, damage, newline, introduced)
     after = _applied(content, edit, newline)
+    elision.refuse_added(edit.old, edit.new, content, after, introduced)
     if undo.traces(edit.new) - undo.traces(edit.old) and (problems := introduced(content, after)):
         raise Mistake(
             f"new_text has escapes or typographic characters that old_text lacks, and the file would not parse: "
@@ -59,8 +58,6 @@ def _refuse_damage(edit: Edit) -> None:
         raise Mistake("old_text is empty. Copy the text to replace; to create a file use write_file.")
     if edit.old == edit.new:
         raise Mistake("old_text and new_text are the same, so nothing would change.")
-    if marker := elision.added_marker(edit.old, edit.new):
-        raise Mistake(f"{marker!r} would delete what it stands for. Write the text out in full.")
 
 
 def _splices(text: str, edit: Edit, *, open_end: bool) -> list[Splice]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from codeflow.tools.edits import depth, done, engine
+from codeflow.tools.edits import depth, done, elision, engine
 from codeflow.tools.edits.headings import Section, is_heading
 from codeflow.tools.edits.ladder import Edit
 from codeflow.tools.edits.places import Place
@@ -88,7 +88,7 @@ class FilePatch:
         return "\n".join(lines) + ending
 
 
-def patched(content: str, patch: FilePatch, newline: str, introduced: engine.Introduced) -> str:
+def patched(content: str, patch: FilePatch, newline: str, introduced: elision.Introduced) -> str:
     """The content after all hunks, each against the result of the one before.
 
     Raises:
@@ -118,7 +118,7 @@ def _section(hunk: Hunk, earlier: Sequence[Hunk]) -> Section | None:
 
 
 def _apply(
-    content: str, hunk: Hunk, section: Section | None, newline: str, introduced: engine.Introduced
+    content: str, hunk: Hunk, section: Section | None, newline: str, introduced: elision.Introduced
 ) -> str:
     was_open = not content.endswith("\n")
     if hunk.old:
