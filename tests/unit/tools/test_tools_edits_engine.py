@@ -377,6 +377,72 @@ def test_dots_right_before_a_word_are_a_marker_where_nothing_spreads(path: str, 
         engine.apply("a();\nb();\nc();\n", Edit("b();\nc();\n", f"b();\n{line}\n"), "\n", parsed_as(path))
 
 
+CALLS = "function f() {\n" + "".join(f"  line{n}();\n" for n in range(12)) + "}\n"
+LIKELY = [
+    "// existing code",
+    "// remaining code",
+    "// rest of the function",
+    "// Rest of your code",
+    "// ... 10 more lines",
+    "// ... (keep the rest) ...",
+    "// [...]",
+    "// (omitted)",
+    "// code omitted for brevity",
+    "// as above",
+    "// snip",
+    "// lines 3-12 stay the same",
+    "// other users unchanged",
+    "// Keep everything else",
+    "// no changes here",
+    "{/* existing JSX */}",
+    "<!-- existing items -->",
+    "# ---- rest of file ----",
+    "[...]",
+    "(...)",
+    "[rest of document unchanged]",
+    "*(rest of the document remains the same)*",
+    "_(unchanged)_",
+]
+
+
+@pytest.mark.parametrize("line", LIKELY)
+def test_what_can_be_a_marker_is_one_where_code_would_go(line: str):
+    less = f"function f() {{\n  line0();\n  added();\n  {line}\n}}\n"
+    with pytest.raises(Mistake, match="would delete what it stands for"):
+        apply(CALLS, CALLS, less)
+    more = CALLS.replace("  line3();\n", f"  line3();\n  {line}\n")
+    assert apply(CALLS, CALLS, more) == more
+    stands = f"{CALLS}  {line}\n"
+    assert apply(stands, CALLS, less) == f"{less}  {line}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "// The existing users are migrated",
+        "// Other",
+        "// Original code by Ann",
+        "// See above",
+        "## Remaining work",
+        "[existing, other]",
+        "[...rest, other]",
+        "rest(of, items)",
+        "// fall through",
+        "// omitted where the user has none",
+    ],
+)
+def test_a_remark_in_shorter_code_is_written(line: str):
+    less = f"function f() {{\n  line0();\n  {line}\n}}\n"
+    assert apply(CALLS, CALLS, less) == less
+
+
+def test_a_comment_may_give_way_to_another():
+    assert (
+        apply("a()\n# Left items\nb()\n", "# Left items\n", "# Remaining items\n")
+        == "a()\n# Remaining items\nb()\n"
+    )
+
+
 def test_a_stub_may_end_in_dots():
     assert apply(
         "class A:\n    x: int\n", "    x: int\n", "    x: int\n    def f(self):\n        ...\n"

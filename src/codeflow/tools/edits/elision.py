@@ -2,48 +2,20 @@
 
 import re
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 
 from codeflow.tools.edits import depth
+from codeflow.tools.edits.omissions import COMMENT, DOTS, is_certain, is_likely
 from codeflow.tools.tool import Mistake
 
 Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 
-_COMMENT = r"(?:#|//|/\*|<!--|--|;|%|\{/\*)"
-_DOTS = r"(?:\.\.\.|…)"
-_MARKER = re.compile(rf"\s*{_COMMENT}?\s*{_DOTS}(?:\s.*)?")
-_SPOKEN = re.compile(
-    rf"\s*{_COMMENT}?\s*{_DOTS}\s*\(?(?:the )?"
-    r"(?:rest|remain\w*|existing|unchanged|same|previous|other|more|your)\b.*"
-    rf"|\s*{_COMMENT}\s*{_DOTS}\s*(?:\*/|-->|\*/\}})?\s*"
-    rf"|\s*{_COMMENT}\s*[\[(<]\s*(?:{_DOTS}\s*)?(?:the )?"
-    r"(?:rest|remain\w*|existing|unchanged|same|previous|other)\b[^\])>]*[\])>]\W*"
-    rf"|\s*{_COMMENT}?\s*[\[(<]\s*{_DOTS}.*{_DOTS}\s*[\])>]\W*"
-    rf"|\s*{_COMMENT}\s*\(?(?:the )?(?:rest|remain\w*|existing|unchanged|same|previous|other) .*{_DOTS}\W*",
-    re.IGNORECASE,
-)
-_PLAIN = re.compile(
-    rf"\s*{_COMMENT}\s*\(?(?:the )?(?:rest|remain\w*|existing|unchanged|same|previous|other) .*"
-    r"(?:unchanged|same|as before|here)\W*",
-    re.IGNORECASE,
-)
-_VOCABULARY = """
-a above all and are as attributes before below block body brevity case cases change changed changes class
-classes code column columns component components config configuration constant constants content contents
-continue continues css current declaration declarations definition definitions document documentation
-element elements else entries entry etc everything existing fields file files for from function functions
-go goes handler handlers here html identical implementation implementations import imports in intact is
-it item items js json jsx keep kept left line lines list logic markup method methods module more no not
-of omitted option options original other others out parameters part parts previous previously properties
-props remain remainder remaining remains render rest route routes same script section sections see
-settings snip snipped source stay stays styles tags test tests text that the there these this to
-truncated types unaltered unchanged unmodified untouched values variables was with your
-"""
-"""What a line that stands for others is made of; with any other word it is a comment."""
-_WORDS = frozenset(_VOCABULARY.split())
+_MARKER = re.compile(rf"\s*{COMMENT}?\s*{DOTS}(?:\s.*)?")
 _SPREAD = re.compile(r"\s*\.\.\.[({\[]*([A-Za-z_$][\w$]*+)([ \t]+[a-z])?")
 """A spread or rest: dots right before a value; what follows may be prose."""
-_BARE = re.compile(rf"\s*{_DOTS}\s*")
+_REMARK = re.compile(rf"\s*{COMMENT}")
+_BARE = re.compile(rf"\s*{DOTS}\s*")
 
 
 def pieces(lines: Sequence[str]) -> list[list[str]]:
@@ -68,22 +40,28 @@ def refuse_added(old: str, new: str, before: str, after: str, introduced: Introd
     `before` and `after` are the whole file's contents.
     """
     here, there = old.split("\n"), new.split("\n")
-    known = {line.strip() for line in here}
+    known, in_file = ({line.strip() for line in lines} for lines in (here, before.split("\n")))
     for number, line in enumerate(there):
-        spoken = _is_spoken(line) or (_BARE.fullmatch(line) and not _is_stub(here, there, number))
-        if spoken and line.strip() not in known and not _is_code(line, before, after, introduced):
+        certain = is_certain(line) or (_BARE.fullmatch(line) and not _is_stub(here, there, number))
+        likely = is_likely(line) and line.strip() not in in_file and _loses_code(here, there, number)
+        if line.strip() in known or not (certain or likely):
+            continue
+        if not _is_code(line, before, after, introduced):
             raise Mistake(f"{line.strip()!r} would delete what it stands for. Write the text out in full.")
 
 
-def _is_spoken(line: str) -> bool:
-    """Whether a line says that something was left out: by its dots, or without a word about anything else."""
-    if _SPOKEN.fullmatch(line):
-        return True
-    return bool(_PLAIN.fullmatch(line)) and _WORDS.issuperset(_words(line))
+def _loses_code(before: Sequence[str], after: Sequence[str], number: int) -> bool:
+    """Whether less code is in the new text than in the old, as a whole or where its line `number` (from 0) stands."""
+    operations = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    here = [op for op in operations if op[3] <= number < op[4]]
+    parts = [(before[op[1] : op[2]], after[op[3] : op[4]]) for op in here]
+    marker = after[number]
+    return any(_code(ours, marker) > _code(theirs, marker) for ours, theirs in ((before, after), *parts))
 
 
-def _words(line: str) -> list[str]:
-    return re.findall(r"[^\W\d_][\w']*", line.lower())
+def _code(lines: Sequence[str], marker: str) -> int:
+    """How many lines there are without blank ones, comments and the marker."""
+    return sum(1 for line in lines if line.strip() and line != marker and not _REMARK.match(line))
 
 
 def _is_code(line: str, before: str, after: str, introduced: Introduced) -> bool:
