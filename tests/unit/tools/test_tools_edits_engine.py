@@ -377,6 +377,29 @@ def test_dots_right_before_a_word_are_a_marker_where_nothing_spreads(path: str, 
         engine.apply("a();\nb();\nc();\n", Edit("b();\nc();\n", f"b();\n{line}\n"), "\n", parsed_as(path))
 
 
+MIDDLE = "def f():\n    a()\n    b()\n    c()\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    a()\n    ...\n", "    if q:\n        a()\n        ...\n"),
+        ("    a()\n    ...\n    c()\n", "    for x in y:\n        a()\n        ...\n    c()\n"),
+        ("    a()\n    ...\n    c()\n", "    if q:\n        a()\n        ...\n        c()\n"),
+        ("    a()\n...\n    c()\n", "    if q:\n        a()\n...\n        c()\n"),
+        ("def f():\n    a()\n    ...\n    c()\n", "a()\n...\nc()\n"),
+    ],
+)
+def test_what_is_left_out_between_lines_that_move_is_wanted_in_full(old: str, new: str):
+    with pytest.raises(Mistake, match="do not leave out the same lines"):
+        apply(MIDDLE, old, new)
+
+
+def test_what_is_left_out_stays_where_its_dots_stay():
+    wrapped = apply(MIDDLE, "    a()\n    ...\n    c()\n", "    if q:\n        a()\n    ...\n    c()\n")
+    assert wrapped == "def f():\n    if q:\n        a()\n    b()\n    c()\n"
+
+
 CALLS = "function f() {\n" + "".join(f"  line{n}();\n" for n in range(12)) + "}\n"
 LIKELY = [
     "// existing code",

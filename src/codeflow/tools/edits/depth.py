@@ -15,15 +15,15 @@ def refuse_other(old: Sequence[str], new: Sequence[str], *, drifts: Collection[i
     before, after = ([line for line in lines if line.strip()] for lines in (old, new))
     if not after:
         return
-    moves = set(_moves(before, after))
+    by = set(moves(before, after))
     only_moved = [line.strip() for line in old] == [line.strip() for line in new]
     other_margin = _outermost(before) != _outermost(after)
-    if other_margin and (drifts or (moves != {0} and not only_moved)):
+    if other_margin and (drifts or (by != {0} and not only_moved)):
         raise _unclear()
-    if drifts and moves == set(drifts):
+    if drifts and by == set(drifts):
         raise _unclear()
     same_head = before[0].strip() == after[0].strip()
-    if same_head and len(moves) == 1 and moves != {0} and not only_moved:
+    if same_head and len(by) == 1 and by != {0} and not only_moved:
         raise _unclear()
 
 
@@ -34,7 +34,7 @@ def _unclear() -> Mistake:
     )
 
 
-def _moves(before: Sequence[str], after: Sequence[str]) -> list[int]:
+def moves(before: Sequence[str], after: Sequence[str]) -> list[int]:
     """How much deeper each line that both have stands in the new text."""
     ours, theirs = ([line.strip() for line in lines] for lines in (before, after))
     blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()

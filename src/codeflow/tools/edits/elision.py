@@ -29,6 +29,25 @@ def pieces(lines: Sequence[str]) -> list[list[str]]:
     return found
 
 
+def moves_the_rest(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether what is left out would stand at another depth in the new text, which has as many markers.
+
+    The markers say so; where one in the old text is not aligned with a line beside it, the lines that both have do.
+    """
+    before, after = ([n for n, line in enumerate(lines) if _MARKER.fullmatch(line)] for lines in (old, new))
+    if any(depth.of(old[ours]) != depth.of(new[theirs]) for ours, theirs in zip(before, after, strict=True)):
+        return True
+    aligned = all(depth.of(old[at]) in map(depth.of, _beside(old, at)) for at in before)
+    return not aligned and any(move != 0 for move in depth.moves(old, new))
+
+
+def _beside(lines: Sequence[str], at: int) -> list[str]:
+    """The lines with text next to one."""
+    above = [line for line in lines[:at] if line.strip()]
+    below = [line for line in lines[at + 1 :] if line.strip()]
+    return above[-1:] + below[:1]
+
+
 def markers(lines: Sequence[str]) -> set[str]:
     """The lines of dots."""
     return {line.strip() for line in lines if _MARKER.fullmatch(line)}

@@ -171,8 +171,10 @@ def _elided(file: Sequence[str], edit: Edit) -> list[Change] | None:
     found = [places.contiguous(file, piece, places.but_typography) for piece in old if any(piece)]
     if not found or not all(found):
         return None
-    if len(old) != len(new) or any(
-        any(after) and not any(before) for before, after in zip(old, new, strict=True)
+    if (
+        len(old) != len(new)
+        or any(any(after) and not any(before) for before, after in zip(old, new, strict=True))
+        or elision.moves_the_rest(lines(edit.old), lines(edit.new))
     ):
         raise Mistake("old_text and new_text do not leave out the same lines. Write both in full.")
     texts = [(before, after) for before, after in zip(old, new, strict=True) if any(before)]
