@@ -321,6 +321,14 @@ def test_a_block_that_kept_its_name_is_found_by_its_body(head: str, now: str):
     assert made == f"x\n{now}\n{body.replace('three', 'changed')}"
 
 
+@pytest.mark.parametrize("closed", [") -> int:", "    for i in range(3):\n        print(i)"])
+def test_a_line_that_heads_nothing_of_the_change_names_no_block(closed: str):
+    old = "def run(\n    a,\n) -> None:\n    for i in range(5):\n        print(i)\n    one()\n    two()\n    three()\n"
+    head = ") -> None:" if closed[0] == ")" else "    for i in range(5):\n        print(i)"
+    file, new = old.replace(head, closed), old.replace("three", "changed")
+    assert apply(file, old, new) == file.replace("three", "changed")
+
+
 @pytest.mark.parametrize(
     "now",
     [

@@ -8,9 +8,10 @@ from codeflow.tools.edits.headings import DEFINITION
 
 _HEADS = re.compile(
     r"#{1,6} \S|\s*(?:\[.+\]\s*$|@\w|<\w|(?:FROM|SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|MERGE|WITH)\b)"
-    r"|.*[:{(\[]\s*$"
 )
 """What heads the lines below it although they need not be indented: a section, a decorator, a statement of SQL, a title."""
+_OPENS = re.compile(r".*[:{(\[]\s*")
+_CLOSES = re.compile(r"\s*[)\]}]")
 _UNDERLINE = re.compile(r"\s*([=~^*+#-])\1{2,}\s*")
 _CONDITION = re.compile(
     r"\W*(if|elif|else|unless|for|foreach|while|until|switch|match|with|using|try|catch|except|finally|do)\b"
@@ -31,17 +32,21 @@ def names_another(before: Sequence[str], number: int, file: str) -> bool:
 
 
 def _heads(lines: Sequence[str]) -> Iterator[int]:
-    """The lines that what follows the last one may stand below: none in between is less indented."""
-    least: int | None = None
-    for number in reversed(range(len(lines))):
+    """The lines that the last one stands below: none in between is less indented."""
+    least = depth.of(lines[-1])
+    below = lines[-1]
+    for number in reversed(range(len(lines) - 1)):
         line = lines[number]
         here = depth.of(line)
-        if not line.strip() or (least is not None and here > least):
+        if not line.strip():
             continue
-        below = lines[number + 1] if number + 1 < len(lines) else ""
-        if _HEADS.match(line) or _UNDERLINE.fullmatch(below) or (least is not None and here < least):
+        opens_flush = _OPENS.fullmatch(line) and depth.of(below) <= here
+        is_title = _HEADS.match(line) or _UNDERLINE.fullmatch(lines[number + 1]) or opens_flush
+        if (here < least or (here == least and is_title)) and (
+            not _CLOSES.match(line) or _CONDITION.match(line)
+        ):
             yield number
-        least = here
+        least, below = min(least, here), line
 
 
 def _is_same_head(old: str, file: str) -> bool:
