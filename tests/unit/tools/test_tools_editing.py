@@ -300,6 +300,30 @@ async def test_a_folder_is_no_name_for_a_new_file(ws: Workspace):
     assert not (ws.root / "dir").exists()
 
 
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("~/x.txt", "Write a path relative to the workspace"),
+        ("file:///some/x%20y.txt", "Write the path alone: /some/x y.txt"),
+    ],
+)
+async def test_a_path_for_a_shell_or_a_browser_makes_no_folders(ws: Workspace, path: str, advice: str):
+    assert advice in (await write_file.function(ws, path, "x")).content
+    assert list(ws.root.iterdir()) == []
+
+
+async def test_a_folder_that_is_called_like_home_can_be_meant(ws: Workspace):
+    assert not (await write_file.function(ws, "./~/x.txt", "x")).is_error
+    assert not (await edit_file.function(ws, "~/x.txt", "x", "y")).is_error
+
+
+async def test_a_nul_would_make_the_file_binary(ws: Workspace, file: Path):
+    file.write_text("x\n")
+    assert "has a NUL character" in (await edit(ws, "x", "a\0b")).content
+    assert "has a NUL character" in (await write_file.function(ws, "new", "a\0b")).content
+    assert (file.read_text(), [path.name for path in ws.root.iterdir()]) == ("x\n", ["f"])
+
+
 async def test_a_hard_link_that_an_edit_parts_is_said(ws: Workspace, file: Path):
     file.write_text("a\n")
     other = ws.root / "other"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from codeflow.tools.edits import elision, engine
 from codeflow.tools.edits.ladder import Edit
@@ -64,6 +65,8 @@ class Changeset:
                 _, data, text = self._ws.read(path)
                 draft.data, draft.before, draft.after = data, text, text
                 draft.known = self._ws.unseen(real, data, len(text.lines)) is None
+            else:
+                _refuse_foreign(path)
             self._drafts[real] = draft
         return self._drafts[real]
 
@@ -132,9 +135,24 @@ def _unnumbered(problem: str) -> str:
     return re.sub(r"\d+", "", problem)
 
 
+def _refuse_foreign(path: str) -> None:
+    """A Mistake when the name of a new file is one to a shell or a browser, and would make odd folders here."""
+    if path.startswith("file://"):
+        raise Mistake(f"{path} is a URL. Write the path alone: {unquote(urlsplit(path).path)}")
+    if path.startswith("~/"):
+        raise Mistake(
+            f"~ is not the home folder here: {path} would make a folder of that name. Write a path relative to the workspace."
+        )
+
+
 def _encoded(draft: Draft) -> bytes | None:
     if draft.after is None:
         return None
+    if "\0" in draft.after.content and "\0" not in (draft.before.content if draft.before else ""):
+        raise Mistake(
+            f"The text for {draft.name} has a NUL character, which would make it a binary file that no tool edits. "
+            "Leave it out, or write it as an escape of the file's language."
+        )
     if draft.after.others and draft.after != draft.before:
         possible = " or ".join([draft.after.encoding, *draft.after.others])
         raise Mistake(
