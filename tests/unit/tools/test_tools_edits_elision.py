@@ -33,7 +33,9 @@ def test_a_line_that_spreads_a_value_stands_for_nothing(path: str, line: str):
     ("path", "old", "new"),
     [
         ("f.ts", "function f(a) {", "function f(\n  a,\n  ...rest\n) {"),
-        ("f.vue", "const { a } = props;", "const {\n  a,\n  ...rest\n} = props;\nuse(rest);"),
+        ("f.vue", "const { a } = props;", "const {\n  a,\n  ...rest\n} = props;"),
+        ("f.svelte", "let { a } = props;", "let {\n  a,\n  ...other } = props;"),
+        ("f.ts", "function f(a) {\n", "function f(a) {\n  const b = {\n    ...rest,\n"),
         ("f.ts", "function f(a) {\n", "function f(a) {\n  // Existing users are migrated here\n"),
         ("f.ts", "function f(a) {\n", "function f(a) {\n  // remaining bytes are the same\n"),
     ],
@@ -45,7 +47,13 @@ def test_what_only_sounds_like_a_marker_is_written(path: str, old: str, new: str
 
 @pytest.mark.parametrize(
     ("path", "line"),
-    [("f.js", "...rest of code"), ("f.js", "...rest"), ("f.py", "...rest"), ("f.txt", "...rest of the list")],
+    [
+        ("f.js", "...rest of code"),
+        ("f.js", "...rest"),
+        ("f.py", "...rest"),
+        ("f.txt", "...rest of the list"),
+        ("f.vue", "...rest"),
+    ],
 )
 def test_dots_right_before_a_word_are_a_marker_where_nothing_spreads(path: str, line: str):
     with pytest.raises(Mistake, match="would delete what it stands for"):

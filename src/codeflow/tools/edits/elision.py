@@ -12,7 +12,7 @@ Introduced = Callable[[str, str], Sequence[str]]
 """(before, after) -> the syntax errors that a change of content brings in."""
 
 _MARKER = re.compile(rf"\s*{COMMENT}?\s*{DOTS}(?:\s.*)?")
-_SPREAD = re.compile(r"\s*\.\.\.[({\[]*([A-Za-z_$][\w$]*+)([ \t]+[a-z])?")
+_SPREAD = re.compile(r"\s*\.\.\.[({\[]*[A-Za-z_$]")
 """A spread or rest: dots right before a value; what follows may be prose."""
 _REMARK = re.compile(rf"\s*{COMMENT}")
 _BARE = re.compile(rf"\s*{DOTS}\s*")
@@ -37,15 +37,8 @@ def moves_the_rest(old: Sequence[str], new: Sequence[str]) -> bool:
     before, after = ([n for n, line in enumerate(lines) if _MARKER.fullmatch(line)] for lines in (old, new))
     if any(depth.of(old[ours]) != depth.of(new[theirs]) for ours, theirs in zip(before, after, strict=True)):
         return True
-    aligned = all(depth.of(old[at]) in map(depth.of, _beside(old, at)) for at in before)
+    aligned = all(depth.of(old[at]) in [depth.of(line) for line in _beside(old, at) if line] for at in before)
     return not aligned and any(move != 0 for move in depth.moves(old, new))
-
-
-def _beside(lines: Sequence[str], at: int) -> list[str]:
-    """The lines with text next to one."""
-    above = [line for line in lines[:at] if line.strip()]
-    below = [line for line in lines[at + 1 :] if line.strip()]
-    return above[-1:] + below[:1]
 
 
 def markers(lines: Sequence[str]) -> set[str]:
@@ -65,7 +58,7 @@ def refuse_added(old: str, new: str, before: str, after: str, introduced: Introd
         likely = is_likely(line) and line.strip() not in in_file and _loses_code(here, there, number)
         if line.strip() in known or not (certain or likely):
             continue
-        if not _is_code(line, before, after, introduced):
+        if not _is_code(there, number, before, after, introduced):
             raise Mistake(f"{line.strip()!r} would delete what it stands for. Write the text out in full.")
 
 
@@ -83,21 +76,37 @@ def _code(lines: Sequence[str], marker: str) -> int:
     return sum(1 for line in lines if line.strip() and line != marker and not _REMARK.match(line))
 
 
-def _is_code(line: str, before: str, after: str, introduced: Introduced) -> bool:
-    """Whether a line that begins with dots spreads a value, or takes the rest of some.
+def _is_code(lines: Sequence[str], number: int, before: str, after: str, introduced: Introduced) -> bool:
+    """Whether a line of the new text that begins with dots spreads a value, or takes the rest of some.
 
-    It does where the file has it already, or parses with it and would not with words in its place; in a language
-    without a parser, where its value has its name elsewhere too.
+    It does where the file has it already, or parses with it and would not with words in its place. Where a parser
+    cannot tell, because it does not know the language or the file is broken without the line too, it must stand in a list.
     """
-    spread = _SPREAD.match(line)
-    if not spread:
+    line = lines[number]
+    if not _SPREAD.match(line):
         return False
     if any(line.strip() == other.strip() for other in before.split("\n")):
         return True
     without, prose = (_instead(after, line, other) for other in ("", f"{line.rstrip()} of the other code"))
-    if introduced(without, prose):
+    if introduced(without, prose) and not introduced(before, without):
         return not introduced(without, after)
-    return not spread[2] and len(re.findall(rf"(?<![\w$]){re.escape(spread[1])}(?![\w$])", after)) > 1
+    return _is_in_list(lines, number)
+
+
+def _is_in_list(lines: Sequence[str], number: int) -> bool:
+    """Whether a line has the commas and brackets round it that one of several values has."""
+    above, below = (line.strip() for line in _beside(lines, number))
+    line = lines[number].strip()
+    ends = line.endswith(",") or re.search(r"[)\]}]", line) is not None
+    return above.endswith((",", "{", "[", "(") if ends else ",") and (
+        ends or below.startswith((")", "]", "}"))
+    )
+
+
+def _beside(lines: Sequence[str], at: int) -> tuple[str, str]:
+    """The nearest lines with text above and below one; empty where there is none."""
+    above = next((line for line in reversed(lines[:at]) if line.strip()), "")
+    return above, next((line for line in lines[at + 1 :] if line.strip()), "")
 
 
 def _instead(text: str, line: str, other: str) -> str:
