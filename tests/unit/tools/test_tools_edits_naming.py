@@ -11,6 +11,9 @@ def apply(content: str, old: str, new: str) -> str:
     return engine.apply(content, Edit(old, new), "\n", lambda before, after: ())
 
 
+BODY = "    one()\n    two()\n    three()\n    four()\n"
+
+
 @pytest.mark.parametrize(
     ("head", "other", "body"),
     [
@@ -27,8 +30,17 @@ def apply(content: str, old: str, new: str) -> str:
         ("@app.get('/b')", "@app.get('/a')", "def f():\n    x = 1\n    y = 2\n    return x\n"),
         ("## Usage", "## Setup", "one\ntwo\nthree\nfour\n"),
         ("Usage", "Setup", "=====\ntwo\nthree\nfour\n"),
-        ("if kind == 'b':", "if kind == 'a':", "    one()\n    two()\n    three()\n    four()\n"),
-        ("for user in users:", "for user in groups:", "    one()\n    two()\n    three()\n    four()\n"),
+        ("if kind == 'b':", "if kind == 'a':", BODY),
+        ("  b: function () {", "  a: function () {", BODY),
+        ("impl Tr for B {", "impl Tr for A {", BODY),
+        ("func (b *B) Run() {", "func (a *A) Run() {", BODY),
+        ("void B::run() {", "void A::run() {", BODY),
+        ("  get b() {", "  set b(v) {", BODY),
+        ("with open(b) as f:", "with open(a) as f:", BODY),
+        ("if (a && b) {", "if (a || b) {", BODY),
+        ("try:", "else:", BODY),
+        ("1.2 (May)", "1.1 (April)", "- one\n- two\n- three\n- four\n"),
+        ("for user in users:", "for user in groups:", BODY),
     ],
 )
 def test_a_block_under_another_name_is_not_taken_for_the_one_that_is_meant(head: str, other: str, body: str):
@@ -48,9 +60,8 @@ def test_a_block_under_another_name_is_not_taken_for_the_one_that_is_meant(head:
     ],
 )
 def test_a_block_that_kept_its_name_is_found_by_its_body(head: str, now: str):
-    body = "    one()\n    two()\n    three()\n    four()\n"
-    made = apply(f"x\n{now}\n{body}", f"{head}\n{body}", f"{head}\n{body.replace('three', 'changed')}")
-    assert made == f"x\n{now}\n{body.replace('three', 'changed')}"
+    made = apply(f"x\n{now}\n{BODY}", f"{head}\n{BODY}", f"{head}\n{BODY.replace('three', 'changed')}")
+    assert made == f"x\n{now}\n{BODY.replace('three', 'changed')}"
 
 
 @pytest.mark.parametrize("closed", [") -> int:", "    for i in range(3):\n        print(i)"])
@@ -59,3 +70,10 @@ def test_a_line_that_heads_nothing_of_the_change_names_no_block(closed: str):
     head = ") -> None:" if closed[0] == ")" else "    for i in range(5):\n        print(i)"
     file, new = old.replace(head, closed), old.replace("three", "changed")
     assert apply(file, old, new) == file.replace("three", "changed")
+
+
+def test_a_blank_line_before_the_change_hides_no_name():
+    file = f"class C:\n    def a():\n    {BODY.replace(chr(10), chr(10) + '    ').rstrip()}\n"
+    old = file.removeprefix("class C:\n").replace("a()", "b()")
+    with pytest.raises(Mistake, match="The nearest lines are"):
+        apply(file, old, old.replace("        four", "\n        changed()\n\n        four"))

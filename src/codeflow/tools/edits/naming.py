@@ -12,15 +12,20 @@ _HEADS = re.compile(
 """What heads the lines below it although they need not be indented: a section, a decorator, a statement of SQL, a title."""
 _OPENS = re.compile(r".*[:{(\[]\s*")
 _CLOSES = re.compile(r"\s*[)\]}]")
+_ITEM = re.compile(r"\s*[-*+] ")
 _UNDERLINE = re.compile(r"\s*([=~^*+#-])\1{2,}\s*")
 _CONDITION = re.compile(
     r"\W*(if|elif|else|unless|for|foreach|while|until|switch|match|with|using|try|catch|except|finally|do)\b"
 )
-_CALLED = re.compile(r"([\w$]+)\s*\(")
-_DEFINED = re.compile(r"\s*(?:\([^)]*\)\s*)?([\w$.:~]+)")
+_CALLED = re.compile(r"(\b[gs]et\s+)?((?:[\w$~.]|::)+)\s*\(")
+_DEFINED = re.compile(r"\s*(?:\([^)]*?(\w+)\)\s*)?([\w$.:~]+)")
+"""A name; in Go that of the receiver's type before it."""
+_ANONYMOUS = re.compile(r"[\"'`]|^@|\bfunction\b|=>")
 _WORD = re.compile(r"[\w$]+")
-_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\b\d[\w.]*")
-_MOST_WORDS_CHANGED = 0.25
+_FIXED = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\b\d[\w.]*|[^\w\s()]+")
+"""What of a condition must stay: literals and operators."""
+_WORDS_FOR_A_CHANGE = 5
+"""How many words a condition must have for each that changed."""
 
 
 def names_another(before: Sequence[str], number: int, file: str) -> bool:
@@ -41,7 +46,8 @@ def _heads(lines: Sequence[str]) -> Iterator[int]:
         if not line.strip():
             continue
         opens_flush = _OPENS.fullmatch(line) and depth.of(below) <= here
-        is_title = _HEADS.match(line) or _UNDERLINE.fullmatch(lines[number + 1]) or opens_flush
+        heads_list = _ITEM.match(below) and not _ITEM.match(line)
+        is_title = _HEADS.match(line) or _UNDERLINE.fullmatch(lines[number + 1]) or opens_flush or heads_list
         if (here < least or (here == least and is_title)) and (
             not _CLOSES.match(line) or _CONDITION.match(line)
         ):
@@ -52,17 +58,18 @@ def _heads(lines: Sequence[str]) -> Iterator[int]:
 def _is_same_head(old: str, file: str) -> bool:
     """Whether two lines open the same block: a definition by its name, a condition by most of its words."""
     if _CONDITION.match(old):
-        ours, theirs = _WORD.findall(old), set(_WORD.findall(file))
+        ours, theirs = _WORD.findall(old)[1:], set(_WORD.findall(file))
         changed = sum(1 for word in ours if word not in theirs)
-        return _LITERAL.findall(old) == _LITERAL.findall(file) and changed < _MOST_WORDS_CHANGED * len(ours)
+        is_most = len(ours) >= max(1, changed * _WORDS_FOR_A_CHANGE)
+        return is_most and _FIXED.findall(old) == _FIXED.findall(file)
     name = _name(old)
     return name is not None and name == _name(file)
 
 
-def _name(line: str) -> str | None:
-    """What a line defines; None when that is not certain."""
+def _name(line: str) -> Sequence[str] | None:
+    """What a line defines, with what it belongs to; None when that is not certain."""
     if definition := DEFINITION.match(line):
-        found = _DEFINED.match(line, definition.end())
+        found = None if definition[0].endswith("impl") else _DEFINED.match(line, definition.end())
     else:
-        found = None if _LITERAL.search(line) or line.startswith("@") else _CALLED.search(line)
-    return found[1] if found else None
+        found = None if _ANONYMOUS.search(line) else _CALLED.search(line)
+    return found.groups() if found else None

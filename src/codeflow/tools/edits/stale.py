@@ -29,7 +29,7 @@ def place(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place 
     known = {line.strip() for line in file}
     here = file[start : start + len(old)]
     odd = [n for n, (line, there) in enumerate(zip(old, here, strict=True)) if line.strip() != there.strip()]
-    changed = max((*old[head : head + 1], *new[head : head + 1]), key=depth.of, default="")
+    changed = max(_first_filled(old[head:]), _first_filled(new[head:]), key=depth.of)
     if any(names_another([*old[:head], changed], n, here[n]) for n in odd if n < head):
         return None
     others = [old[n].strip() for n in odd]
@@ -52,6 +52,10 @@ def _shared(old: Sequence[str], new: Sequence[str]) -> int:
 def _nearest_filled(old: Sequence[str], shared: int) -> int:
     """Where the line with text begins that is the last one of the shared ones."""
     return max((n for n in range(shared) if old[n].strip()), default=0)
+
+
+def _first_filled(lines: Sequence[str]) -> str:
+    return next((line for line in lines if line.strip()), "")
 
 
 def reordered(file: Sequence[str], old: Sequence[str], new: Sequence[str]) -> Place | None:
