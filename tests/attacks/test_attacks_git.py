@@ -14,6 +14,7 @@ import pytest
 from tests.attacks.test_attacks_commands import run, sandbox_of
 from tests.attacks.world import CANARY, World, make
 
+from codeflow.cli.ci.checkout import Checkout
 from codeflow.cli.repository import head_commit
 from codeflow.core.settings import load_settings
 from codeflow.core.values import Worktree
@@ -24,6 +25,7 @@ from codeflow.sessions.worktrees.ending import drop, standing
 from codeflow.sessions.worktrees.records import Worktrees
 from codeflow.sessions.worktrees.restoring import restore
 from codeflow.tools.registry import TOOLS as ALL_TOOLS
+from codeflow.tools.sandbox import stashes
 from codeflow.tools.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -149,15 +151,8 @@ def test_removing_a_worktree_runs_nothing_and_loses_nothing(world):
             changed.write_text("{  }\n")
             refused = (await worktree(ws, action="remove", branch="other")).content
             changed.unlink()
-            git(
-                changed.parent,
-                "-c",
-                "core.hooksPath=/dev/null",
-                "-c",
-                "filter.nb.smudge=",
-                "checkout",
-                "a.ipynb",
-            )
+            quietly = ("-c", "core.hooksPath=/dev/null", "-c", "filter.nb.smudge=")
+            git(changed.parent, *quietly, "checkout", "a.ipynb")
             mark.unlink(missing_ok=True)
             removed = (await worktree(ws, action="remove", branch="other")).content
             return [refused, removed, str(mark.exists())]
@@ -200,7 +195,26 @@ def _head(world: World) -> None:
     assert head_commit(world.workspace)
 
 
-@pytest.mark.parametrize("door", [_briefing, _checkpoint, _worktree, _head])
+def _stash(world: World) -> None:
+    """One of the user's is put back after a command that took it."""
+    quietly = ("-c", "core.hooksPath=/dev/null", "-c", "filter.nb.clean=cat", "-c", "filter.nb.smudge=cat")
+    git(world.workspace, *quietly, "stash")
+    assert git(world.workspace, "stash", "list")
+    before = stashes.begin(world.workspace)
+    git(world.workspace, *quietly, "stash", "drop")
+    mark = armed(world)
+    (told,) = stashes.end(before)
+    assert "is in `git stash list` again" in told
+    assert not mark.exists()
+
+
+def _checkout(world: World) -> None:
+    checkout = Checkout(world.workspace, "https://example.invalid/a/b", "token")
+    assert checkout.git("status", "--porcelain")
+    checkout.git("checkout", "--quiet", "--detach", "HEAD")
+
+
+@pytest.mark.parametrize("door", [_briefing, _checkpoint, _worktree, _head, _stash, _checkout])
 def test_no_git_of_codeflows_own_runs_them_either(world, door):
     mark = armed(world)
     door(world)
@@ -214,8 +228,9 @@ def test_they_would_run_at_the_users_own(world):
 
 
 STARTERS = {
-    "cli/repository.py", "knowledge/project.py", "sessions/repository.py", "tools/git_runner.py",
+    "cli/ci/checkout.py", "cli/repository.py", "knowledge/project.py", "sessions/repository.py", "tools/git_runner.py",
     "tools/project_changes.py", "tools/sandbox/choosing.py", "tools/sandbox/repositories.py",
+    "tools/sandbox/stashes.py",
 }  # fmt: skip
 """What starts git: the tests above go through all of them."""
 

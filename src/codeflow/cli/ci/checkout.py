@@ -4,7 +4,7 @@ import base64
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,16 +113,27 @@ class Checkout:
         env = without_the_job(os.environ) | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"} | (more or {})
         if arguments[0] in {"fetch", "push"}:
             env |= self._login()
-        command = [git, "-C", str(self.folder), *inert_git.OPTIONS, *arguments]
+        begin = [git, "-C", str(self.folder), *inert_git.OPTIONS]
         return subprocess.run(
-            command,
+            [*begin, *arguments],
             capture_output=True,
             text=True,
             errors="surrogateescape",
             check=False,
+            env=env | self._without_filters(begin, env),
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _without_filters(self, begin: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
+        """What a filter of the checkout runs, agents may have written; and git's own environment holds the token."""
+        asked = subprocess.run(
+            [*begin, *inert_git.ASK_FOR_FILTERS],
+            capture_output=True,
+            check=False,
             env=env,
             stdin=subprocess.DEVNULL,
         )
+        return inert_git.variables(inert_git.filters_off(asked.stdout), self.folder, env)
 
     def _login(self) -> dict[str, str]:
         """Settings by which git sends the token to the forge, in the place of what the checkout has left there."""
