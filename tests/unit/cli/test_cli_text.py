@@ -22,6 +22,7 @@ from codeflow.core.events import (
     Routed,
     RunFinished,
     RunStarted,
+    TextDelta,
     ToolFinished,
     ToolStarted,
 )
@@ -106,6 +107,25 @@ def events(result):
         Notice(level="warning", text="the ledger cannot be written"),
         RunFinished(result=result),
     ]
+
+
+def test_an_answer_goes_on_where_something_else_happens_while_it_is_said():
+    paper = io.StringIO()
+    out, err = (
+        Console(file=paper, width=80, force_terminal=True, no_color=True, _environ={"TERM": "xterm"})
+        for _ in "oe"
+    )
+    renderer = TextRenderer(out, err, StatusLine(err, enabled=False))
+    renderer(AgentStarted(agent="fast_coder", node="coder", visit=1, model="haiku"))
+    renderer(TextDelta(agent="fast_coder", text="one wo"))
+    renderer(Notice(level="warning", text="meanwhile"))
+    renderer(TextDelta(agent="fast_coder", text="rd\n\nlast wo"))
+    renderer(replace(called(None), agent="summarizer"))
+    renderer(TextDelta(agent="fast_coder", text="rd"))
+    assert "last word" not in paper.getvalue()
+    renderer(called(None))
+    shown = paper.getvalue()
+    assert shown.index("meanwhile") < shown.index("one word") < shown.index("last word")
 
 
 def test_a_run_is_told_in_plain_lines_where_there_is_no_terminal(show, events):

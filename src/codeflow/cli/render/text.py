@@ -20,6 +20,7 @@ from codeflow.core.events import (
     ConversationCompacted,
     Event,
     GateFinished,
+    ModelCalled,
     ModelRetried,
     Notice,
     PatternChosen,
@@ -65,6 +66,7 @@ class TextRenderer:
         self._last_words: tuple[str, str] = ("", "")
         self._is_saved = False
         self._stream: Stream | None = None
+        self._speaker = ""
         self._said = ""
         """What the agent at work has said in full, while it said it."""
 
@@ -72,7 +74,7 @@ class TextRenderer:
         if isinstance(event, TextDelta):
             self._say_on(event)
             return
-        self._finish_saying()
+        self._finish_saying(event)
         if isinstance(event, RunFinished):
             self._line.stop()
             answer = event.result.answer
@@ -98,14 +100,19 @@ class TextRenderer:
             from codeflow.cli.render.markdown import Stream
 
             self._stream = Stream(self._err, Redactor(os.environ).redact)
+            self._speaker = piece.agent
         self._stream.feed(piece.text)
 
     @cached_property
     def _is_watched(self) -> bool:
         return all(one.is_terminal and not one.is_dumb_terminal for one in (self._out, self._err))
 
-    def _finish_saying(self) -> None:
-        if self._stream:
+    def _finish_saying(self, event: Event) -> None:
+        """An answer ends with its call; whatever else happens meanwhile is told between its blocks."""
+        is_end = isinstance(event, RunFinished) or (
+            isinstance(event, ModelCalled) and event.agent == self._speaker
+        )
+        if self._stream and is_end:
             self._stream.finish()
             self._said = self._stream.text
             self._stream = None
