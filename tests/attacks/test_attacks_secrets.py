@@ -127,7 +127,6 @@ COMMITS = {
 }
 
 
-@pytest.mark.timeout(600)  # a file of 24 MB in a sandbox, on machines that are busy with their disks
 @pytest.mark.parametrize("attack", COMMITS.values(), ids=COMMITS)
 def test_no_credential_gets_into_a_commit(world, attack):
     attack(world)

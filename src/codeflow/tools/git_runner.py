@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -127,7 +127,16 @@ async def _ended(process: asyncio.subprocess.Process, timeout_s: float) -> Async
     finally:
         if process.returncode is None:
             process.kill()
+            for stream in filter(None, (process.stdout, process.stderr)):
+                await _drain(stream)
             await process.wait()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    """Asyncio waits for the end of a process's output as well, and a stream that nobody reads from may be paused."""
+    with suppress(RuntimeError):  # somebody reads it still
+        while await stream.read(65536):
+            pass
 
 
 async def change(ws: Workspace, *arguments: str) -> str:
