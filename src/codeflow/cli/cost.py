@@ -129,6 +129,8 @@ def _selection(
 
 def _folder(ledger: "Ledger", name: str) -> Path:
     """The repository that a folder is or lies in."""
+    from codeflow.knowledge.project import top_of
+
     folder = Path(name).absolute()
     if not folder.is_dir():
         near = get_close_matches(name, ledger.repositories(), n=3)
@@ -139,7 +141,7 @@ def _folder(ledger: "Ledger", name: str) -> Path:
             else "`codeflow cost --by repository` lists them.",
         )
     resolved = folder.resolve()
-    return next((one for one in (resolved, *resolved.parents) if (one / ".git").exists()), resolved)
+    return top_of(resolved) or resolved
 
 
 def _session(ledger: "Ledger", text: str) -> str:

@@ -13,11 +13,10 @@ from codeflow.core.settings import ModelSettings
 from codeflow.models.bedrock import client_config, open_session
 from codeflow.models.catalogue import GLOBAL, ModelSpec, split_id
 from codeflow.models.diagnosis import classify
-from codeflow.models.doctor import server
+from codeflow.models.doctor import BEARER, server
 from codeflow.models.faults import Fault, Outcome
 
 _PATIENCE = Config(connect_timeout=10, read_timeout=30)
-_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _ANSWERS = (Outcome.OK, Outcome.VALIDATION, Outcome.THROTTLED, Outcome.MODEL_ERROR, Outcome.OVERFLOW)
 """The model is there for this account: it answered, was busy, or disliked the question."""
 _NOT_HERE = ("model identifier is invalid", "on-demand throughput", "region")
@@ -48,8 +47,8 @@ def credentials_fault(settings: ModelSettings, env: Mapping[str, str]) -> Fault 
     profile = settings.profile or env.get("AWS_PROFILE", "default")
     try:
         session = open_session(settings)
-        credentials = None if env.get(_BEARER) else session.get_credentials()
-        if credentials is None and not env.get(_BEARER):
+        credentials = None if env.get(BEARER) else session.get_credentials()
+        if credentials is None and not env.get(BEARER):
             raise NoCredentialsError
         if credentials is not None:
             credentials.get_frozen_credentials()

@@ -21,7 +21,7 @@ from codeflow.models.faults import Outcome
 _SOON_DAYS = 90
 _PROBE_S = 10.0
 _ENDPOINTS = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
-_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+BEARER = "AWSBEARER_TOKEN_BEDROCK"
 _AVAILABILITY = {
     "agreementAvailability": "accept the model's agreement: Bedrock console > Model catalog > the model",
     "authorizationStatus": "allow bedrock:InvokeModel for this model in IAM",
@@ -95,15 +95,15 @@ def _client(
 
 def _credentials(session: boto3.Session, env: Mapping[str, str]) -> Check:
     """Where the credentials come from; whether they are accepted shows when a model is asked for."""
-    if env.get(_BEARER):
-        return Check(name="credentials", ok=True, detail=f"Bedrock API key ({_BEARER})")
+    if env.get(BEARER):
+        return Check(name="credentials", ok=True, detail=f"Bedrock API key ({BEARER})")
     credentials = session.get_credentials()
     if credentials is None:
         return Check(
             name="credentials",
             ok=False,
             detail=f"none found (profile {session.profile_name})",
-            cure=f"Run `codeflow setup`, or `aws configure sso` for a first profile, or set {_BEARER}; "
+            cure=f"Run `codeflow setup`, or `aws configure sso` for a first profile, or set {BEARER}; "
             "without an account, `codeflow demo` shows a recorded run.",
         )
     expiry: datetime | None = getattr(credentials, "_expiry_time", None)

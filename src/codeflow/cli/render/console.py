@@ -49,6 +49,11 @@ def console(*, stderr: bool = False, label: str = "") -> Console:
     return made
 
 
+def is_rich(console: Console) -> bool:
+    """Whether it is a terminal that can do more than print."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Aligned columns without borders; titles that begin with `>` are right-aligned."""
     made = Table(box=None, pad_edge=False, header_style="bold")

@@ -14,6 +14,7 @@ from rich.text import Text
 from typing_extensions import override
 
 from codeflow.cli.render.clean import clean
+from codeflow.cli.render.console import is_rich
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)$")
 _ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s")
@@ -84,11 +85,6 @@ def _without_padding(lines: Iterable[list[Segment]]) -> Iterator[Segment]:
             line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
         yield from line
         yield Segment.line()
-
-
-def is_rich(console: Console) -> bool:
-    """Whether it is a terminal that can do more than print."""
-    return console.is_terminal and not console.is_dumb_terminal
 
 
 class Blocks:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from codeflow.cli.render.clean import first_lines, one_line
+from codeflow.cli.render.console import is_rich
 from codeflow.cli.render.ending import show_answer, show_evidence
 from codeflow.cli.render.figures import dollars, tokens
 from codeflow.cli.render.progress import Moving, Progress
@@ -105,7 +106,7 @@ class TextRenderer:
 
     @cached_property
     def _is_watched(self) -> bool:
-        return all(one.is_terminal and not one.is_dumb_terminal for one in (self._out, self._err))
+        return is_rich(self._out) and is_rich(self._err)
 
     def _finish_saying(self, event: Event) -> None:
         """An answer ends with its call; whatever else happens meanwhile is told between its blocks."""

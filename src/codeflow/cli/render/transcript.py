@@ -2,11 +2,11 @@
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 
 from codeflow.cli.render.clean import clean, one_line
 from codeflow.cli.render.figures import total_money
+from codeflow.cli.render.markup import fenced
 from codeflow.cli.render.summary import summary
 from codeflow.core.cascade import Escalated
 from codeflow.core.events import (
@@ -118,7 +118,5 @@ def _ending(event: RunFinished) -> Iterator[str]:
 
 
 def _fenced(text: str, language: str) -> str:
-    """A code block whose fence is longer than any in the text."""
-    longest = max((len(fence) for fence in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{clean(text).rstrip()}\n{fence}"
+    """A code block that nothing in the text ends."""
+    return fenced(f"{clean(text).rstrip()}\n", language)

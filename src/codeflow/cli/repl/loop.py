@@ -109,12 +109,12 @@ class Repl:
 
     def _interrupt(self) -> bool:
         """What waited for the end of the run goes back to the line: it was meant for another end."""
-        stopped = self._run.interrupt()
-        left = [*self._run.unheard(), *self._waiting]
-        if stopped and left:
+        if not self._run.interrupt():
+            return False
+        if left := [*self._run.unheard(), *self._waiting]:
             self._line.put_back("\n".join(left))
             self._waiting.clear()
-        return stopped
+        return True
 
     def _do(self, text: str) -> None:
         """A fault ends what was asked for, not the talk."""

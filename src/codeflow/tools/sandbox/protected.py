@@ -18,6 +18,7 @@ from codeflow.tools.sandbox.repositories import (
     inner_folders,
     named_by_configuration,
     nested_repositories,
+    top_of,
 )
 
 _IN_GIT = (
@@ -139,7 +140,7 @@ def _in_workspace(root: Path) -> Iterator[Path]:
 
 def _configured(root: Path, nested: Iterable[tuple[Path, Path]], git: str | None) -> Iterator[Path]:
     """What the configurations of the repository and of those in it name."""
-    top = next((folder for folder in (root, *root.parents) if os.path.lexists(folder / ".git")), None)
+    top = top_of(root)
     inner = [path.parent for folder, path in nested if folder == root and path.name == ".git"]
     if git is None:
         return

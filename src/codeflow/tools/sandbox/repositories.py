@@ -55,6 +55,11 @@ def _nested_in(top: Path, root: Path, git: str | None) -> Iterator[Path]:
             yield from _nested_in(top / path, top / path, git)
 
 
+def top_of(folder: Path) -> Path | None:
+    """The nearest folder from this one upwards that git takes for a repository's, also by a link."""
+    return next((top for top in (folder, *folder.parents) if os.path.lexists(top / ".git")), None)
+
+
 def git_folder(top: Path) -> Path | None:
     """The git folder of a work tree, which a file there may name; None where there is none, or only by a link."""
     own = top / ".git"

@@ -16,7 +16,7 @@ from codeflow.core import inert_git
 from codeflow.core.programs import NO_NETWORK_GIT, program_outside
 from codeflow.core.text import listed, printable
 from codeflow.tools.left import left_text
-from codeflow.tools.sandbox.repositories import git_folder
+from codeflow.tools.sandbox.repositories import git_folder, top_of
 
 Entry = tuple[str, str]
 """A commit, and what the list says of it."""
@@ -125,7 +125,7 @@ def end(before: Stashes | None) -> tuple[str, ...]:
 
 def _shared_folder(root: Path) -> Path | None:
     """The git folder that holds the stash of the repository which a folder is in."""
-    top = next((top for top in (root, *root.parents) if os.path.lexists(top / ".git")), None)
+    top = top_of(root)
     folder = git_folder(top) if top else None
     if folder is None:
         return None
